@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
 from pydantic import Field
 
 from bot.core import fields
@@ -40,7 +43,30 @@ class CrewProblem(Value):
     #: One line, with file and line where there is one.
     problem: ValidText
     remedy: ValidText = ""
+    #: Nothing is wrong: the worker that will offer the crews is starting.
+    starting: bool = False
 
     @property
     def sentence(self) -> str:
         return f"{self.problem}. {self.remedy}" if self.remedy else self.problem
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def problem_of(name: str, problems: Iterable[N]) -> N | None:
+    """What keeps the crew of this name from being offered, or the project that it may belong to."""
+    wanted = name.casefold()
+    found = [
+        each
+        for each in problems
+        if wanted == each.name.casefold() or wanted.startswith(f"{each.name.casefold()}-")
+    ]
+    return max(found, key=lambda each: len(each.name), default=None)

@@ -68,13 +68,14 @@ class UnreadableRecord(CrewdeckError):
 
 
 class NoWorker(CrewdeckError):
-    """No worker has announced any crew yet, so it is unknown whether a crew of some name exists."""
+    """No worker has announced any crew yet, or one is starting: it is unknown whether a crew exists."""
 
     code = "no_worker"
 
-    def __init__(self) -> None:
+    def __init__(self, why: str = "") -> None:
         super().__init__(
-            "No worker is up yet: none has announced a crew. Try again in a moment, or see whether one is "
+            why
+            or "No worker is up yet: none has announced a crew. Try again in a moment, or see whether one is "
             "running (crewdeck serve, crewdeck worker)."
         )
 
@@ -88,8 +89,8 @@ class NotFound(CrewdeckError):
     bot.core.errors.NotFound: There is no run 1234.
     """
 
-    def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"There is no {what} {name}.")
+    def __init__(self, what: str, name: str, why: str = "") -> None:
+        super().__init__(f"There is no {what} {name}{f': {why}' if why else '.'}")
         self.code = f"unknown_{what}"
         self.name = name
 

@@ -57,8 +57,12 @@ class Catalogue(Protocol):
         A crew stays known for a week without workers: runs that are started meanwhile wait for them.
         """
 
-    async def problems(self) -> tuple[CrewProblem, ...]:
-        """Why crews that somebody configured can't be offered, sorted by name. The same object likewise."""
+    async def problems(self, *, starting: bool = False) -> tuple[CrewProblem, ...]:
+        """Why crews that somebody configured can't be offered, sorted by name.
+
+        `starting`: also those that will be, since the worker of their project is starting. The same object
+        likewise.
+        """
 
 
 class Runs(Protocol):

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from bot.core import ids, input_files, inputs
 from bot.core.actor import Actor
-from bot.core.crew import Crew
+from bot.core.crew import Crew, problem_of
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.place import Place
 from bot.core.policy import policy_for
@@ -17,12 +17,16 @@ from bot.core.run import NewRun, Run
 
 
 async def crew_named(catalogue: Catalogue, name: str) -> Crew:
-    """Find a crew by name, ignoring case. Raises NotFound, or NoWorker while no crew is announced."""
+    """Find a crew by name, ignoring case. Raises NotFound, or NoWorker while nobody knows."""
     if (crew := _named(await catalogue.crews(), name)) is not None:
         return crew
     crews = await catalogue.crews(newest=True)
     if (crew := _named(crews, name)) is not None:
         return crew
+    if (problem := problem_of(name, await catalogue.problems(starting=True))) is not None:
+        if problem.starting:
+            raise NoWorker(f"{problem.name}: {problem.sentence}")
+        raise NotFound("crew", name, problem.sentence)
     raise NotFound("crew", name) if crews else NoWorker
 
 

@@ -27,12 +27,20 @@ class ProjectProblems:
         self._catalogue = catalogue
         #: What was logged last, by project: retries don't repeat it.
         self._logged: dict[str, CrewProblem] = {}
+        #: Projects whose worker was started by this process.
+        self._started: set[str] = set()
 
     async def none_of(self, project: Project) -> bool:
-        """Whether the project's worker can start; if not, that is logged and announced."""
+        """Whether the project's worker can start; if not, that is logged and announced.
+
+        That the first one is starting is announced, too: nobody should take its crews for missing.
+        """
         problem = await problem_of(project)
         if problem is None:
             self._logged.pop(project.name, None)
+            if project.name not in self._started:
+                self._started.add(project.name)
+                await self._announce(project, _starting(project))
             return True
         await self._tell(project, problem)
         return False
@@ -50,11 +58,23 @@ class ProjectProblems:
         if self._logged.get(project.name) != problem:
             log.error("A project can't be run", project=project.name, problem=problem.sentence)
             self._logged[project.name] = problem
+        await self._announce(project, problem)
+
+    async def _announce(self, project: Project, problem: CrewProblem) -> None:
         try:
             # Its crews stay known: their runs wait for the worker.
             await self._catalogue.announce(source_of(project), (), complete=False, problems=(problem,))
         except StoreUnavailable as error:
             log.warning("A project's problem could not be announced", project=project.name, reason=str(error))
+
+
+def _starting(project: Project) -> CrewProblem:
+    return CrewProblem(
+        name=project.name,
+        problem="its worker is starting",
+        remedy="Try again in a moment.",
+        starting=True,
+    )
 
 
 def source_of(project: Project) -> str:

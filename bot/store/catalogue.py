@@ -73,8 +73,9 @@ class RedisCatalogue:
     async def crews(self, *, newest: bool = False) -> Mapping[str, Crew]:
         return (await self._current(newest=newest)).crews
 
-    async def problems(self) -> tuple[CrewProblem, ...]:
-        return (await self._current()).problems
+    async def problems(self, *, starting: bool = False) -> tuple[CrewProblem, ...]:
+        known = (await self._current()).problems
+        return known if starting else tuple(each for each in known if not each.starting)
 
     async def _current(self, *, newest: bool = False) -> _Version:
         # It is read often and changes seldom. So it is cached by version, and the version is looked at after

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from bot import local_token
 from bot.core.addresses import is_loopback
+from bot.core.crew import problem_of
 from bot.core.errors import InvalidInputs, NoWorker
 from bot.core.text import terminal_safe
 from bot.settings import Remote
@@ -206,6 +207,9 @@ def _mistake(what: str, status: int = MISTAKE) -> int:
 
 async def _crew(client: Client, name: str) -> Crew:
     crews = {crew.name: crew for crew in await client.crews()}
+    if name not in crews and (problem := problem_of(name, await client.crew_problems())) is not None:
+        told = f"{problem.name}: {problem.problem}. {problem.remedy}".strip()
+        raise NoWorker(told) if problem.starting else InvalidInputs({"crew": told})
     if not crews:
         raise NoWorker
     if name not in crews:

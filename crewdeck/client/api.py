@@ -17,6 +17,7 @@ from crewdeck.client.streams import follow_async
 from crewdeck.client.values import (
     Answer,
     Crew,
+    CrewProblem,
     File,
     Identity,
     LinkCode,
@@ -65,6 +66,10 @@ class Client:
     async def crews(self) -> tuple[Crew, ...]:
         """The crews that can be started."""
         return await self._http.call(operations.crews())
+
+    async def crew_problems(self) -> tuple[CrewProblem, ...]:
+        """Why other crews can't be started: what is wrong with them, or that their worker is starting."""
+        return await self._http.call(operations.crew_problems())
 
     async def start(
         self,

@@ -17,6 +17,7 @@ from crewdeck.client.values import (
     Answer,
     Crew,
     CrewList,
+    CrewProblem,
     File,
     FileList,
     Identity,
@@ -49,6 +50,16 @@ class AnswerParts(TypedDict, total=False):
 
 def crews() -> Call[tuple[Crew, ...]]:
     return Call(method="GET", path="/crews", read=lambda body: _reader(CrewList)(body).crews)
+
+
+def crew_problems() -> Call[tuple[CrewProblem, ...]]:
+    return Call(method="GET", path="/crews", read=lambda body: _problems(_reader(CrewList)(body)))
+
+
+def _problems(known: CrewList) -> tuple[CrewProblem, ...]:
+    """What is wrong, and what is only not there yet."""
+    words = {"problem": "its worker is starting", "remedy": "Try again in a moment."}
+    return (*known.problems, *(CrewProblem(name=each, starting=True, **words) for each in known.starting))
 
 
 def start(

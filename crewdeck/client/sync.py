@@ -17,6 +17,7 @@ from crewdeck.client.streams import follow
 from crewdeck.client.values import (
     Answer,
     Crew,
+    CrewProblem,
     File,
     Identity,
     LinkCode,
@@ -57,6 +58,9 @@ class SyncClient:
 
     def crews(self) -> tuple[Crew, ...]:
         return self._http.call(operations.crews())
+
+    def crew_problems(self) -> tuple[CrewProblem, ...]:
+        return self._http.call(operations.crew_problems())
 
     def start(
         self,

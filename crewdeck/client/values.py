@@ -44,6 +44,17 @@ class Crew(Value):
     main_input: str | None = None
 
 
+class CrewProblem(Value):
+    """Why a crew, or all crews of a project, can't be started."""
+
+    name: str
+    #: One line, with file and line where there is one.
+    problem: str
+    remedy: str = ""
+    #: Nothing is wrong: its worker is starting.
+    starting: bool = False
+
+
 class File(Value):
     """A file of a run, without its content."""
 
@@ -328,6 +339,9 @@ class CrewList(Value):
     """What `GET /crews` answers."""
 
     crews: tuple[Crew, ...]
+    problems: tuple[CrewProblem, ...] = ()
+    #: Projects whose worker is starting.
+    starting: tuple[str, ...] = ()
 
 
 class QuestionList(Value):

@@ -55,11 +55,16 @@ class RunRoutes:
 
     async def crews(self, _: RequestContext[None, None]) -> web.Response:
         catalogue = self._store.catalogue
-        crews, problems = await catalogue.crews(), await catalogue.problems()
+        crews, problems = await catalogue.crews(), await catalogue.problems(starting=True)
         if crews is not self._listed.crews or problems is not self._listed.problems:
             view = CrewsView(
                 crews=tuple(CrewView.of(crew) for crew in crews.values()),
-                problems=tuple(CrewProblemView(**each.model_dump()) for each in problems),
+                problems=tuple(
+                    CrewProblemView(**each.model_dump(exclude={"starting"}))
+                    for each in problems
+                    if not each.starting
+                ),
+                starting=tuple(each.name for each in problems if each.starting),
             )
             self._listed = _Listed(crews, problems, encode(view.model_dump(mode="json")))
         return web.Response(body=self._listed.body, content_type="application/json")

@@ -82,6 +82,9 @@ class CrewsView(View):
 
     crews: tuple[CrewView, ...]
     problems: tuple[CrewProblemView, ...]
+    starting: tuple[str, ...] = Field(
+        description="Projects whose worker is starting: more crews will be there."
+    )
 
 
 class WaitView(View):

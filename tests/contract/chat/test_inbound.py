@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.core.actor import Actor
+from bot.core.crew import CrewProblem
 from bot.core.fields import Field, FieldType
 from bot.core.lists import RunFilter
 from bot.core.place import Place
@@ -88,6 +89,17 @@ async def test_start_starts_a_run_that_waits_for_its_thread(chat: Chat) -> None:
     [run] = await runs_of(chat, ADA)
     assert run.inputs["topic"] == "tide mills"
     assert run.awaiting_thread
+
+
+async def test_a_start_is_told_why_a_crew_is_not_offered(chat: Chat) -> None:
+    starting = CrewProblem(
+        name="news", problem="its worker is starting", remedy="Come *again*.", starting=True
+    )
+    await chat.store.catalogue.announce("elsewhere", [], complete=False, problems=[starting])
+    for name in ("news", "NEWS", "news-report-crew"):
+        assert "news: its worker is starting. Come *again*." in await chat.command(ADA, f"start {name}")
+    assert "There is no crew 'newspaper'" in await chat.command(ADA, "start newspaper")
+    assert await runs_of(chat, ADA) == []
 
 
 async def test_a_start_that_is_delivered_twice_starts_one_run(chat: Chat) -> None:

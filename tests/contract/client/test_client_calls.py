@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.crew import CrewProblem
 from bot.core.fields import Field, FieldType
 from bot.core.question import QuestionKind
 from bot.core.run import RunError
@@ -73,6 +74,18 @@ async def test_crews_come_with_their_inputs(store: RedisStore, client: Client) -
     [crew] = await client.crews()
     assert (crew.name, crew.main_input) == ("demo", "topic")
     assert (crew.inputs[0].name, crew.inputs[0].type, crew.inputs[0].required) == ("topic", "text", True)
+
+
+async def test_why_other_crews_can_not_be_started(store: RedisStore, client: Client) -> None:
+    problem = {
+        "name": "news",
+        "problem": "its worker is starting",
+        "remedy": "Try again in a moment.",
+        "starting": True,
+    }
+    problems = [CrewProblem.model_validate(problem)]
+    await store.catalogue.announce("there", [], complete=False, problems=problems)
+    assert [each.model_dump() for each in await client.crew_problems()] == [problem]
 
 
 async def test_a_wrong_input_is_named(client: Client) -> None:

@@ -96,6 +96,23 @@ async def test_while_no_worker_has_announced_a_crew_a_start_is_told_to_come_agai
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_crew")
 
 
+async def test_a_start_is_told_why_a_crew_is_not_offered(served: Served) -> None:
+    starting = CrewProblem(name="news", problem="its worker is starting", remedy="Come again.", starting=True)
+    await served.store.catalogue.announce("here", [demo()])
+    await served.store.catalogue.announce("there", [], complete=False, problems=[starting])
+    for name in ("news", "News", "news-report-crew"):
+        refused = await served.post("/crew/start", {"crew": name, "inputs": {}})
+        assert (refused.status_code, refused.json()["code"]) == (503, "no_worker")
+        assert refused.json()["detail"] == "news: its worker is starting. Come again."
+    broken = CrewProblem(name="news", problem="crew.py:3: it can't be loaded")
+    await served.store.catalogue.announce("there", [], problems=[broken])
+    refused = await served.post("/crew/start", {"crew": "news", "inputs": {}})
+    assert (refused.status_code, refused.json()["code"]) == (404, "unknown_crew")
+    assert refused.json()["detail"] == "There is no crew news: crew.py:3: it can't be loaded"
+    other = await served.post("/crew/start", {"crew": "newspaper", "inputs": {}})
+    assert other.json()["detail"] == "There is no crew newspaper."
+
+
 async def test_a_refused_start_can_be_mended_under_the_same_key(served: Served) -> None:
     field = Field(name="topic", type=FieldType.STRING, required=True)
     await served.store.catalogue.announce("here", [demo(inputs=(field,))])
@@ -313,7 +330,8 @@ async def test_what_is_unknown_is_404_everywhere(served: Served) -> None:
 
 async def test_what_cannot_be_offered_is_listed_with_the_reason(served: Served) -> None:
     broken = {"name": "blog", "problem": "blog/crew.py:3: no module", "remedy": "Install it."}
-    await served.store.catalogue.announce("here", [], problems=[CrewProblem(**broken)])
+    problems = [CrewProblem.model_validate(broken)]
+    await served.store.catalogue.announce("here", [], problems=problems)
     assert (await served.get("/crews")).json()["problems"] == [broken]
 
 

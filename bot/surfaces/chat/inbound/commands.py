@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from bot.core import inputs, sessions, starting
 from bot.core.actor import Actor, Membership
-from bot.core.crew import Crew
+from bot.core.crew import Crew, problem_of
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
@@ -38,6 +38,7 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
+from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.listings import runs_of, waiting_for
 from bot.surfaces.chat.message_keys import untold_in
 from bot.surfaces.chat.messages import Message
@@ -130,7 +131,8 @@ class CommandHandlers:
 
     async def _list(self, actor: Actor) -> Reply:
         """The crews, and what waits for this person."""
-        crews, problems = await self._store.catalogue.crews(), await self._store.catalogue.problems()
+        catalogue = self._store.catalogue
+        crews, problems = await catalogue.crews(), await catalogue.problems(starting=True)
         known = self._crew_lists.shown(crews, problems, actor)
         return Reply(say=private_messages.catalogue(known, self._limits, await self._waiting(actor)))
 
@@ -144,7 +146,7 @@ class CommandHandlers:
 
     async def _start(self, context: CommandContext, command: Start) -> Reply:
         crews = await self._store.catalogue.crews()
-        if not crews:
+        if not crews and not await self._store.catalogue.problems(starting=True):
             return Reply(say=private_messages.words(str(NoWorker())))
         if not command.crew:
             return await self._list(context.actor)
@@ -152,8 +154,7 @@ class CommandHandlers:
             (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
         )
         if crew is None:
-            known = await self._known_to(context.actor)
-            return _did_you_mean(sentences.no_such_crew(command.crew), command.crew, known)
+            return await self._no_crew(command.crew, context.actor)
         try:
             starting.check_can_start(crew, context.actor)
             return await self._begin(context, crew, given(crew, command.rest))
@@ -161,6 +162,13 @@ class CommandHandlers:
             return Reply(say=private_messages.words(str(refused)))
         except InvalidInputs as wrong:
             return Reply(say=private_messages.problems(crew, wrong.problems, self._limits))
+
+    async def _no_crew(self, name: str, actor: Actor) -> Reply:
+        """Why there is no crew of this name, or which one may be meant."""
+        problem = problem_of(name, await self._store.catalogue.problems(starting=True))
+        if problem is not None and actor.membership is Membership.MEMBER:
+            return Reply(say=private_messages.explained((Untrusted(f"{problem.name}: {problem.sentence}"),)))
+        return _did_you_mean(sentences.no_such_crew(name), name, await self._known_to(actor))
 
     async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
         """Start the run, or ask for what is missing. Raises InvalidInputs."""
