@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.core.question import Action
 from bot.core.retry import retry
@@ -114,3 +115,31 @@ async def test_another_call_is_asked_about_although_the_former_one_is_recorded(
         await desk.say(question, Action.REJECT)
         assert "rejected" in await desk.result(again)
     assert sent == [{"to": "Acme", "amount": 1200.0}]
+
+
+def by_agent(within: Callable[[], object] = str) -> Built:
+    """An agent that pays, and whose crew can't go on without it."""
+    from tests.contract.crews import gatebox
+
+    tool = payer(within)
+    object.__setattr__(tool, "tool_failure_policy", "raise")
+    says = gatebox.then(gatebox.calls(("send", gatebox.PAY)))
+    return gatebox.one_task(gatebox.agent(says, tool, max_retry_limit=0))
+
+
+@pytest.mark.parametrize("action", [Action.APPROVE, Action.REJECT])
+async def test_a_call_that_failed_the_run_is_asked_about_again_before_it_is_made_again(
+    desk: Desk, sent: list[dict[str, Any]], action: Action
+) -> None:
+    with capture_logs():  # with CrewAI's objects in it, the traceback has thousands of lines
+        run = await failed(desk, lambda: by_agent(broken))
+    assert run.error is not None
+    assert run.error.code == "tool_error"
+    claim = await tried_again(desk, run)
+    async with desk.executing(claim, by_agent) as again:
+        question = await desk.question(again)
+        assert len(sent) == 1, "nothing is called before people have decided anew"
+        await desk.say(question, action)
+        assert ("sent" if action is Action.APPROVE else "rejected") in await desk.result(again)
+    assert len(sent) == (2 if action is Action.APPROVE else 1)
+    assert len(await desk.gates(again)) == 1
