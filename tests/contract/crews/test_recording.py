@@ -44,6 +44,7 @@ class Gate:
         self._loop = asyncio.get_running_loop()
         self._opened = asyncio.Event()
         self._opened.set()
+        self._lines: set[asyncio.Task[None] | None] = set()
 
     def shut(self) -> None:
         """From any thread."""
@@ -53,8 +54,13 @@ class Gate:
         self._opened.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._lines.add(asyncio.current_task())
         up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
         await asyncio.gather(self._forward(reader, up_writer), self._forward(up_reader, writer))
+
+    async def ended(self) -> None:
+        """Returns once all who came through are gone."""
+        await asyncio.gather(*filter(None, self._lines))
 
     async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -86,7 +92,7 @@ class Place:
         async with open_store(url) as store, open_store(f"unix://{folder / 'gate.sock'}") as far:
             yield cls(store, far, gate)
         server.close()
-        await asyncio.sleep(0)  # The last connections end.
+        await gate.ended()
 
     async def claimed(self) -> Claim:
         card = self._blueprint().card()
