@@ -42,8 +42,12 @@ async def burst(store: RedisStore, many: int, by: Actor = ADA, crew: Crew = DEMO
 
 
 async def taken(store: RedisStore, many: int, crews: list[str] = BOTH) -> list[Claim]:
-    """So many claims of one run each, in their order."""
-    return [claim for _ in range(many) for claim in await store.queue.claim("w", crews, 1, LEASE)]
+    """So many claims of one run each, in their order, each in a millisecond of its own."""
+    claims: list[Claim] = []
+    for _ in range(many):
+        claims += await store.queue.claim("w", crews, 1, LEASE)
+        await asyncio.sleep(0.001)
+    return claims
 
 
 async def test_a_single_run_is_not_kept_waiting_by_somebodys_burst(store: RedisStore) -> None:
