@@ -5,37 +5,83 @@ import { h, write } from "./dom.js";
 import { Field, complainAll } from "./fields.js";
 import { say } from "./speak.js";
 
+const REFRESH_MS = 2000;
+const NO_WORKER = "No worker is up yet: none has announced a crew. Try again in a moment.";
+
 export function startView(context, [name]) {
   const title = h("h1", { tabindex: "-1" }, "Start a crew");
   const lead = h("p", { class: "lead" });
+  // Stays where it is while its text changes, so that screen readers read the change.
+  const starting = h("p", { class: "note", role: "status", hidden: true });
   const body = h("div", {});
-  const node = h("div", { class: "view" }, h("div", {}, title, lead), body);
+  const node = h("div", { class: "view" }, h("div", {}, title, lead, starting), body);
+  const parts = { title, lead, starting, body, name: decodeURIComponent(name ?? "") };
   const shown = name === undefined ? showCrews : showForm;
-  get("/crews").then(
-    ({ crews, problems }) => shown(crews, { problems, title, lead, body, name: decodeURIComponent(name ?? "") }),
-    (problem) => body.replaceChildren(h("p", { class: "problem", role: "alert" }, problem.message)),
-  );
-  return { node, title: "Start", close: () => {} };
+  let timer = 0;
+  let closed = false;
+  let before = "";
+
+  /** Show what there is now, and look again while more is to come. */
+  function show(found) {
+    if (closed) return;
+    const now = JSON.stringify(found);
+    // What hasn't changed stays, with its focus.
+    const more = now === before || shown(found, parts);
+    before = now;
+    if (more && found.starting.length) timer = setTimeout(load, REFRESH_MS);
+  }
+
+  function load() {
+    get("/crews").then(show, (problem) => {
+      if (closed) return;
+      before = "";
+      body.replaceChildren(h("p", { class: "problem", role: "alert" }, problem.message));
+      if (!starting.hidden) timer = setTimeout(load, REFRESH_MS);
+    });
+  }
+
+  load();
+  return { node, title: "Start", close: () => ((closed = true), clearTimeout(timer)) };
 }
 
-const NO_WORKER = "No worker is up yet: none has announced a crew. Try again in a moment.";
+/** Say whose crews will be there soon. */
+function showStarting(node, names) {
+  node.hidden = !names.length;
+  const are = names.length > 1 ? "are" : "is";
+  write(node, names.length ? `${names.join(", ")} ${are} starting. More crews appear here in a moment.` : "");
+}
 
-function showCrews(crews, { lead, body, problems }) {
-  write(lead, crews.length ? "Which one shall go to work?" : NO_WORKER);
+/** What is said where there is no crew at all; of those that are starting is said elsewhere. */
+const noneYet = (starting) => (starting.length ? "" : NO_WORKER);
+
+/** Show all crews; returns whether more may come. */
+function showCrews({ crews, problems, starting }, parts) {
+  write(parts.lead, crews.length ? "Which one shall go to work?" : noneYet(starting));
+  showStarting(parts.starting, starting);
   const links = crews.map((crew) =>
     h("li", {}, h("a", { href: `#/start/${encodeURIComponent(crew.name)}` }, h("h2", {}, crew.title), crew.description ? h("p", {}, crew.description) : "")),
   );
   const broken = problems.map((each) => h("li", {}, `${each.name}: ${each.problem}.${each.remedy ? ` ${each.remedy}` : ""}`));
   const section = h("section", { hidden: !broken.length }, h("h2", {}, "Can’t be offered"), h("ul", { class: "problem" }, broken));
-  body.replaceChildren(h("ul", { class: "crews" }, links), section);
+  const focused = document.activeElement?.closest(".crews a")?.getAttribute("href");
+  parts.body.replaceChildren(h("ul", { class: "crews" }, links), section);
+  if (focused) [...parts.body.querySelectorAll(".crews a")].find((each) => each.getAttribute("href") === focused)?.focus();
+  return true;
 }
 
-function showForm(crews, { title, lead, body, name }) {
+/** Show the form of one crew; returns whether it may still come. */
+function showForm({ crews, starting }, { title, lead, starting: status, body, name }) {
   const crew = crews.find((each) => each.name === name);
-  if (!crew) return write(lead, crews.length ? `There is no crew ${name}.` : NO_WORKER);
+  showStarting(status, crew ? [] : starting);
+  if (!crew) {
+    write(lead, crews.length ? `There is no crew ${name}.` : noneYet(starting));
+    body.replaceChildren();
+    return true;
+  }
   write(title, crew.title);
   write(lead, crew.description);
   body.replaceChildren(inputsForm(crew));
+  return false;
 }
 
 function inputsForm(crew) {

@@ -1,0 +1,55 @@
+"""The console while the workers of projects are starting, in a real browser."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from bot.core.crew import Crew, CrewProblem
+from bot.store.redis import open_store
+from tests.scenario.browser import chromium, window
+from tests.scenario.server import Server
+
+HERE = Crew(name="ask", title="Ask")
+LATER = Crew(name="news-report", title="News report")
+STARTING = CrewProblem(
+    name="news", problem="its worker is starting", remedy="Try again in a moment.", starting=True
+)
+
+
+async def test_crews_that_are_starting_are_announced_and_then_listed() -> None:
+    async with (
+        Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
+        open_store(server.store_url) as store,
+        chromium() as browser,
+        window(browser, server.url) as here,
+    ):
+        page = here.page
+        await store.catalogue.announce("project", [], complete=False, problems=[STARTING])
+        await here.go("#/start")
+        status = page.get_by_role("status").filter(has_text="news is starting")
+        await expect(status).to_contain_text("More crews appear here in a moment.")
+        await expect(page.get_by_text("No worker is up yet")).to_have_count(0)
+        await store.catalogue.announce("elsewhere", [HERE])
+        await page.get_by_role("link", name="Ask").focus()
+        assert await here.findings() == []
+        await store.catalogue.announce("project", [LATER])
+        await expect(page.get_by_role("link", name="News report")).to_be_visible()
+        await expect(page.get_by_role("link", name="Ask")).to_be_focused()
+        await expect(status).to_be_hidden()
+        await expect(page.get_by_text("Can’t be offered")).to_be_hidden()
+
+
+async def test_the_form_of_a_crew_that_is_starting_comes_by_itself() -> None:
+    async with (
+        Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
+        open_store(server.store_url) as store,
+        chromium() as browser,
+        window(browser, server.url) as here,
+    ):
+        await store.catalogue.announce("elsewhere", [HERE])
+        await store.catalogue.announce("project", [], complete=False, problems=[STARTING])
+        await here.go("#/start/news-report")
+        await expect(here.page.get_by_text("There is no crew news-report.")).to_be_visible()
+        await expect(here.page.get_by_text("news is starting")).to_be_visible()
+        await store.catalogue.announce("project", [LATER])
+        await expect(here.page.get_by_role("button", name="Start News report")).to_be_visible()
