@@ -10,6 +10,11 @@ from pydantic import Field
 from bot.core.value import Value
 
 
+def redrawn(question_id: str, word: str) -> str:
+    """The name under which it is recorded that a question was shown anew."""
+    return f"redrawn:{question_id}:{word}"
+
+
 class DeliveryState(Value):
     """How far a run has been shown on a surface."""
 
@@ -17,7 +22,7 @@ class DeliveryState(Value):
     cursor: int = 0
     #: Where each message was posted: name -> the surface's reference.
     messages: dict[str, str] = Field(default_factory=dict)
-    #: Names of adopted messages that were not updated yet.
+    #: Names of adopted messages that were not updated yet, and of questions that are to be redrawn.
     adopted: frozenset[str] = frozenset()
 
 
@@ -55,4 +60,11 @@ class Outbox(Protocol):
         """Record an orphaned message, unless one of that name is recorded.
 
         The run is pending then until `mark_delivered` records that name.
+        """
+
+    async def redraw(self, surface: str, run_id: str, question_id: str, word: str) -> None:
+        """Have a question shown anew where its run doesn't live, though nothing happened to it.
+
+        It is in `adopted` as `redrawn(question_id, word)`, once for each word, and the run is pending as
+        with `adopt`.
         """

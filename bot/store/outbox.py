@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.core.outbox import DeliveryState
+from bot.core.outbox import DeliveryState, redrawn
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
@@ -65,3 +65,6 @@ class RedisOutbox:
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
         await self._connection.run("adopt", redis_keys.shard_of(run_id), surface, run_id, name, ref)
+
+    async def redraw(self, surface: str, run_id: str, question_id: str, word: str) -> None:
+        await self.adopt(surface, run_id, redrawn(question_id, word), "")

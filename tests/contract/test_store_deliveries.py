@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
+from bot.core.actor import Actor
 from bot.core.event import TaskStarted
 from bot.core.outbox import DeliveryState
+from bot.core.policy import Policy
 from bot.core.run import Claim
+from bot.core.unlinking import unlink
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import LEASE, PLACE, approval, claimed, response, started
@@ -164,3 +167,26 @@ async def test_a_surface_shows_only_runs_that_live_there_or_are_relayed(desk: De
     await outbox.mark_delivered("teams", "web", desk.run, 2, {"q1": "a/1"})
     await outbox.adopt("teams", desk.run, "q2", "a/2")
     assert (await outbox.state("teams", desk.run)) == DeliveryState()
+
+
+async def test_questions_of_who_unlinks_are_shown_anew_except_in_the_runs_home(desk: Desk) -> None:
+    slack, teams = (Actor(surface=each, tenant="T1", user_id="U1") for each in ("slack", "teams"))
+    await desk.store.directory.redeem(await desk.store.directory.new_code(slack), teams)
+    outbox = desk.store.outbox
+    await desk.lease()
+    await outbox.lease_shard("teams", desk.shard, "web", LEASE, relay=True)
+    question = approval(desk.claim).model_copy(update={"policy": Policy(deciders=(slack.principal,))})
+    await desk.store.questions.ask(desk.claim, question)
+    others = approval(desk.claim, "other").model_copy(update={"policy": Policy(deciders=("slack:T1:U2",))})
+    await desk.store.questions.ask(desk.claim, others)
+    newest = (await desk.store.runs.get(desk.run)).seq
+    await desk.shown(newest)
+    await outbox.mark_delivered("teams", "web", desk.run, newest)
+    assert await outbox.pending("teams", desk.shard) == []
+    assert await unlink(desk.store, teams, slack.principal)
+    [name] = (await outbox.state("teams", desk.run)).adopted
+    assert name.split(":")[:2] == ["redrawn", question.id]
+    assert await outbox.pending("teams", desk.shard) == [desk.run]
+    assert await desk.pending() == []
+    await outbox.mark_delivered("teams", "web", desk.run, newest, {name: ""})
+    assert await outbox.pending("teams", desk.shard) == []

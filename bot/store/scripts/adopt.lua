@@ -1,4 +1,5 @@
--- Record an orphaned message, unless one of its name is recorded or the run is deleted. Returns 1 if it was recorded.
+-- Record an orphaned message, unless one of its name is recorded or the run is deleted; or (without reference) that a
+-- question is to be shown anew. Returns 1 if it was recorded.
 -- The run stays pending until its surface records a message of that name itself.
 -- ARGV: surface, id, name, reference
 allow_when_full()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from pydantic import Field
 
+from bot.core import unlinking
 from bot.core.actor import Actor, actor_named
 from bot.core.directory import CODE_TTL_S
 from bot.core.errors import NotFound
@@ -57,6 +58,7 @@ class IdentityRoutes:
     """The handlers of identities."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._directory = store.directory
 
     async def identities(self, context: RequestContext[None, None]) -> web.Response:
@@ -77,6 +79,6 @@ class IdentityRoutes:
 
     async def unlink(self, context: RequestContext[None, UnlinkQuery]) -> web.Response:
         actor, identity = context.caller.actor, context.query.identity
-        if not await self._directory.unlink(actor, identity):
+        if not await unlinking.unlink(self._store, actor, identity):
             raise NotFound("identity", identity)
         return reply(IdentitiesView.of(await self._directory.identities(actor), actor))

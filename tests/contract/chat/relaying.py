@@ -72,6 +72,16 @@ async def caught_up(deployment: Deployment, question: Question) -> None:
     await deployment.until(there)
 
 
+async def nothing_is_pending(deployment: Deployment, question: Question) -> None:
+    """This run is shown here as it is."""
+
+    async def there() -> bool:
+        shard = shard_of(question.run_id)
+        return question.run_id not in await deployment.store.outbox.pending(deployment.surface, shard)
+
+    await deployment.until(there)
+
+
 class Group:
     """A user group whose members change."""
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from bot.core.actor import Actor
 from bot.core.directory import GroupUnreadable
+from bot.core.outbox import redrawn
 from bot.core.policy import Group, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, options_for
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
+from bot.store.redis_keys import shard_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.inbound.interactions import Press, ReplyTarget
 from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD, argument_field
@@ -26,7 +29,7 @@ from tests.contract.chat.memory_inbound import (
     target_of,
     text_of,
 )
-from tests.contract.examples import approval
+from tests.contract.examples import LEASE, PLACE, approval, new_run
 
 EVE = "eve"
 TWO = Policy(
@@ -339,6 +342,18 @@ async def test_identities_are_linked_by_a_code_and_a_press(chat: MemoryChat) -> 
     assert "Ada of Teams" in await chat.command(ADA, "unlink")
     assert "Unlinked" in await chat.press(ADA, actions.UNLINK, actions.Target(elsewhere.principal))
     assert "isn't linked" in await chat.press(ADA, actions.UNLINK, actions.Target(elsewhere.principal))
+
+
+async def test_who_unlinks_has_what_they_were_asked_redrawn(chat: MemoryChat) -> None:
+    elsewhere = Actor(surface="slack", tenant="T1", user_id="U1")
+    await chat.store.directory.redeem(await chat.store.directory.new_code(elsewhere), person(ADA))
+    run, _ = await chat.store.runs.start(new_run(place=PLACE))
+    await chat.store.outbox.lease_shard(SURFACE, shard_of(run.id), "web", LEASE, relay=True)
+    [claim] = await chat.store.queue.claim("worker", [run.crew.name], 1, LEASE)
+    question = await asked(chat, claim, policy=Policy(deciders=(elsewhere.principal,)))
+    assert "Unlinked" in await chat.press(ADA, actions.UNLINK, actions.Target(elsewhere.principal))
+    [name] = (await chat.store.outbox.state(SURFACE, run.id)).adopted
+    assert name.startswith(redrawn(question.id, ""))
 
 
 async def test_a_code_is_given_once_asked_for_and_a_wrong_one_is_refused(chat: MemoryChat) -> None:

@@ -8,11 +8,13 @@ from bot.core.actor import Membership
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action
 from bot.core.response import make_response
+from bot.core.unlinking import unlink
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.relaying import (
     ADA,
     ASKED,
     BOB,
+    DECIDING,
     Group,
     asked,
     caught_up,
@@ -21,6 +23,7 @@ from tests.contract.chat.relaying import (
     direct,
     is_asked,
     linked,
+    nothing_is_pending,
     settled,
 )
 
@@ -80,6 +83,27 @@ async def test_who_unlinked_decides_nothing_and_learns_nothing_more(deployment: 
     assert now.buttons == ()
     assert ASKED not in now.words
     assert "Approved" not in now.words
+
+
+async def test_who_unlinks_sees_at_once_why_the_question_is_no_longer_theirs(deployment: Deployment) -> None:
+    here = await linked(deployment, ADA, "U0ADA")
+    await linked(deployment, BOB, "U0BOB")
+    claim = await claimed(deployment)
+    async with deployment.delivering():
+        question = await asked(deployment, claim, ADA.principal, BOB.principal)
+        copy = await is_asked(deployment, "U0ADA")
+        await is_asked(deployment, "U0BOB")
+        await caught_up(deployment, question)
+        assert await unlink(deployment.store, here, ADA.principal)
+        now = await is_asked(deployment, "U0ADA", "is no longer linked with this one")
+        await nothing_is_pending(deployment, question)
+        assert (now.posted, now.buttons) == (copy.posted, ())
+        assert ASKED not in now.words
+        assert (await is_asked(deployment, "U0BOB")).buttons[:2] == DECIDING
+        assert not await unlink(deployment.store, here, ADA.principal)
+        await settled(deployment, question, BOB)
+        assert (await is_asked(deployment, "U0BOB", "Approved")).buttons == ()
+        assert "Approved" not in (await is_asked(deployment, "U0ADA", "no longer yours")).words
 
 
 async def test_who_has_left_the_group_learns_nothing_more(deployment: Deployment) -> None:

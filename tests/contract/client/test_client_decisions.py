@@ -6,13 +6,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.fields import Field, FieldType
+from bot.core.outbox import redrawn
+from bot.core.place import Place
+from bot.core.policy import Policy
 from bot.core.question import QuestionKind, Source
 from bot.store.redis import RedisStore
+from bot.store.redis_keys import shard_of
 from crewdeck.client import ApiError, Client, Event, HumanInputRecorded, HumanInputRequired, SyncClient
-from tests.contract.examples import DEMO
+from tests.contract.examples import DEMO, LEASE, new_run
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, serve
 from tests.contract.http.test_http_decisions import ADA, CALL, TWO, policy
 
+CI = "http::key:ci"
 FORM = (Field(name="nights", type=FieldType.INTEGER, required=True),)
 
 
@@ -105,6 +110,19 @@ async def test_identities_are_linked_and_unlinked(locked: Served) -> None:
         assert {each.id for each in await ci.link(code)} == {"http::key:ci", ADA.principal}
         assert [each.id for each in await ci.unlink(ADA.principal)] == ["http::key:ci"]
         assert len((await ci.link_code()).code) > 8
+
+
+async def test_who_is_unlinked_has_what_they_were_asked_redrawn(locked: Served) -> None:
+    """Ada was asked in Slack what the key decides, in a run of Teams."""
+    store = locked.store
+    run, _ = await store.runs.start(new_run(place=Place(surface="teams", tenant="T", ref="c/m")))
+    await store.outbox.lease_shard("slack", shard_of(run.id), "web", LEASE, relay=True)
+    question = await locked.ask(await locked.claim(run.crew.name), policy=Policy(deciders=(CI,)))
+    async with Client(locked.url, SECRETS["ci"]) as ci:
+        await ci.link(await store.directory.new_code(ADA))
+        await ci.unlink(ADA.principal)
+    [name] = (await store.outbox.state("slack", run.id)).adopted
+    assert name.startswith(redrawn(question.id, ""))
 
 
 async def test_the_client_without_a_loop_has_the_same(locked: Served) -> None:

@@ -51,7 +51,7 @@ ELSEWHERE = {
     "revoke_api_key": "of an operator",
     "pause_tenant": "when Slack refuses the token",
     "fail_unplaced": "when a channel can't be posted to",
-    "adopt": "when a message turns up that nobody recorded",
+    "adopt": "when a message turns up that nobody recorded, or somebody unlinks",
     "add_place": "when a thread has gone",
     "postpone": "when Slack refuses a call",
     "find_runs": "reads",

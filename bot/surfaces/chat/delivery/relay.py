@@ -21,7 +21,7 @@ from bot.core.event import (
     HumanInputReminded,
     HumanInputRequired,
 )
-from bot.core.people import People
+from bot.core.people import People, names_with_unlinked
 from bot.core.policy import Objection, Policy, is_live_group, objection
 from bot.core.ports import Store
 from bot.core.question import Question
@@ -54,6 +54,8 @@ class Recipient:
     #: None: that can't be found out now.
     may_decide: bool | None
     actor: Actor | None = None
+    #: They could decide as long as they had an identity that was unlinked.
+    unlinked: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class RelayedQuestion:
     question: Question
     #: What has happened to it since it was shown last.
     events: Sequence[Event]
-    #: A message that was posted twice is to be drawn like the other one.
-    orphaned: bool
+    #: It is to be drawn anew whatever has happened: a message was posted twice, or somebody was unlinked.
+    redrawn: bool
     known: KnownHere
 
     @property
@@ -75,7 +77,7 @@ class RelayedQuestion:
     def changed(self) -> bool:
         """Whether copies that are there look different by now."""
         unchanged = HumanInputRequired | HumanInputReminded
-        return self.orphaned or any(not isinstance(each.body, unchanged) for each in self.events)
+        return self.redrawn or any(not isinstance(each.body, unchanged) for each in self.events)
 
 
 class QuestionRelay:
@@ -100,10 +102,10 @@ class QuestionRelay:
         """Show what is new in the questions of this run."""
         messages = RunMessages(self._platform, self._recorder, run, await self._recorder.recorded(run.id))
         news = await self._store.events.read(run.id, messages.cursor)
-        orphaned = {keys.question_of(name): name for name in sorted(messages.adopted)}
-        waiting = (*keys.unreached_in(messages.messages), *orphaned)
+        redrawn = {keys.question_of(name): name for name in sorted(messages.adopted)}
+        waiting = (*keys.unreached_in(messages.messages), *redrawn)
         for question_id, events in _by_question(news, waiting).items():
-            await self._show(messages, question_id, events, orphaned=question_id in orphaned)
+            await self._show(messages, question_id, events, redrawn=question_id in redrawn)
         for name in messages.adopted:
             await messages.note(name, messages.messages[name])
         if not news:
@@ -115,7 +117,7 @@ class QuestionRelay:
         await messages.reached(news[-1].seq)
 
     async def _show(
-        self, messages: RunMessages, question_id: str, events: Sequence[Event], *, orphaned: bool
+        self, messages: RunMessages, question_id: str, events: Sequence[Event], *, redrawn: bool
     ) -> None:
         try:
             question = await self._store.questions.get(messages.run.id, question_id)
@@ -126,7 +128,7 @@ class QuestionRelay:
         relayed_question = RelayedQuestion(
             question,
             [each for each in events if each.seq > int(messages.messages.get(shown, 0))],
-            orphaned,
+            redrawn,
             _known(recipients, people),
         )
         asked = _asked(messages, question_id)
@@ -208,8 +210,8 @@ class QuestionRelay:
         named = messages.named(keys.question_message(shown.question.id))
         copies = [each for each in named if each.channel == asked.channel]
         if recipient.may_decide is False:
-            for posted in copies if shown.events or shown.orphaned else ():
-                await messages.rewrite_one(posted, relayed.not_yours_any_more())
+            for posted in copies if shown.events or shown.redrawn else ():
+                await messages.rewrite_one(posted, relayed.not_yours_any_more(unlinked=recipient.unlinked))
             return
         if shown.asked_now:
             await self._add_place(messages, recipient, asked)  # A crash may have prevented it.
@@ -285,7 +287,11 @@ def _judged(recipient: Recipient, policy: Policy, people: People) -> Recipient:
         return recipient
     why = objection(recipient.actor, policy, people)
     return Recipient(
-        recipient.user, None if why is Objection.UNREADABLE_GROUP else why is Objection.NONE, recipient.actor
+        recipient.user,
+        None if why is Objection.UNREADABLE_GROUP else why is Objection.NONE,
+        recipient.actor,
+        why is Objection.NOT_NAMED
+        and not names_with_unlinked(recipient.actor, people).isdisjoint(policy.deciders),
     )
 
 

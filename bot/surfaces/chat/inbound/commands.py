@@ -8,7 +8,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from bot.core import inputs, sessions, starting
+from bot.core import inputs, sessions, starting, unlinking
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, problem_of
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
@@ -281,7 +281,7 @@ class CommandHandlers:
 
     async def unlink(self, principal: str, actor: Actor) -> Reply:
         """Remove one of this person's identities."""
-        return Reply(say=identities.unlinked(await self._store.directory.unlink(actor, principal)))
+        return Reply(say=identities.unlinked(await unlinking.unlink(self._store, actor, principal)))
 
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────
 

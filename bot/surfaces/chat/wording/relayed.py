@@ -31,9 +31,10 @@ def as_known(message: Message, known: KnownHere) -> Message:
     return Message(_line(message.summary, known), blocks)
 
 
-def not_yours_any_more() -> Message:
+def not_yours_any_more(*, unlinked: bool) -> Message:
     """In place of a question, for somebody who may not decide it any more."""
-    return said("A question was here that is no longer yours to decide.")
+    why = ": the account that it is for is no longer linked with this one" if unlinked else ""
+    return said(f"A question was here that is no longer yours to decide{why}.")
 
 
 def _origin(run: Run) -> Line:
