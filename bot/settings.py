@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -29,6 +29,15 @@ from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secre
 from bot.core.errors import SettingsError
 from bot.core.journal import parse_journal_keys
 from bot.core.project import Project
+from bot.setting_values import (
+    check_app_token,
+    check_bot_token,
+    check_readable,
+    check_writable,
+    read_entra_id,
+    read_memory,
+    read_replicas,
+)
 
 DOTENV = ".env"
 """Read from the working directory; the environment has precedence."""
@@ -39,13 +48,7 @@ DAY_S = 86_400
 MAX_DAYS = 36_500
 MANY = 1_000_000_000
 """What has no limit in practice: infinity and the like are mistakes."""
-MIN_MEMORY_BYTES = 64 << 20
-"""The smallest useful memory limit of the embedded Valkey."""
 
-SLACK_TOKENS = {
-    "slack_bot_token": ("Bot User OAuth Token", ("xoxb-", "xoxe.xoxb-")),
-    "slack_app_token": ("app-level token", ("xapp-",)),
-}
 Read = TypeVar("Read", bound=BaseSettings)
 
 
@@ -85,12 +88,16 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")
     )
     #: Replicas that have to confirm an answer. None (`auto`): one, if the primary has any connected.
-    redis_replicas: Annotated[int, Field(le=100)] | None = Field(None, alias="CREWDECK_REDIS_REPLICAS")
+    redis_replicas: Annotated[Annotated[int, Field(le=100)] | None, BeforeValidator(read_replicas)] = Field(
+        None, alias="CREWDECK_REDIS_REPLICAS"
+    )
     #: Wait until an answer is on disk, too.
     redis_fsync: bool = Field(default=False, alias="CREWDECK_REDIS_FSYNC")
     data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
     #: The memory limit of the embedded Valkey in bytes. None (`auto`): half of the machine's memory.
-    store_memory: int | None = Field(None, alias="CREWDECK_STORE_MEMORY")
+    store_memory: Annotated[int | None, BeforeValidator(read_memory)] = Field(
+        None, alias="CREWDECK_STORE_MEMORY"
+    )
     retention_days: float = Field(30, alias="CREWDECK_RETENTION_DAYS", gt=0, le=MAX_DAYS)
     #: Days after a run's end for which its journal is kept, so that the run can be retried.
     journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0, le=MAX_DAYS)
@@ -126,9 +133,13 @@ class Settings(BaseSettings):
     #: Waiting runs in memory, each of which has threads. Beyond the limit, the longest waiting are parked.
     hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0, le=MANY)
 
-    slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
+    slack_bot_token: Annotated[SecretStr, AfterValidator(check_bot_token)] | None = Field(
+        None, alias="SLACK_BOT_TOKEN"
+    )
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
-    slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")
+    slack_app_token: Annotated[SecretStr, AfterValidator(check_app_token)] | None = Field(
+        None, alias="SLACK_APP_TOKEN"
+    )
     slack_api_url: Annotated[str, AfterValidator(check_web_address)] = Field(
         "https://slack.com/api/", alias="SLACK_API_URL"
     )
@@ -136,8 +147,8 @@ class Settings(BaseSettings):
     slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6, le=MANY)
 
     #: The bot's app id in Microsoft Entra, its tenant, and its password, unless it is a managed identity.
-    teams_app_id: str = Field("", alias="TEAMS_APP_ID")
-    teams_tenant_id: str = Field("", alias="TEAMS_TENANT_ID")
+    teams_app_id: Annotated[str, BeforeValidator(read_entra_id)] = Field("", alias="TEAMS_APP_ID")
+    teams_tenant_id: Annotated[str, BeforeValidator(read_entra_id)] = Field("", alias="TEAMS_TENANT_ID")
     teams_app_password: SecretStr | None = Field(None, alias="TEAMS_APP_PASSWORD")
     teams_managed_identity: bool = Field(default=False, alias="TEAMS_MANAGED_IDENTITY")
     #: Of national clouds and of local peers: where the keys are that sign what Teams sends, and who signs it.
@@ -183,14 +194,6 @@ class Settings(BaseSettings):
     #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
 
-    @field_validator("slack_bot_token", "slack_app_token")
-    @classmethod
-    def _check_slack_tokens(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        kind, begins = SLACK_TOKENS[str(info.field_name)]
-        if token is not None and not token.get_secret_value().startswith(begins):
-            raise ValueError(f"it is the {kind}, which begins with {begins[0]}; this is something else")
-        return token
-
     @field_validator("journal_key_text")
     @classmethod
     def _check_journal_keys(cls, text: SecretStr) -> SecretStr:
@@ -202,26 +205,6 @@ class Settings(BaseSettings):
         """The keys that encrypt journals, the current one first; empty if journals are not encrypted."""
         return parse_journal_keys(self.journal_key_text.get_secret_value())
 
-    @field_validator("redis_replicas", mode="before")
-    @classmethod
-    def _read_replicas(cls, text: str | int | None) -> int | None:
-        if text is None or str(text).strip().lower() == "auto":
-            return None
-        if not str(text).strip().isdecimal():
-            raise ValueError("it is `auto` or a number of replicas")
-        return int(text)
-
-    @field_validator("store_memory", mode="before")
-    @classmethod
-    def _read_memory(cls, text: str | int | None) -> int | None:
-        if text is None or isinstance(text, int) or text.strip().lower() == "auto":
-            return None if isinstance(text, str) else text
-        found = re.fullmatch(r"(\d+)\s*(mb|gb)", text.strip().lower())
-        size = int(found[1]) << {"mb": 20, "gb": 30}[found[2]] if found else 0
-        if size < MIN_MEMORY_BYTES:
-            raise ValueError("it is `auto` or a size from 64mb on, such as `512mb` or `2gb`")
-        return size
-
     @field_validator("api_keys_text")
     @classmethod
     def _check_keys(cls, text: SecretStr) -> SecretStr:
@@ -232,12 +215,12 @@ class Settings(BaseSettings):
     def api_keys(self) -> tuple[ApiKey, ...]:
         return parse_keys(self.api_keys_text.get_secret_value())
 
-    @field_validator("teams_app_id", "teams_tenant_id", mode="before")
+    @field_validator("teams_managed_identity")
     @classmethod
-    def _check_teams_ids(cls, text: str) -> str:
-        if text and not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text.strip()):
-            raise ValueError("it is an id of Microsoft Entra, such as 01234567-89ab-cdef-0123-456789abcdef")
-        return text.strip().lower()
+    def _check_teams_proof(cls, on: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+        if on and info.data.get("teams_app_password"):
+            raise ValueError("TEAMS_APP_PASSWORD is set too, and a managed identity has none: remove one")
+        return on
 
     @field_validator("teams_openid_metadata_url")
     @classmethod
@@ -307,6 +290,15 @@ class Settings(BaseSettings):
         """The folders with crews: those of Crewdeck, then the operator's."""
         named = tuple(Path(part).expanduser() for part in self.config_dirs.split(os.pathsep) if part.strip())
         return (shipped("config"), *named)
+
+    def require_crew_dirs(self) -> None:
+        """Check that the operator's folders with crews can be read. Raises SettingsError."""
+        for folder in self.crew_dirs[1:]:
+            _require(f"CREWDECK_CONFIG_DIR (in {_where('CREWDECK_CONFIG_DIR')})", check_readable, folder)
+
+    def require_data_dir(self) -> None:
+        """Check that the data folder can be written, or made. Raises SettingsError."""
+        _require("CREWDECK_DATA_DIR", check_writable, self.data_dir.expanduser())
 
     @property
     def projects(self) -> tuple[str, ...]:
@@ -391,6 +383,13 @@ def _read(kind: type[Read], **given: Any) -> Read:
         raise SettingsError(f"{name} (in {_where(name)}): {msg}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{Path(DOTENV).absolute()} can't be read: {error}") from error
+
+
+def _require(name: str, check: Callable[[Path], None], folder: Path) -> None:
+    try:
+        check(folder)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}.") from None
 
 
 def _where(name: str) -> str:

@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> int:
         worker_environment.seal(configured)
         worker_environment.hide_from_processes_of_this_user()
         logging.configure(configured)
+        configured.require_data_dir()
         environment.prepare(configured)
         if configured.project is None:
             # Last, so that no file there shadows a module of Crewdeck or of a library.

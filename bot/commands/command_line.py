@@ -77,7 +77,10 @@ def worker(
     from bot.settings import load
 
     if project is None:
-        return become(load())
+        settings = load()
+        settings.require_crew_dirs()
+        settings.require_data_dir()
+        return become(settings)
     found = find(project)
     if problem := asyncio.run(problem_of(found)):
         raise SettingsError(problem.sentence)

@@ -24,6 +24,8 @@ def serve(projects: Sequence[str]) -> int:
     settings = load().with_projects(projects)
     find_all(settings.projects)
     if settings.workers:
+        settings.require_crew_dirs()
+        settings.require_data_dir()
         require("worker", ", or let it start none: CREWDECK_WORKERS=0")
     if settings.teams_on:
         require("teams")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, SerializerFunctionWrapHandler, model_serializer
 
 from bot.core.text import ValidText
 from bot.core.value import Strict
@@ -33,6 +34,17 @@ class FieldType(StrEnum):
     FILE = "file"
 
 
+def _no_boolean(bound: object) -> object:
+    if isinstance(bound, bool):
+        raise ValueError("is no number: true and false bound nothing")  # noqa: TRY004 - pydantic reports it
+    return bound
+
+
+Bound = Annotated[int | float | str | None, BeforeValidator(_no_boolean)]
+"""The bound of a number, or of a date or time. Pydantic alone would read `true` as 1."""
+Length = Annotated[int | None, BeforeValidator(_no_boolean)]
+
+
 class Field(Strict):
     """A field of a form, or an input of a crew."""
 
@@ -46,11 +58,11 @@ class Field(Strict):
     #: Shown to people. It counts where a field isn't given, not where it was left empty.
     default: str | int | float | bool | tuple[ValidText, ...] | None = None
     #: The bounds of a number, or of a date or time in ISO 8601; both are included.
-    min: int | float | str | None = None
-    max: int | float | str | None = None
+    min: Bound = None
+    max: Bound = None
     #: The number of characters of a text, or of choices of `multi_choice`.
-    min_length: int | None = None
-    max_length: int | None = None
+    min_length: Length = None
+    max_length: Length = None
     #: Of a file: the suffixes that it may have, in lower case and without a dot; none: any.
     accept: tuple[str, ...] = ()
     #: Of a file: its bytes at most.

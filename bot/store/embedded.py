@@ -283,7 +283,12 @@ class Embedded:
 def _translated(doing: str, home: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, redis.RedisError) as error:
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StoreUnavailable(
+            f"CREWDECK_DATA_DIR: could not {doing} the embedded Valkey in {home}: {why}."
+        ) from error
+    except redis.RedisError as error:
         raise StoreUnavailable(f"Could not {doing} the embedded Valkey in {home}: {error}") from error
 
 
@@ -304,7 +309,7 @@ def _make_private(folder: Path) -> None:
             made.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise StoreUnavailable(f"{folder} must be a folder that belongs to this user.")
+        raise StoreUnavailable(f"CREWDECK_DATA_DIR: {folder} must be a folder that belongs to this user.")
     folder.chmod(0o700)
 
 

@@ -49,12 +49,10 @@ class FieldArgs(BaseModel):
     default: str | int | float | bool | list[str] | None = Field(
         default=None, description="What is filled in already."
     )
-    min: int | float | str | None = Field(
-        default=None, description="Of numbers; of dates and times: ISO 8601."
-    )
-    max: int | float | str | None = Field(default=None, description="Likewise.")
-    min_length: int | None = Field(default=None, description="Characters of a text, or number of choices.")
-    max_length: int | None = Field(default=None, description="Likewise.")
+    min: fields.Bound = Field(default=None, description="Of numbers; of dates and times: ISO 8601.")
+    max: fields.Bound = Field(default=None, description="Likewise.")
+    min_length: fields.Length = Field(default=None, description="Characters of a text, or number of choices.")
+    max_length: fields.Length = Field(default=None, description="Likewise.")
 
     def field(self) -> fields.Field:
         """The field of the form."""

@@ -141,6 +141,14 @@ def test_a_redis_url_that_is_none_is_one_line(tmp_path: Path) -> None:
     assert_one_line(run_command(tmp_path, "serve", REDIS_URL="localhost:6379"), "REDIS_URL")
 
 
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize("setting", ["CREWDECK_DATA_DIR", "CREWDECK_CONFIG_DIR"])
+def test_a_folder_that_can_not_be_used_is_one_line(setting: str, command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run_command(tmp_path, command, **{setting: str(tmp_path / "file" / "below")})
+    assert_one_line(done, setting, str(tmp_path / "file" / "below"))
+
+
 @pytest.mark.parametrize("command", ["serve", "worker", "crews"])
 def test_a_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("CREWDECK_WORKERS=many\n")

@@ -238,6 +238,16 @@ def test_settings_of_teams_that_can_not_be_right_are_refused(
         load()
 
 
+def test_a_managed_identity_of_teams_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAMS_APP_PASSWORD", "hush")
+    monkeypatch.setenv("TEAMS_MANAGED_IDENTITY", "true")
+    with pytest.raises(
+        SettingsError, match=r"TEAMS_MANAGED_IDENTITY.*TEAMS_APP_PASSWORD is set too"
+    ) as caught:
+        load()
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "peer"),
     [
@@ -259,6 +269,41 @@ def test_crews_are_the_shipped_ones_and_those_of_every_named_folder(
 ) -> None:
     monkeypatch.setenv("CREWDECK_CONFIG_DIR", os.pathsep.join([str(tmp_path), "more"]))
     assert load().crew_dirs == (REPOSITORY / "config", tmp_path, Path("more"))
+
+
+@pytest.mark.parametrize("wrong", ["missing", "file"])
+def test_a_folder_of_crews_that_is_not_there_is_named(
+    wrong: str, monkeypatch: pytest.MonkeyPatch, nothing_set: Path
+) -> None:
+    (nothing_set / "crews").mkdir()
+    (nothing_set / "file").write_text("")
+    monkeypatch.setenv("CREWDECK_CONFIG_DIR", os.pathsep.join(["crews", wrong]))
+    with pytest.raises(SettingsError) as caught:
+        load().require_crew_dirs()
+    where = "CREWDECK_CONFIG_DIR (in the environment)"
+    assert str(caught.value) == f"{where}: {nothing_set / wrong}: there is no such folder."
+    (nothing_set / wrong).unlink(missing_ok=True)
+    (nothing_set / wrong).mkdir()
+    load().require_crew_dirs()
+
+
+@pytest.mark.parametrize("wrong", ["file", "file/data"])
+def test_a_data_folder_that_can_not_be_written_is_named(
+    wrong: str, monkeypatch: pytest.MonkeyPatch, nothing_set: Path
+) -> None:
+    (nothing_set / "file").write_text("")
+    monkeypatch.setenv("CREWDECK_DATA_DIR", wrong)
+    with pytest.raises(SettingsError, match=f"^CREWDECK_DATA_DIR: {nothing_set / wrong} ") as caught:
+        load().require_data_dir()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_data_folder_that_is_not_there_yet_is_not_made_by_looking(
+    monkeypatch: pytest.MonkeyPatch, nothing_set: Path
+) -> None:
+    monkeypatch.setenv("CREWDECK_DATA_DIR", "new/data")
+    load().require_data_dir()
+    assert not (nothing_set / "new").exists()
 
 
 def test_a_worker_finds_the_store_but_crewai_does_not(

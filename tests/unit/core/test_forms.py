@@ -321,6 +321,12 @@ def test_a_form_needs_fields_that_can_be_told_apart() -> None:
         check_form([Field(name="count", type=FieldType.INTEGER, min=2, max=1)])
 
 
+@pytest.mark.parametrize("name", ["min", "max", "min_length", "max_length"])
+def test_true_and_false_bound_nothing(name: str) -> None:
+    with pytest.raises(ValidationError, match="true and false bound nothing"):
+        Field.model_validate({"name": "amount", "type": "number", name: True})
+
+
 def test_a_field_with_an_attribute_of_another_release_is_not_read() -> None:
     with pytest.raises(ValidationError):
         Field.model_validate({"name": "it", "pattern": "x"})

@@ -1,0 +1,75 @@
+"""Values of settings: what an operator wrote, read or refused. The sentences follow the setting's name."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+
+MIN_MEMORY_BYTES = 64 << 20
+"""The smallest useful memory limit of the embedded Valkey."""
+
+
+def check_bot_token(token: SecretStr) -> SecretStr:
+    """Raises ValueError for another kind of Slack token."""
+    return _check_token(token, "Bot User OAuth Token", ("xoxb-", "xoxe.xoxb-"))
+
+
+def check_app_token(token: SecretStr) -> SecretStr:
+    """Raises ValueError for another kind of Slack token."""
+    return _check_token(token, "app-level token", ("xapp-",))
+
+
+def _check_token(token: SecretStr, kind: str, begins: tuple[str, ...]) -> SecretStr:
+    if not token.get_secret_value().startswith(begins):
+        raise ValueError(f"it is the {kind}, which begins with {begins[0]}; this is something else")
+    return token
+
+
+def read_replicas(text: str | int | None) -> int | None:
+    """The number of replicas; None for `auto`. Raises ValueError."""
+    if text is None or str(text).strip().lower() == "auto":
+        return None
+    if not str(text).strip().isdecimal():
+        raise ValueError("it is `auto` or a number of replicas")
+    return int(text)
+
+
+def read_memory(text: str | int | None) -> int | None:
+    """The bytes; None for `auto`. Raises ValueError."""
+    if text is None or isinstance(text, int) or text.strip().lower() == "auto":
+        return None if isinstance(text, str) else text
+    found = re.fullmatch(r"(\d+)\s*(mb|gb)", text.strip().lower())
+    size = int(found[1]) << {"mb": 20, "gb": 30}[found[2]] if found else 0
+    if size < MIN_MEMORY_BYTES:
+        raise ValueError("it is `auto` or a size from 64mb on, such as `512mb` or `2gb`")
+    return size
+
+
+def read_entra_id(text: str) -> str:
+    """The id of an app or of a tenant, in lower case. Raises ValueError."""
+    if text and not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text.strip()):
+        raise ValueError("it is an id of Microsoft Entra, such as 01234567-89ab-cdef-0123-456789abcdef")
+    return text.strip().lower()
+
+
+def check_readable(folder: Path) -> None:
+    """Raises ValueError if there is no such folder, or if it can't be read."""
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{folder.absolute()}: there is no such folder") from None
+    except OSError as error:
+        raise ValueError(f"{folder.absolute()} can't be read: {error.strerror}") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Raises ValueError if nothing can be written there, or if it can't be made. Nothing is changed."""
+    whole = folder.absolute()
+    there = next(each for each in (whole, *whole.parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise ValueError(f"{whole} can't be used: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{whole} can't be used: {there} can't be written by this user")
