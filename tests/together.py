@@ -15,19 +15,14 @@ ON_SHARED_SLACK = (
     "slack_(authority|decisions|files|forms|mentions|presses|replies|start|status|strangers|transport)"
 )
 TOGETHER = {
-    "processes": r"tests/faults/test_(?!embedded|interruptible|doubts|flows|releases|resuming|retries)",
-    "workers": r"tests/faults/test_(doubts|flows|releases|resuming|retries)\.py",
-    "crews": r"tests/contract/crews/",
     "slack over a socket": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py::.*\bsocket\b",
     "slack": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py",
+    "a worker": r"tests/contract/crews/test_(asking|endings|inputs_in_texts|malformed|reviews|secrets)\.py",
     "terminal": r"tests/scenario/terminal/",
-    "storms": r"tests/faults/chaos/",
 }
 """By name of what is started once: the tests that share it. The first that fits counts."""
-LONG = (
-    "tests/scenario/(test_doctor|test_slack_(catchup|crashes|restarts|sessions)|test_worker_secrets|workers/)"
-)
-"""Files that take the longest time of those that share nothing."""
+LONG = "tests/(faults|scenario|contract/crews)/"
+"""Tests that start processes, and wait for them."""
 
 
 def scope(test: str) -> str:
