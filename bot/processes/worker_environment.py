@@ -204,7 +204,12 @@ def _names(field: FieldInfo) -> list[str]:
 
 
 def _is_secret(field: FieldInfo) -> bool:
-    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+    return _holds_secret(field.annotation)
+
+
+def _holds_secret(annotation: object) -> bool:
+    """Whether a secret is in this type, however deep: `Annotated[SecretStr, ...] | None`."""
+    return annotation is SecretStr or any(_holds_secret(each) for each in get_args(annotation))
 
 
 def secret_names(*kinds: type[BaseSettings]) -> frozenset[str]:

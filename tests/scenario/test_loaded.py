@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.scenario.server import Server
+from tests.scenario.server import ExecutedServer, Server
 
 SLACK = {
     "SLACK_BOT_TOKEN": "xoxb-1",
@@ -31,7 +31,7 @@ sys.exit(main())
 """
 
 
-class Loaded(Server):
+class Loaded(ExecutedServer):
     """A server that says at its end which modules it has loaded."""
 
     program = (sys.executable, "-c", SCRIPT)

@@ -39,7 +39,6 @@ from bot.surfaces.chat.presence import Presence
 from bot.tasks import BackgroundTasks
 from tests.contract.chat.memory_platform import CAPABILITIES
 from tests.contract.examples import DEMO, approval, new_run
-from tests.waiting import WITHIN
 
 SURFACE = "memory"
 TENANT = "T1"
@@ -276,7 +275,7 @@ class MemoryChat:
             return replace(reply, say=None)
 
         await self.engine.ack_handler.handle_interaction(request, work, acknowledge)
-        await self.background.drain(WITHIN)
+        await self.background.drain(2)
         return carried[0]
 
     # ── what the crew does ──────────────────────────────────────────────────────────────────────────────
@@ -352,4 +351,4 @@ async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
         engine = InboundEngine(ports, store, Feed(), presence, background, console)
         await store.catalogue.announce("tests", [DEMO, GREETER])
         yield MemoryChat(store, platform, engine, background)
-        await background.drain(WITHIN)
+        await background.drain(1)

@@ -33,7 +33,6 @@ from tests.contract.chat.memory_inbound import ADA, BOB, GREETER
 from tests.contract.chat.teams_inbound import served
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.slack import Delivery, LoopbackSlack, Message, Person, payloads, shown
-from tests.waiting import WITHIN
 
 CONSOLE = "http://127.0.0.1:3000"
 SECRET = "a-signing-secret"
@@ -124,7 +123,7 @@ class SlackChat:
         payload = payloads.view_submission(self.slack.workspace, who.user, view)
         sent = await self.slack.act(payload, who)
         assert sent.ok, (sent.status, sent.body)
-        await self.inbound.background.drain(WITHIN)
+        await self.inbound.background.drain(2)
         return sent
 
     async def says(
@@ -166,7 +165,7 @@ class SlackChat:
         direct_before = {each.ts for each in self.slack.messages(who.im)}
         delivery = await act
         assert delivery.ok, (delivery.status, delivery.body, delivery.error)
-        await self.inbound.background.drain(WITHIN)
+        await self.inbound.background.drain(2)
         private = self.slack.ephemerals(who.id)[shown_before:]
         direct = [each for each in self.slack.messages(who.im) if each.user != who.id]
         return " ".join(
@@ -276,7 +275,7 @@ async def _slack_chat(redis_url: str, *, socket: bool) -> AsyncIterator[SlackCha
                 parent = await people[ADA].say(CHANNEL, "Hi")
                 assert parent.message is not None
                 yield SlackChat(store, slack, api, inbound, people, parent.message)
-            await inbound.background.drain(WITHIN)
+            await inbound.background.drain(1)
 
 
 @asynccontextmanager

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings
 
 from bot.core.errors import SettingsError
 from bot.core.project import Project
@@ -18,6 +20,7 @@ from bot.processes.worker_environment import (
     read_project_dotenv,
     received,
     seal,
+    secret_names,
     worker_environment,
 )
 from bot.settings import Remote, Settings, load
@@ -203,3 +206,18 @@ def test_a_worker_of_a_project_passes_nothing_of_the_projects_file_on_as_setting
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-of-the-project\nCREWDECK_LEASE=1\nMODEL=m\n")
     settings = Settings(_env_file=None, project=Project(name="blog", root=str(tmp_path)))
     assert not {"SLACK_BOT_TOKEN", "CREWDECK_LEASE", "MODEL"} & set(worker_environment(settings))
+
+
+class Kinds(BaseSettings):
+    """Settings in all ways in which one may write that they are secret."""
+
+    plain: SecretStr = Field(alias="PLAIN")
+    optional: SecretStr | None = Field(alias="OPTIONAL")
+    checked: Annotated[SecretStr, AfterValidator(str)] = Field(alias="CHECKED")
+    both: Annotated[SecretStr, AfterValidator(str)] | None = Field(alias="BOTH")
+    several: dict[str, list[Annotated[SecretStr, AfterValidator(str)]]] = Field(alias="SEVERAL")
+    public: Annotated[str, AfterValidator(str)] | None = Field(alias="PUBLIC")
+
+
+def test_secrets_are_known_however_their_settings_are_written() -> None:
+    assert secret_names(Kinds) == {"PLAIN", "OPTIONAL", "CHECKED", "BOTH", "SEVERAL"}
