@@ -53,7 +53,7 @@ async def test_every_decider_is_asked_directly(on: Outbox, how: str) -> None:
         await on.ask(claim, "First?", approvers=THEIRS)
         await on.sees(lambda: on.said("First?"))
         await close(on.slack, how)
-        second = await on.ask(claim, "Second?", approvers=THEIRS)
+        second = await on.ask(claim, "Second?", approvers=THEIRS, task_id="the next task")
         for user in (BOB, EVE):
             for words in ("First?", "Second?"):
                 assert (await seen(on, user, words)).labels == ["Approve", "Reject", "Reply..."]

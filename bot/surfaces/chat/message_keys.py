@@ -20,6 +20,7 @@ END = "end"
 """The message that says how a run ended."""
 END_AS_TEXT = "end-in-words"
 """That message is text alone, which may be cut: the whole follows as a file."""
+_QUESTION = "question:"
 _ORPHANED_OPENER = "twin:"
 _UNTOLD = "untold:"
 _UNREACHED = "unreached:"
@@ -51,7 +52,7 @@ class Posted:
 
 def question_message(question_id: str, number: int = 0) -> str:
     """A message that shows a question; the first one is in the run's thread."""
-    return f"question:{question_id}" + (f":{number}" if number else "")
+    return f"{_QUESTION}{question_id}" + (f":{number}" if number else "")
 
 
 def direct_question(question_id: str, user_id: str) -> str:
@@ -61,17 +62,14 @@ def direct_question(question_id: str, user_id: str) -> str:
 
 def is_direct(name: str, question_id: str = "") -> bool:
     """Whether it names a direct message with a question: with this one, if it is given."""
-    prefix = question_message(question_id) if question_id else "question:"
+    prefix = question_message(question_id) if question_id else _QUESTION
     return name.startswith(prefix) and ":@" in name
 
 
 def questions_at(names: Mapping[str, str], posted: Posted) -> set[str]:
-    """The questions that share a message in the run's thread, of what is recorded of the run."""
-    return {
-        question_of(name)
-        for name, ref in names.items()
-        if name == question_message(question_of(name)) and ref == posted.encode()
-    }
+    """The questions that share a message, of what is recorded of the run."""
+    shown = posted.encode()
+    return {question_of(name) for name, ref in names.items() if ref == shown and name.startswith(_QUESTION)}
 
 
 def asked_in_words(question_id: str) -> str:

@@ -61,7 +61,7 @@ async def test_every_copy_shows_how_many_have_approved_and_who_is_needed(deploym
         question = await asked(deployment, claim, "first", prompt="Publish it?")
         copies = [await deployment.sees("Publish it?")]
         await deployment.peer.close(deployment.peer.channel)
-        second = await asked(deployment, claim, "second", prompt="Really?")
+        second = await asked(deployment, claim, "second", prompt="Really?", task_id="the next task")
         direct = deployment.peer.direct_channel("U0BOB")
         copies = [await deployment.sees("Publish it?", direct), await deployment.sees("Really?", direct)]
         for each in (question, second):

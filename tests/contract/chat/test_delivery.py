@@ -98,7 +98,7 @@ async def test_a_settled_question_is_rewritten_wherever_it_was_asked(deployment:
         asked = await deployment.sees("Publish it?")
         assert asked.buttons[:2] == DECIDING
         await deployment.peer.close(deployment.peer.channel)
-        later = await deployment.ask(claim, "Really?", "U0ADA", "U0BOB")
+        later = await deployment.ask(claim, "Really?", "U0ADA", "U0BOB", task_id="the next task")
         directs = [deployment.peer.direct_channel(user_id) for user_id in ("U0ADA", "U0BOB")]
         for channel in directs:
             for prompt in ("Publish it?", "Really?"):

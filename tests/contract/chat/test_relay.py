@@ -97,11 +97,14 @@ async def test_a_question_of_any_kind_is_asked_here_with_all_that_decides_it(
     assert ("in the file above" in copy.words) == (kind == "in a file")
 
 
-async def test_each_approval_of_one_turn_has_a_copy_of_its_own(deployment: Deployment) -> None:
+async def test_approvals_of_different_turns_have_copies_of_their_own(deployment: Deployment) -> None:
     here = await linked(deployment, ADA, "U0ADA")
     claim = await claimed(deployment)
     async with deployment.delivering():
-        questions = [await asked(deployment, claim, prompt=f"Pay {number}?") for number in (1, 2)]
+        questions = [
+            await asked(deployment, claim, prompt=f"Pay {number}?", task_id=f"task {number}")
+            for number in (1, 2)
+        ]
         for number in (1, 2):
             assert (await is_asked(deployment, "U0ADA", f"Pay {number}?")).buttons[:2] == DECIDING
         await settled(deployment, questions[0], here)

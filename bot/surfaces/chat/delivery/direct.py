@@ -19,7 +19,14 @@ from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.delivery.question_copies import QuestionCopies
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import Rejected, ShutOut
-from bot.surfaces.chat.message_keys import Posted, direct_question, is_direct, question_message, untold
+from bot.surfaces.chat.message_keys import (
+    Posted,
+    direct_question,
+    is_direct,
+    question_message,
+    questions_at,
+    untold,
+)
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.wording import question_messages
@@ -79,13 +86,26 @@ class DirectQuestions:
         may_answer = can_decide(thread.run.requester, question.policy, people)
         name = _name_where_moved(thread, question.id)
         if name not in thread.messages:
-            if may_answer:
-                await self._copies.post(thread, card, name, thread.conversation)
-            else:
+            if not may_answer:
                 await thread.post(
                     question_messages.elsewhere(card, self._platform.capabilities.limits), name=name
                 )
+            elif not await self._join_where_moved(thread, question, name):
+                await self._copies.post(thread, card, name, thread.conversation)
         return may_answer
+
+    async def _join_where_moved(self, thread: RunThread, question: Question, name: str) -> bool:
+        """Ask beside approvals of the turn with the same policy: the requester may decide all of them."""
+        closed = f"{thread.place.channel}/"
+        here = {each: ref for each, ref in thread.messages.items() if not ref.startswith(closed)}
+        beside = await self._copies.shown.joinable(thread.run, question, here)
+        if beside is None:
+            return False
+        sharing = questions_at(here, beside)
+        others = [each for each in await self._store.questions.list(thread.run.id) if each.id in sharing]
+        if any(each.policy != question.policy for each in others):
+            return False
+        return await self._copies.join(thread, question, name, beside)
 
     async def _ask_one(
         self, thread: RunThread, question: Question, card: QuestionCard, user_id: str, people: People
@@ -95,7 +115,9 @@ class DirectQuestions:
             return await self._ask_requester(thread, question, card, people)
         name = direct_question(card.question_id, user_id)
         if name not in thread.messages:
-            await self._copies.post(thread, card, name, await self._platform.open_direct(user_id))
+            beside = await self._copies.shown.joinable(thread.run, question, thread.messages, user_id)
+            if beside is None or not await self._copies.join(thread, question, name, beside):
+                await self._copies.post(thread, card, name, await self._platform.open_direct(user_id))
             posted = Posted.decode(thread.messages[name])
             place = thread.place.moved_to(self._platform.thread_of(posted))
             await self._store.runs.add_place(thread.run.id, place.encode())

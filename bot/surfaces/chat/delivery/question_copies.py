@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -73,11 +73,35 @@ class QuestionCopies:
             )
             await self._post_as_text(messages, card, name, to, change)
 
+    async def join(
+        self,
+        messages: RunMessages,
+        question: Question,
+        name: str,
+        beside: Posted,
+        change: Change = unchanged,
+        only: Collection[str] | None = None,
+    ) -> bool:
+        """Add a question to the message of others; False if that message can't be edited."""
+        names = {**messages.messages, name: beside.encode()}
+        message = await self.shown.message(messages.run, question, names, beside, only)
+        if not await messages.replace(beside, change(message)):
+            return False
+        # Recorded once it is shown: whoever repeats this shows it again.
+        await messages.note(keys.shown_digest(question.id), question.digest)
+        await messages.note(name, beside.encode())
+        return True
+
     async def rewrite(
-        self, messages: RunMessages, question: Question, posted: Posted, change: Change = unchanged
+        self,
+        messages: RunMessages,
+        question: Question,
+        posted: Posted,
+        change: Change = unchanged,
+        only: Collection[str] | None = None,
     ) -> None:
-        """Show in a copy what the store has now."""
-        message = await self.shown.message(messages.run, question, messages.messages, posted)
+        """Show in a copy what the store has now, to somebody who may see `only` these of its questions."""
+        message = await self.shown.message(messages.run, question, messages.messages, posted, only)
         otherwise = None
         if question.open:
             card = await self.shown.card(messages.run, question)

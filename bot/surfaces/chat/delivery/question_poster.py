@@ -54,20 +54,9 @@ class QuestionPoster:
 
     async def _ask_in_thread(self, thread: RunThread, question: Question, name: str) -> None:
         beside = await self._shown.joinable(thread.run, question, thread.messages) if question.open else None
-        if beside is None or not await self._join(thread, question, name, beside):
+        if beside is None or not await self._copies.join(thread, question, name, beside):
             card = await self._shown.card(thread.run, question)
             await self._copies.post(thread, card, name, thread.conversation)
-
-    async def _join(self, thread: RunThread, question: Question, name: str, beside: Posted) -> bool:
-        """Add a question to the message of others; False if that message can't be edited."""
-        names = {**thread.messages, name: beside.encode()}
-        message = await self._shown.message(thread.run, question, names, beside)
-        if not await thread.replace(beside, message):
-            return False
-        # Recorded once it is shown: whoever repeats this shows it again.
-        await thread.note(keys.shown_digest(question.id), question.digest)
-        await thread.note(name, beside.encode())
-        return True
 
     async def ask_directly(self, thread: RunThread) -> None:
         """Ask all open questions in direct messages."""

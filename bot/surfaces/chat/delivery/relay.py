@@ -29,7 +29,7 @@ from bot.core.run import Run
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.direct import MAX_ASKED
 from bot.surfaces.chat.delivery.links import Links
-from bot.surfaces.chat.delivery.question_copies import QuestionCopies
+from bot.surfaces.chat.delivery.question_copies import Change, QuestionCopies
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
 from bot.surfaces.chat.failures import Later, Rejected, ShutOut
 from bot.surfaces.chat.lines import Mention
@@ -180,21 +180,48 @@ class QuestionRelay:
         refused = keys.refused_directly(asking.question.id, recipient.user)
         if not recipient.may_decide or refused in messages.messages:
             return
-        card = await self._copies.shown.card(messages.run, asking.question)
         name = keys.direct_question(asking.question.id, recipient.user)
-        change = partial(relayed.relayed, run=messages.run, known=asking.known)
         try:
-            to = await self._platform.open_direct(recipient.user)
-            await self._copies.post(messages, card, name, to, change)
+            if not await self._join(messages, asking, recipient, name):
+                card = await self._copies.shown.card(messages.run, asking.question)
+                to = await self._platform.open_direct(recipient.user)
+                await self._copies.post(messages, card, name, to, _relayed(messages, asking))
         except ShutOut:
             raise
         except Rejected as rejected:
             log.warning(
-                "a decider can't be asked", run_id=card.run_id, user=recipient.user, code=rejected.code
+                "a decider can't be asked", run_id=messages.run.id, user=recipient.user, code=rejected.code
             )
             await messages.note(refused, rejected.code)
         else:
             await self._add_place(messages, recipient, Posted.decode(messages.messages[name]))
+
+    async def _join(
+        self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient, name: str
+    ) -> bool:
+        """Ask beside other approvals of the turn that wait for this person; False if there are none."""
+        question = asking.question
+        beside = await self._copies.shown.joinable(messages.run, question, messages.messages, recipient.user)
+        others = await self._theirs(messages, recipient, beside) if beside is not None else {}
+        if beside is None or not any(each.open for each in others.values()):
+            return False
+        only = {*others, question.id}
+        change = _relayed(messages, asking)
+        return await self._copies.join(messages, question, name, beside, change, only)
+
+    async def _theirs(
+        self, messages: RunMessages, recipient: Recipient, posted: Posted
+    ) -> dict[str, Question]:
+        """The questions in a message that its recipient may decide, as far as that is known."""
+        sharing = keys.questions_at(messages.messages, posted)
+        actors = [messages.run.requester, *([recipient.actor] if recipient.actor is not None else [])]
+        found: dict[str, Question] = {}
+        for question in await self._store.questions.list(messages.run.id):
+            if question.id in sharing:
+                people = await self._store.directory.people(question.policy, actors)
+                if _judged(recipient, question.policy, people).may_decide is not False:
+                    found[question.id] = question
+        return found
 
     async def _add_place(self, messages: RunMessages, recipient: Recipient, posted: Posted) -> None:
         """Replies to this message are replies to the run."""
@@ -211,21 +238,38 @@ class QuestionRelay:
         copies = [each for each in named if each.channel == asked.channel]
         if recipient.may_decide is False:
             for posted in copies if shown.events or shown.redrawn else ():
-                await messages.rewrite_one(posted, relayed.not_yours_any_more(unlinked=recipient.unlinked))
+                await self._take_away(messages, shown, recipient, posted)
             return
         if shown.asked_now:
             await self._add_place(messages, recipient, asked)  # A crash may have prevented it.
         for posted in copies if shown.changed else ():
-            await self._rewrite(messages, shown, posted)
+            await self._rewrite(messages, shown, recipient, posted)
         if shown.question.open:
             await self._tell_news(messages, shown, recipient, asked)
 
-    async def _rewrite(self, messages: RunMessages, shown: RelayedQuestion, posted: Posted) -> None:
+    async def _take_away(
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: Posted
+    ) -> None:
+        """Show nothing more of a question; of others in the same message what is still theirs."""
+        # Who was barred is judged by no policy, and nothing is theirs.
+        left = await self._theirs(messages, recipient, posted) if recipient.actor is not None else {}
+        if not left:
+            await messages.rewrite_one(posted, relayed.not_yours_any_more(unlinked=recipient.unlinked))
+            return
+        change = _relayed(messages, shown)
+        await self._copies.rewrite(messages, next(iter(left.values())), posted, change, left.keys())
+
+    async def _rewrite(
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: Posted
+    ) -> None:
         if shown.question.open:
             card = await self._copies.shown.card(messages.run, shown.question)
             await self._copies.upload_if_long(messages, card, self._platform.thread_of(posted))
-        change = partial(relayed.relayed, run=messages.run, known=shown.known)
-        await self._copies.rewrite(messages, shown.question, posted, change)
+        only = None
+        if len(keys.questions_at(messages.messages, posted)) > 1:
+            only = {*(await self._theirs(messages, recipient, posted)), shown.question.id}
+        change = _relayed(messages, shown)
+        await self._copies.rewrite(messages, shown.question, posted, change, only)
 
     async def _tell_news(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: Posted
@@ -258,6 +302,11 @@ class QuestionRelay:
             log.warning(
                 "a direct message to a decider can't be posted", run_id=messages.run.id, code=rejected.code
             )
+
+
+def _relayed(messages: RunMessages, asking: RelayedQuestion) -> Change:
+    """What is different in a message about this question."""
+    return partial(relayed.relayed, run=messages.run, known=asking.known)
 
 
 def _by_question(news: Iterable[Event], also: Iterable[str]) -> dict[str, list[Event]]:

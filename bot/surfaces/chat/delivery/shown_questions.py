@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bot.core.ports import Store
 from bot.core.question import Question, QuestionKind
@@ -11,6 +11,7 @@ from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.message_keys import (
     Posted,
     asked_in_words,
+    direct_question,
     question_message,
     question_of,
     questions_at,
@@ -38,18 +39,26 @@ class ShownQuestions:
         return question_card(run, question, await self._store.questions.responses(run.id, question.id))
 
     async def message(
-        self, run: Run, question: Question, names: Mapping[str, str], posted: Posted | None = None
+        self,
+        run: Run,
+        question: Question,
+        names: Mapping[str, str],
+        posted: Posted | None = None,
+        only: Collection[str] | None = None,
     ) -> Message:
-        """What the message at `posted` shows by now. `names`: what is recorded of the run."""
+        """What the message at `posted` shows by now, to somebody who may see `only` these of its questions.
+
+        `names`: what is recorded of the run.
+        """
         sharing = questions_at(names, posted) if posted is not None else set()
         if len(sharing) > 1:
-            return await self.batch(run, sharing)
+            return await self.batch(run, sharing if only is None else sharing.intersection(only))
         card = await self.card(run, question)
         if not card.open:
             return await settled_message(card, self._limits)
         return await open_message(card, self._limits, words=asked_in_words(question.id) in names)
 
-    async def batch(self, run: Run, question_ids: set[str]) -> Message:
+    async def batch(self, run: Run, question_ids: Collection[str]) -> Message:
         """These approvals in one message."""
         asked = [each for each in await self._store.questions.list(run.id) if each.id in question_ids]
         cards = [await self.card(run, each) for each in asked]
@@ -60,16 +69,21 @@ class ShownQuestions:
             size=sum(map(size_of, cards)),
         )
 
-    async def joinable(self, run: Run, question: Question, names: Mapping[str, str]) -> Posted | None:
+    async def joinable(
+        self, run: Run, question: Question, names: Mapping[str, str], user_id: str = ""
+    ) -> Posted | None:
         """The message of the same turn's other approvals that this one may join.
 
-        Everybody whom the policy names is mentioned there already, since an edit tells nobody.
+        It is in the run's thread, or a direct message to `user_id`. Everybody whom the policy names is
+        mentioned there already, since an edit tells nobody.
         """
         if question.kind is not QuestionKind.APPROVAL:
             return None
         asked = {each.id: each for each in await self._store.questions.list(run.id)}
         for name, ref in names.items():
-            other = asked.get(question_of(name)) if name == question_message(question_of(name)) else None
+            about = question_of(name)
+            there = direct_question(about, user_id) if user_id else question_message(about)
+            other = asked.get(about) if name == there else None
             if other is None or other.id == question.id or not _same_turn(other, question):
                 continue
             sharing = questions_at(names, Posted.decode(ref))

@@ -54,10 +54,12 @@ class QuestionViews:
         names = (await self._store.outbox.state(SURFACE, run.id)).messages
         sharing = questions_at(names, posted) if posted is not None else set()
         asked = await self._store.questions.list(run.id) if len(sharing) > 1 else [question]
-        decides = any(can_decide(actor, each.policy) for each in asked if each.id in sharing | {question.id})
-        if not decides and not _sees(run, actor, channel):
+        shown = [each for each in asked if each.id in sharing | {question.id}]
+        decides = {each.id for each in shown if can_decide(actor, each.policy)}
+        sees = _sees(run, actor, channel)
+        if not decides and not sees:
             return None
-        message = await self._shown.message(run, question, names, posted)
+        message = await self._shown.message(run, question, names, posted, None if sees else decides)
         if decides:
             message = _for_everybody(message)
         reader = await self._readers.reader(message, channel, actor.principal)
