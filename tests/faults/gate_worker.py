@@ -69,7 +69,10 @@ class MortalProxy(StoreProxy):
     death: Death
 
     async def ask(self, claim: Claim, question: Question) -> Question:
-        return await self.death.around("ask", lambda: super(MortalProxy, self).ask(claim, question))
+        asked = await self.death.around("ask", lambda: super(MortalProxy, self).ask(claim, question))
+        if not asked.open:  # Somebody was quick: nothing is waited for.
+            self.death.here("after answer")
+        return asked
 
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         return await self.death.around("answer", lambda: super(MortalProxy, self).settled(question, claim))

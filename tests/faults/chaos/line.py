@@ -1,7 +1,7 @@
 """A line between one process and Redis on which each transition can be stopped, before it and after it.
 
 It knows a transition by its fingerprint (`EVALSHA`, or `EVAL` where the server doesn't know the script yet).
-redis-py sends a transition alone and waits for its answer, so that nothing else is on a connection meanwhile.
+Commands of one connection are answered in their order, however many are on their way.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -126,7 +128,8 @@ class _Call:
         self._watcher = watcher
         self._from_client, self._to_client = client
         self._from_server, self._to_server = server
-        self._asked: Passing | None = None
+        #: What was sent and isn't answered yet; None: no transition.
+        self._asked: deque[Passing | None] = deque()
 
     async def run(self) -> None:
         """Until one of both hangs up, or the watcher does."""
@@ -140,45 +143,75 @@ class _Call:
             self._to_server.close()
 
     async def _forth(self) -> None:
-        while chunk := await self._from_client.read(_CHUNK):
-            if _SENT.match(chunk):
-                chunk, command = await _whole(self._from_client, chunk)
-                self._asked = _passing(command)
-                if not await self._watcher.before(self._process, self._asked):
-                    return
-            self._to_server.write(chunk)
+        async for frame in frames(self._from_client):
+            passing = _passing(_read(frame)) if _SENT.match(frame) else None
+            if passing is not None and not await self._watcher.before(self._process, passing):
+                return
+            self._asked.append(passing)
+            self._to_server.write(frame)
             await self._to_server.drain()
 
     async def _back(self) -> None:
-        while chunk := await self._from_server.read(_CHUNK):
-            if self._asked is not None:
-                chunk, answer = await _whole(self._from_server, chunk)
-                asked, self._asked = self._asked, None
-                # An error (the script isn't known here yet) has done nothing.
-                done = not isinstance(answer, Exception)
-                if done and not await self._watcher.after(self._process, asked, answer):
-                    return
-            waking = Passing(WAKE_UP, "", _topics(chunk))
-            if waking.args and not await self._watcher.before(self._process, waking):
-                return
-            self._to_client.write(chunk)
-            await self._to_client.drain()
-            if waking.args and not await self._watcher.after(self._process, waking, None):
+        async for frame in frames(self._from_server):
+            passes = self._wakes if _is_wake_up(frame) else self._answers
+            if not await passes(frame):
                 return
 
+    async def _wakes(self, frame: bytes) -> bool:
+        waking = Passing(WAKE_UP, "", tuple(frame.decode(errors="replace").split()))
+        if not await self._watcher.before(self._process, waking):
+            return False
+        await self._hand_on(frame)
+        return await self._watcher.after(self._process, waking, None)
 
-async def _whole(reader: asyncio.StreamReader, chunk: bytes) -> tuple[bytes, Any]:
-    """What begins with this chunk, to its end: the bytes, and what they say."""
-    missing = object()
-    resp = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=missing)
-    resp.feed(chunk)
-    while (said := resp.gets()) is missing:
-        more = await reader.read(_CHUNK)
-        if not more:
-            raise ConnectionResetError
-        chunk += more
-        resp.feed(more)
-    return chunk, said
+    async def _answers(self, frame: bytes) -> bool:
+        asked = self._asked.popleft() if self._asked else None
+        if asked is not None:
+            answer = _read(frame)
+            # An error (the script isn't known here yet) has done nothing.
+            done = not isinstance(answer, Exception)
+            if done and not await self._watcher.after(self._process, asked, answer):
+                return False
+        await self._hand_on(frame)
+        return True
+
+    async def _hand_on(self, frame: bytes) -> None:
+        self._to_client.write(frame)
+        await self._to_client.drain()
+
+
+async def frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The commands or the replies that come, one by one."""
+    come = b""
+    while chunk := await reader.read(_CHUNK):
+        come, at = come + chunk, 0
+        while (end := _end_of_frame(come, at)) is not None:
+            yield come[at:end]
+            at = end
+        come = come[at:]
+
+
+def _end_of_frame(come: bytes, at: int) -> int | None:
+    """Where what begins at `at` ends, as Redis' protocol has it; None if it isn't all there."""
+    line = come.find(b"\r\n", at)
+    if line < 0:
+        return None
+    kind, begun = come[at : at + 1], line + 2
+    if kind in b"$!=":
+        size = int(come[at + 1 : line])
+        end = begun if size < 0 else begun + size + 2
+        return end if end <= len(come) else None
+    inner: int | None = begun
+    if kind in b"*~>%":
+        for _ in range(int(come[at + 1 : line]) * (2 if kind == b"%" else 1)):
+            inner = None if inner is None else _end_of_frame(come, inner)
+    return inner
+
+
+def _read(frame: bytes) -> Any:  # noqa: ANN401 - as Redis says it
+    resp = hiredis.Reader(encoding="utf-8", errors="replace")
+    resp.feed(frame)
+    return resp.gets()
 
 
 def _passing(command: list[str]) -> Passing:
@@ -187,8 +220,6 @@ def _passing(command: list[str]) -> Passing:
     return Passing(_BY_SHA.get(sha, SMALL), base, tuple(args))
 
 
-def _topics(chunk: bytes) -> tuple[str, ...]:
-    """What wake-ups in this chunk are about."""
-    if b"crewdeck:wake" not in chunk or b"message" not in chunk:
-        return ()
-    return tuple(chunk.decode(errors="replace").split())
+def _is_wake_up(frame: bytes) -> bool:
+    """Whether it is no answer, but what was published."""
+    return b"crewdeck:wake" in frame and b"message" in frame
