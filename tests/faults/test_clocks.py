@@ -115,6 +115,11 @@ def _claimed(times: int, run: Run) -> bool:
     return run.epoch >= 2 * times - 1
 
 
+def _forgiven_or_over(processes: ProcessDeployment, run: Run) -> bool:
+    """No crash is counted against it. Whoever takes it over last may end it before the other one speaks again."""
+    return processes.field(run, "crash_count") == "0" or processes.field(run, "state") == "finished"
+
+
 async def test_a_worker_that_alone_is_suspended_again_and_again_has_not_died(
     processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
@@ -129,6 +134,6 @@ async def test_a_worker_that_alone_is_suspended_again_and_again_has_not_died(
         holder.pause()
         await people.until(run, partial(_claimed, times + 1))
         holder.resume()
-        await until(lambda: processes.field(run, "crash_count") == "0", WITHIN, processes.story)
+        await until(lambda: _forgiven_or_over(processes, run), WITHIN, processes.story)
     assert await people.result(run) == "did work"
     await ended_once(people, run)
