@@ -16,6 +16,7 @@ from bot.core.people import UNKNOWN, People, person_of
 from bot.core.policy import Objection, exclusion, for_one_person, objection, strict
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
+from bot.core.text import says_nothing
 from bot.core.tool_call import edit_errors, sha256_of
 from bot.core.value import Strict, Value
 
@@ -136,7 +137,7 @@ def invalid(question: Question, response: Response) -> dict[str, str]:
             if response.value not in {option.id for option in question.options}:
                 errors = {"value": "must stand for one option"}
         case Reply():
-            if not response.comment.strip():
+            if says_nothing(response.comment):
                 errors = {"value": "must say something"}
         case Submit():
             errors = _invalid_values(question, response)
@@ -293,7 +294,7 @@ def _invalid_edit(question: Question, response: Approve) -> dict[str, str]:
     errors: dict[str, str] = {}
     if response.value is not None and question.kind is not QuestionKind.REVIEW:
         errors["value"] = "must be left out: only a review's text can be edited"
-    elif response.value is not None and not response.value.strip():
+    elif response.value is not None and says_nothing(response.value):
         errors["value"] = "must not be empty"
     if response.arguments is not None:
         if question.call is None:

@@ -19,7 +19,7 @@ from bot.core.files import MAX_FILE_BYTES, in_words
 from bot.core.labels import lookalikes
 from bot.core.locales import Locale
 from bot.core.secret_fields import asks_for_secret
-from bot.core.text import drop_invisible, visible
+from bot.core.text import drop_invisible, says_nothing, visible
 
 __all__ = [
     "Field", "FieldType", "blank", "check_field", "check_form", "default_of", "fits", "parse", "validate",
@@ -87,8 +87,8 @@ def parse(field: Field, raw: JsonValue, *, strict: bool = False, locale: Locale 
 
 
 def blank(raw: JsonValue) -> bool:
-    """Whether nothing is given: null, or a text of spaces."""
-    return raw is None or (isinstance(raw, str) and not raw.strip())
+    """Whether nothing is given: null, or a text in which nothing can be seen."""
+    return raw is None or (isinstance(raw, str) and says_nothing(raw))
 
 
 def fits(field: Field, value: JsonValue) -> bool:
@@ -126,7 +126,7 @@ def _missing(field: Field, raw: JsonValue, *, strict: bool) -> bool:
     if raw == [] and field.type is FieldType.MULTI_CHOICE:
         return field.required or not strict
     if strict and isinstance(raw, str):
-        return field.required and not raw.strip()
+        return field.required and says_nothing(raw)
     return blank(raw)
 
 

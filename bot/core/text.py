@@ -141,6 +141,11 @@ def drop_invisible(text: str) -> str:
     return "".join(c for c in text if _drawn(c) and not _VARIATION.match(c))
 
 
+def says_nothing(text: str) -> bool:
+    """Whether it has nothing but spaces and characters that nobody sees."""
+    return not drop_invisible(text).strip()
+
+
 def _visible(text: str, start: int, end: int) -> str:
     shown: list[str] = []
     hidden, times, marks, at = "", 0, 0, start

@@ -148,6 +148,12 @@ async def test_edits_deletions_joins_and_bots_decide_nothing(deployment: Channel
     assert await still_open(deployment, question)
 
 
+async def test_a_reply_in_which_nothing_can_be_seen_is_no_answer(deployment: ChannelDeployment) -> None:
+    question = await deployment.asked("tell tides")
+    await reply(deployment, question, "\u200b \u2066\u2069")
+    assert await still_open(deployment, question)
+
+
 async def test_what_is_said_outside_of_the_thread_is_no_answer(deployment: ChannelDeployment) -> None:
     question = await deployment.asked("tell tides")
     talk = (await deployment.ada.say(deployment.channel, "outside")).message

@@ -22,6 +22,7 @@ class Reason(StrEnum):
 
     ARCHIVED = "archived"
     THREAD_GONE = "thread_gone"
+    MESSAGE_GONE = "message_gone"
     NOT_A_MEMBER = "not_a_member"
     POSTING_RESTRICTED = "posting_restricted"
     DIRECT_MESSAGES_OFF = "direct_messages_off"

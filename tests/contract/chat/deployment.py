@@ -74,6 +74,10 @@ class Peer(ABC):
     @abstractmethod
     async def close(self, channel: str) -> None: ...
 
+    @abstractmethod
+    def delete(self, posted: Posted) -> None:
+        """Somebody deletes a message of the app."""
+
     def files(self, channel: str) -> list[str]:
         """The names of the files in a channel; or messages that lead to them, where it takes no files."""
         return [seen.words.split("\n")[0] for seen in self.messages(channel) if "📎" in seen.words]
@@ -106,6 +110,9 @@ class MemoryPeer(Peer):
 
     async def close(self, channel: str) -> None:
         self._platform.closed.add(channel)
+
+    def delete(self, posted: Posted) -> None:
+        del self._platform.shown[posted]
 
     def files(self, channel: str) -> list[str]:
         return [name for name, _ in self._platform.files[channel]]
@@ -143,6 +150,9 @@ class SlackPeer(Peer):
     async def close(self, channel: str) -> None:
         await self._slack.archive(channel)
 
+    def delete(self, posted: Posted) -> None:
+        del self._slack.workspace.channels[posted.channel].messages[posted.message_id]
+
     def files(self, channel: str) -> list[str]:
         del channel
         return list(self._slack.files())
@@ -177,6 +187,9 @@ class TeamsPeer(Peer):
 
     async def close(self, channel: str) -> None:
         self._teams.close(self._teams.tenant.conversations[channel])
+
+    def delete(self, posted: Posted) -> None:
+        del self._teams.tenant.conversations[posted.channel].messages[posted.message_id]
 
 
 @dataclass

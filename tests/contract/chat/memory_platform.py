@@ -6,7 +6,7 @@ import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.failures import Later, Reason, Rejected
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation
@@ -69,8 +69,10 @@ class MemoryPlatform:
 
     async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
         del priority
-        if at.channel in self.closed or at not in self.shown:
-            raise Rejected("gone")
+        if at.channel in self.closed:
+            raise Rejected("closed")
+        if at not in self.shown:
+            raise Rejected("gone", Reason.MESSAGE_GONE)
         self.shown[at] = replace(self.shown[at], message=message)
 
     def thread_of(self, posted: Posted) -> Conversation:

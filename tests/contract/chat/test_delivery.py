@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.core import ids
 from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import stored_file
+from bot.core.policy import Policy
 from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.places import ChatPlace
@@ -112,6 +113,26 @@ async def test_a_settled_question_is_rewritten_wherever_it_was_asked(deployment:
             return len(shown) == 4 and not any(seen.buttons for seen in shown)
 
         await deployment.until(without_buttons)
+
+
+async def test_a_question_whose_message_somebody_deleted_is_shown_anew(deployment: Deployment) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        people = tuple(deployment.person(each).principal for each in ("U0ADA", "U0BOB"))
+        both = Policy(deciders=people, name="both", version="v1", need=2, admins=False)
+        question = await deployment.ask(claim, "Publish it?", policy=both)
+        first = await deployment.sees("Publish it?")
+        for user_id, says in (("U0ADA", "1 of 2"), ("U0BOB", "Approved")):
+            shown = await deployment.sees("Publish it?")
+            deployment.peer.delete(shown.posted)
+            said = response(Action.APPROVE, deployment.person(user_id), key=user_id)
+            await deployment.store.questions.respond(question.run_id, question.id, said)
+            again = await deployment.sees(says)
+            assert "Publish it?" in again.words
+            assert again.thread == first.thread
+            assert again.buttons[:2] == (DECIDING if user_id == "U0ADA" else ())
+    assert len(deployment.all_saying("Publish it?")) == 1
 
 
 async def test_a_question_whose_message_is_refused_is_asked_as_text(deployment: Deployment) -> None:

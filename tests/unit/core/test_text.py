@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from bot.core.text import ValidText, drop_invisible, terminal_safe, valid, valid_json, visible
+from bot.core.text import ValidText, drop_invisible, says_nothing, terminal_safe, valid, valid_json, visible
 from tests.linear import LINEAR, growth
 
 ANY = st.text(st.characters(), max_size=60)
@@ -163,3 +163,18 @@ def test_a_terminal_gets_no_sequence_that_it_would_obey() -> None:
 )
 def test_all_of_it_takes_linear_time(unit: str) -> None:
     assert growth(lambda times: (visible(unit * times), valid(unit * times)), 20_000) < LINEAR
+
+
+@pytest.mark.parametrize(
+    ("text", "nothing"),
+    [
+        ("", True),
+        (" \n\t", True),
+        ("\u200b", True),
+        ("\u2066 \u3164\u2069", True),
+        ("?", False),
+        ("👍", False),
+    ],
+)
+def test_what_has_nothing_to_be_seen_says_nothing(text: str, nothing: bool) -> None:  # noqa: FBT001
+    assert says_nothing(text) is nothing

@@ -99,14 +99,17 @@ class QuestionCopies:
         posted: Posted,
         change: Change = unchanged,
         only: Collection[str] | None = None,
-    ) -> None:
-        """Show in a copy what the store has now, to somebody who may see `only` these of its questions."""
+    ) -> bool:
+        """Show in a copy what the store has now, to somebody who may see `only` these of its questions.
+
+        Returns False if somebody deleted the copy.
+        """
         message = await self.shown.message(messages.run, question, messages.messages, posted, only)
         otherwise = None
         if question.open:
             card = await self.shown.card(messages.run, question)
             otherwise = change(await open_message(card, self._limits, words=True))
-        await messages.rewrite_one(posted, change(message), Priority.DECISION, otherwise)
+        return await messages.rewrite_one(posted, change(message), Priority.DECISION, otherwise)
 
     async def upload_if_long(self, messages: RunMessages, card: QuestionCard, to: Conversation) -> None:
         """Post all that is to be decided as a file where neither a message nor a form holds it."""

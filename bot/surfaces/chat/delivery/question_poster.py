@@ -121,16 +121,23 @@ class QuestionPoster:
             await thread.post(await settled_message(card, self._limits), name=question_message(question_id))
 
     async def _rewrite_all(self, thread: RunThread, question: Question) -> None:
-        for posted in thread.named(question_message(question.id)):
-            await self._copies.rewrite(thread, question, posted)
+        """Every copy. If somebody deleted the one in the thread, the question is posted there anew."""
+        name = question_message(question.id)
+        in_thread = thread.messages.get(name)
+        for posted in thread.named(name):
+            there = await self._copies.rewrite(thread, question, posted)
+            if not there and posted.encode() == in_thread and thread.moved is None:
+                card = await self._shown.card(thread.run, question)
+                await self._copies.post(thread, card, name, thread.conversation)
 
     async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
         """Remind once, wherever the question was asked."""
         question = await self._question(thread, question_id)
-        posted = thread.named(question_message(question_id))
         name, sent_directly = keys.reminder(seq), keys.direct_reminders(seq)
         if question is None or not question.open or name in thread.messages:
             return
+        await self._rewrite_all(thread, question)  # So that the reminder leads to a message that is there.
+        posted = thread.named(question_message(question_id))
         link = await self._links.to(posted[-1]) if posted else None
         message = question_messages.reminder(await self._shown.card(thread.run, question), link)
         if sent_directly not in thread.messages:

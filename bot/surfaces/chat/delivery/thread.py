@@ -11,7 +11,7 @@ import structlog
 
 from bot.core.outbox import DeliveryState, Outbox
 from bot.core.run import Run
-from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.failures import Reason, Rejected, ShutOut, Unrenderable
 from bot.surfaces.chat.message_keys import MOVED, Posted
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation
@@ -118,8 +118,11 @@ class RunMessages:
         message: Message,
         priority: Priority = Priority.DECISION,
         otherwise: Message | None = None,
-    ) -> None:
-        """As `rewrite`, one message; `otherwise` is shown where the message can't be rendered."""
+    ) -> bool:
+        """As `rewrite`, one message; `otherwise` is shown where the message can't be rendered.
+
+        Returns False if somebody deleted the message.
+        """
         for form in (message, otherwise or message.without_blocks()):
             try:
                 await self._platform.update(posted, form, priority=priority)
@@ -128,9 +131,10 @@ class RunMessages:
             except Rejected as rejected:
                 log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
                 if not isinstance(rejected, Unrenderable):
-                    break
+                    return rejected.reason is not Reason.MESSAGE_GONE
             else:
                 break
+        return True
 
     async def replace(self, posted: Posted, message: Message) -> bool:
         """Replace one message; False, and unchanged, if the platform refuses that. Raises Later, ShutOut."""

@@ -10,6 +10,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
+from bot.core.text import says_nothing
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
@@ -56,7 +57,7 @@ class Replies:
         if message.names_others and (not first or message.speaks_to_others):
             return await self._not_taken(message, asked)
         words = message.answer_text(await self._people.names(message.mentioned - {message.app_user}))
-        if not words:
+        if says_nothing(words):
             return SILENT
         actor = await self._people.actor(message.reply_to.user, message.installation)
         match asked:

@@ -58,6 +58,9 @@ _SHUT_OUT = frozenset(
 _REASONS = {
     "is_archived": Reason.ARCHIVED,
     "thread_not_found": Reason.THREAD_GONE,
+    "message_not_found": Reason.MESSAGE_GONE,
+    # What is left of a deleted message that has replies, and what another installation posted, isn't ours.
+    "cant_update_message": Reason.MESSAGE_GONE,
     "messages_tab_disabled": Reason.DIRECT_MESSAGES_OFF,
     "not_in_channel": Reason.NOT_A_MEMBER,
     "channel_not_found": Reason.NOT_A_MEMBER,

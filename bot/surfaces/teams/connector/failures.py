@@ -27,6 +27,7 @@ _REASONS: Mapping[str, Reason] = {
     "MessageWritesBlocked": Reason.DIRECT_MESSAGES_OFF,
     "ConversationBlockedByUser": Reason.DIRECT_MESSAGES_OFF,
     "ConversationNotFound": Reason.THREAD_GONE,
+    "ActivityNotFoundInConversation": Reason.MESSAGE_GONE,
 }
 _UNRENDERABLE: Final = frozenset({"BadSyntax", "BadArgument", "MessageSizeTooBig"})
 
