@@ -116,7 +116,7 @@ def _claimed(times: int, run: Run) -> bool:
 
 
 def _forgiven_or_over(processes: ProcessDeployment, run: Run) -> bool:
-    """No crash is counted against it. Whoever takes it over last may end it before the other one speaks again."""
+    """No crash is counted against it. Whoever has it last may end it before the other one speaks again."""
     return processes.field(run, "crash_count") == "0" or processes.field(run, "state") == "finished"
 
 
