@@ -114,8 +114,9 @@ class TeamsChat:
         elsewhere: bool = False,
         edited: bool = False,
         to: str = "",
+        **more: Any,
     ) -> str:
-        """A reply in the thread of the runs; `to` somebody who is mentioned first."""
+        """A reply in the thread of the runs; `to` somebody who is mentioned first; `more` of the activity."""
         thread = self.thread if not elsewhere else self.teams.tenant.next_id()
         kind = "messageUpdate" if edited else "message"
         text: Body = {"text": words}
@@ -126,7 +127,7 @@ class TeamsChat:
         who = self.people[user]
         named = {"id": message_id} if message_id else {}
         return await self._told(
-            user, self.teams.deliver(who.activity(kind, self.channel, thread, **named, **text))
+            user, self.teams.deliver(who.activity(kind, self.channel, thread, **named | text | more))
         )
 
     async def draft(self, user: str, words: str) -> str:

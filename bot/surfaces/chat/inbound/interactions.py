@@ -146,6 +146,8 @@ class IncomingMessage:
     installation: str = ""
     #: The app itself wrote it, and this is what its buttons are about.
     own_target: Target | None = None
+    #: The ids of the messages that it quotes; an empty one: nobody knows which.
+    quoted: frozenset[str] = frozenset()
 
     @property
     def is_reply(self) -> bool:

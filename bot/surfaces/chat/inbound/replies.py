@@ -16,6 +16,7 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.ports import ActorResolver
 from bot.surfaces.chat.lines import Line
+from bot.surfaces.chat.message_keys import Posted, questions_at
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities, Unrecognised
 from bot.surfaces.chat.wording import answer_messages, private_messages, sentences
@@ -60,6 +61,15 @@ class Replies:
         if says_nothing(words):
             return SILENT
         actor = await self._people.actor(message.reply_to.user, message.installation)
+        if message.quoted and asked:
+            asked, others = await self._quoted(asked, message), asked
+            if not asked:
+                return _quoted_something_else(others, actor)
+        return await self._take(runs, asked, message, words, actor)
+
+    async def _take(
+        self, runs: list[Run], asked: list[Asked], message: IncomingMessage, words: str, actor: Actor
+    ) -> Reply:
         match asked:
             case []:
                 return await self._nothing_asked(runs, message, actor)
@@ -103,6 +113,15 @@ class Replies:
             for each in await self._store.questions.list(run.id)
         ]
         return [(run, question) for run, question in found if question.open and question.created_at <= at_ms]
+
+    async def _quoted(self, asked: list[Asked], message: IncomingMessage) -> list[Asked]:
+        """Those of them whose message is quoted."""
+        quoted = [Posted(message.reply_to.channel, each) for each in message.quoted]
+        meant: set[str] = set()
+        for run_id in {run.id for run, _ in asked}:
+            names = (await self._store.outbox.state(self._surface, run_id)).messages
+            meant = meant.union(*(questions_at(names, each) for each in quoted))
+        return [(run, question) for run, question in asked if question.id in meant]
 
     async def _is_first(self, message: IncomingMessage, asked: list[Asked]) -> bool:
         """Whether this is the first that a person wrote in the thread since one of these was asked."""
@@ -180,6 +199,13 @@ class Replies:
     async def _explain_once(self, about: str, actor: Actor, why: Line) -> Reply:
         first = await self._store.key_values.once(f"{self._surface}:explained:{about}:{actor.principal}")
         return Reply(say=private_messages.explained(why)) if first else SILENT
+
+
+def _quoted_something_else(asked: list[Asked], actor: Actor) -> Reply:
+    """Who may decide something here learns that words about another message decide nothing."""
+    if not any(can_decide(actor, question.policy) for _, question in asked):
+        return SILENT
+    return Reply(say=private_messages.words(sentences.QUOTED_SOMETHING_ELSE))
 
 
 def _route(question: Question) -> str:

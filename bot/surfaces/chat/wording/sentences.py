@@ -57,6 +57,10 @@ NOT_TAKEN_AS_ANSWER: Final = (
     "I left that to the people it names: it was not taken as an answer. If it is one, mention me in it, "
     "or press a button of the question."
 )
+QUOTED_SOMETHING_ELSE: Final = (
+    "You quoted a message that asks nothing now, so this was not taken as an answer. Quote the question that "
+    "you mean, or press one of its buttons."
+)
 REPLY_FORGOTTEN: Final = "I no longer have those words. Please reply once more."
 REPLY_USED: Final = "Those words were already passed on to another question."
 REPLY_PASSED_ON: Final = "Thank you, passed on."

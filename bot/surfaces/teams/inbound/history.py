@@ -19,6 +19,7 @@ from bot.surfaces.chat.inbound.interactions import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.teams.conversations import full_id, is_channel
 from bot.surfaces.teams.inbound.payloads import Activity
+from bot.surfaces.teams.inbound.quotes import REFERENCE
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,11 @@ def as_activity(message: Json, place: ChatPlace, app_id: str) -> dict[str, Any] 
         },
         "text": text_of(content) if body.get("contentType") == "html" else content,
         "entities": [_mention(_object(each)) for each in _listed(message.get("mentions"))],
+        "attachments": [
+            {"contentType": REFERENCE, "id": str(each.get("id") or "")}
+            for each in map(_object, _listed(message.get("attachments")))
+            if each.get("contentType") == REFERENCE
+        ],
     }
 
 

@@ -5,6 +5,7 @@ An activity that lacks what is needed raises pydantic's ValidationError, which i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.surfaces.chat.places import Conversation
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.card_data import Pressed, Submitted
 from bot.surfaces.teams.conversations import parse
+from bot.surfaces.teams.inbound import quotes
 from bot.surfaces.teams.inbound.mentions import Mentioned, MessageText
 
 FILE = "application/vnd.microsoft.teams.file.download.info"
@@ -25,6 +27,7 @@ MAX_LOCALE_LENGTH = 100
 _APPS = "28:"
 """With what the ids of apps begin."""
 _GROUPS = frozenset({"channel", "team", "tag"})
+_QUOTED = "quotedReply"
 
 
 class Payload(BaseModel):
@@ -72,6 +75,12 @@ class ChannelData(Payload):
     event: str = Field("", alias="eventType")
 
 
+class Quoted(Payload):
+    """A message that is quoted."""
+
+    message_id: str = Field(quotes.UNKNOWN, alias="messageId")
+
+
 class Entity(Payload):
     """What is to be known of a text or its client: of mentions, who is mentioned and where."""
 
@@ -79,14 +88,26 @@ class Entity(Payload):
     locale: str = ""
     timezone: str = ""
     mentioned: Account | None = None
+    quoted: Quoted = Field(Quoted(), alias="quotedReply")
     text: str = ""
 
 
 class Attachment(Payload):
     """Something that came with a message."""
 
+    id: str = ""
     content_type: str = Field("", alias="contentType")
     name: str = ""
+    content: Any = None
+
+    @property
+    def quotes(self) -> Iterator[str]:
+        """The ids of messages that it quotes."""
+        match self.content_type:
+            case quotes.HTML if isinstance(self.content, str):
+                yield from quotes.quoted_in(self.content)
+            case quotes.REFERENCE:
+                yield self.id
 
 
 class Activity(Payload):
@@ -208,12 +229,21 @@ class Activity(Payload):
             command_text=lambda _: said.words if addressed is None else addressed,
             answer_text=lambda _: self._with_files(said.words),
             installation=self.where.channel,
+            quoted=self.quoted,
         )
+
+    @property
+    def quoted(self) -> frozenset[str]:
+        """The ids of the messages that it quotes."""
+        told = (each.quoted.message_id for each in self.entities if each.type == _QUOTED)
+        return frozenset([*told, *(quote for each in self.attachments for quote in each.quotes)])
 
     @property
     def _said(self) -> MessageText:
         found = (each for each in self.entities if each.type == "mention" and each.mentioned is not None)
-        return MessageText(self.text, tuple(_mention(each) for each in found), self.recipient.id)
+        tagged = any(each.type == _QUOTED for each in self.entities)
+        text = quotes.without_quotes(self.text) if tagged else self.text
+        return MessageText(text, tuple(_mention(each) for each in found), self.recipient.id)
 
     def _with_files(self, words: str) -> str:
         """What was said, with the names of attached files."""

@@ -61,6 +61,14 @@ def test_a_message_is_the_same_as_the_activity_that_was_missed() -> None:
     assert not said.names_others
 
 
+def test_a_message_quotes_what_its_attachments_refer_to() -> None:
+    attachments = [{"id": "17", "contentType": "messageReference", "content": "{}"}, {"id": "18"}]
+    said = incoming(message('<attachment id="17"></attachment><p>approve</p>', attachments=attachments))
+    assert said is not None
+    assert said.quoted == {"17"}
+    assert said.answer_text({}) == "approve"
+
+
 def test_whom_a_message_mentions_is_told_apart_from_the_app() -> None:
     mentions = [{"id": 0, "mentionText": "Bob", "mentioned": {"user": {"id": "b"}}}]
     said = incoming(message('<p><at id="0">Bob</at> can you look?</p>', mentions=mentions))
