@@ -22,6 +22,7 @@ from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.run.context import CURRENT, RunContext
 
 INPUT_PROVIDER = InputProvider()
+DEFINING = threading.RLock()
 
 
 def install() -> None:
@@ -37,6 +38,9 @@ def install() -> None:
         ("_is_public_turn_result", _is_public_turn_result),
     ):
         setattr(Flow, name, replaced(getattr(Flow, name)))
+    Flow.flow_definition = classmethod(  # type: ignore[method-assign, assignment]
+        _flow_definition(Flow.flow_definition.__func__)  # type: ignore[attr-defined]
+    )
     Flow._skip_auto_memory = True  # type: ignore[attr-defined]  # noqa: SLF001 - CrewAI's own mark
     Flow._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001 - a seam
 
@@ -48,6 +52,21 @@ def _replay_of(flow: Flow[Any]) -> FlowReplay | None:
 
 def _run_of(flow: Flow[Any]) -> RunContext | None:
     return None if type(flow).is_crewai_internal else CURRENT.get()
+
+
+def _flow_definition(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Derive definitions one after the other.
+
+    CrewAI derives a definition from the attributes of its class when it is first needed, and keeps it as one
+    of them. In the first runs of a worker other threads iterate over these meanwhile, and would fail.
+    """
+
+    @wraps(original)
+    def flow_definition(cls: type[Flow[Any]]) -> Any:
+        with DEFINING:
+            return original(cls)
+
+    return flow_definition
 
 
 def _post_init(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.fields import Field, FieldType
-from bot.core.text import visible
+from bot.core.text import says_nothing, visible
 from bot.surfaces.chat import elements, messages
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.elements import Option
@@ -32,8 +32,8 @@ def framed(blocks: tuple[Any, ...]) -> str:
 def test_all_that_was_typed_is_given_back(limits: messages.Limits, values: dict[str, str]) -> None:
     text = unsent.typed(FIELDS, values)
     shown = framed(unsent.window("Ada was first", text, limits).blocks)
-    assert all(value in shown for value in values.values() if value.strip())
-    assert bool(text) == any(value.strip() for value in values.values())
+    assert all(value in shown for value in values.values() if not says_nothing(value))
+    assert bool(text) == any(not says_nothing(value) for value in values.values())
 
 
 @pytest.mark.parametrize("character", ["x", "\u202ex", "\U0001f30a"])
