@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        (
+            "192.0.0.0/24",  # for protocols; Oracle's cloud metadata is in it
+            "168.63.129.16/32",  # Azure's services of a virtual machine
+            "3fff::/20",  # for documentation
+            "fec0::/10",  # local to a site, formerly
+        ),
+    )
+)
+"""What some of the supported releases of Python take for global, or all of them."""
 
 
 def is_public(address: str) -> bool:
@@ -21,6 +33,8 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     found = _inner(found)
+    if any(found in network for network in _NOT_PUBLIC):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
@@ -47,7 +61,9 @@ def is_loopback(host: str) -> bool:
     """Whether this address or name refers to this machine only."""
     name = host.strip("[]").partition("%")[0].lower()
     try:
-        return ip_address(name).is_loopback
+        address = ip_address(name)
+        # So a client that comes over IPv4 is named where one socket takes both (`HOST=::`).
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return name == "localhost" or name.endswith(".localhost")
 

@@ -92,7 +92,9 @@ def _already(question: Question, outcome: Outcome) -> str:
     if outcome.action is Action.EXPIRE:
         return "This question's deadline has passed. Your answer was not counted."
     by = f" by {outcome.by.label}" if outcome.by else ""
-    return f"This was already settled{by}: {outcome.text(question.options)}. Your answer was not counted."
+    decision = outcome.text(question.options)
+    stop = "" if decision.endswith((".", "!", "?")) else "."
+    return f"This was already settled{by}: {decision}{stop} Your answer was not counted."
 
 
 def counted(ruling: Ruling) -> bool:

@@ -39,6 +39,19 @@ def outcome_from(question: Question, current: tuple[Response, ...], people: Peop
             assert_never(newest)
 
 
+def rejected_by_now(question: Question, current: tuple[Response, ...], people: People) -> Outcome | None:
+    """The outcome that an earlier rejection brings about, since so few may decide by now.
+
+    None while it is unknown how many may: a group that can't be read for a moment rejects nothing.
+    """
+    rejections = [each for each in current if isinstance(each, Reject)]
+    if not rejections or eligible(question.policy, people) is None:
+        return None
+    if not _out_of_reach(question.policy, current, people):
+        return None
+    return _outcome_by(question, rejections[-1], current)
+
+
 def _outcome_by(question: Question, response: Response, current: tuple[Response, ...]) -> Outcome:
     """The outcome if this response decides the question."""
     value: str | None = response.value if isinstance(response, Choose) else None
@@ -61,9 +74,9 @@ def _outcome_by(question: Question, response: Response, current: tuple[Response,
 
 
 def progress_from(
-    question: Question, current: tuple[Response, ...], fell_out: tuple[Response, ...], people: People
+    question: Question, current: tuple[Response, ...], ineligible: tuple[Response, ...], people: People
 ) -> Progress:
-    """How far the question is from an outcome by these responses. Those in `fell_out` don't count."""
+    """How far the question is from an outcome by these responses. Those in `ineligible` don't count."""
     policy = question.policy
     camps = [
         _filled(policy, _agreeing(each, current), people) for each in current if not isinstance(each, Reject)
@@ -75,7 +88,7 @@ def progress_from(
         need=policy.seats,
         missing=missing or policy.who,
         counted=tuple(map(_counted, current)),
-        fell_out=tuple(map(_counted, fell_out)),
+        ineligible=tuple(map(_counted, ineligible)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 
 from pydantic import Field
 
-from bot.core.counting import outcome_from, overrides, progress_from
+from bot.core.counting import outcome_from, overrides, progress_from, rejected_by_now
 from bot.core.errors import InvalidValues
 from bot.core.forms import validate
 from bot.core.labels import label_key
@@ -90,34 +90,61 @@ def prepare(question: Question) -> Question:
 
 
 def evaluate(
-    question: Question, responses: Iterable[Response], people: People = UNKNOWN
+    question: Question,
+    responses: Iterable[Response],
+    people: People = UNKNOWN,
+    *,
+    earlier: Iterable[Response] = (),
 ) -> Pending | Settled:
     """Apply the question's policy to its responses, oldest first.
 
-    The last response of each person counts, unless they took it back or may no longer decide. Total: every
-    sequence of responses has a result.
+    The last response of each person counts, unless they took it back or may no longer decide. `earlier` ones
+    were recorded while the question stayed open: they count, but none of them approves it now, when who may
+    decide is different. Total: every sequence of responses has a result.
     """
     current: dict[str, Response] = {}
-    fell_out: dict[str, Response] = {}
-    for response in responses:
+    ineligible: dict[str, Response] = {}
+    stayed_open = tuple(earlier)
+    for at, response in enumerate((*stayed_open, *responses)):
         person = person_of(response.actor, people)
         current.pop(person, None)
-        fell_out.pop(person, None)
+        ineligible.pop(person, None)
+        for each in _of_other_versions(response, current):
+            ineligible[each] = current.pop(each)
         if isinstance(response, Withdraw) or not admissible(question, response):
             continue
         if not _counts(question, response, people):
-            fell_out[person] = response
+            ineligible[person] = response
             continue
         current[person] = response
+        if at < len(stayed_open):
+            continue
         if outcome := outcome_from(question, tuple(current.values()), people):
-            return Settled(outcome=outcome, progress=_progress(question, current, fell_out, people))
-    return Pending(progress=_progress(question, current, fell_out, people))
+            return Settled(outcome=outcome, progress=_progress(question, current, ineligible, people))
+    progress = _progress(question, current, ineligible, people)
+    if outcome := rejected_by_now(question, tuple(current.values()), people):
+        return Settled(outcome=outcome, progress=progress)
+    return Pending(progress=progress)
+
+
+def _of_other_versions(response: Response, current: Mapping[str, Response]) -> list[str]:
+    """Whose approvals are void, as something else was asked when this one was given.
+
+    They stay so if an edit makes what is asked the same again: everybody was told to decide anew.
+    """
+    if not isinstance(response, Approve) or not response.digest:
+        return []
+    return [
+        person
+        for person, said in current.items()
+        if isinstance(said, Approve) and said.digest not in {"", response.digest}
+    ]
 
 
 def _progress(
-    question: Question, current: Mapping[str, Response], fell_out: Mapping[str, Response], people: People
+    question: Question, current: Mapping[str, Response], ineligible: Mapping[str, Response], people: People
 ) -> Progress:
-    return progress_from(question, tuple(current.values()), tuple(fell_out.values()), people)
+    return progress_from(question, tuple(current.values()), tuple(ineligible.values()), people)
 
 
 def admissible(question: Question, response: Response) -> bool:
@@ -158,7 +185,7 @@ def refusal(
     Permission is checked first, so that an actor without permission learns nothing about the question.
     Whoever has responded may take it back, even if they may no longer decide.
     """
-    taken_back = isinstance(response, Withdraw) and standing_response(response, earlier, people) is not None
+    taken_back = isinstance(response, Withdraw) and current_response(response, earlier, people) is not None
     if not taken_back and (why := _objection(question, response, people)):
         return Refusal(code="not_allowed", objection=why, reason=_reason(why, question, people))
     if not question.open:
@@ -188,10 +215,14 @@ def repeats(
         return False
     if isinstance(response, Withdraw) or isinstance(last, Withdraw):
         return response.action is last.action
-    return last.same_as(response) and _stands(question, last, people)
+    said = (response, amend(question, response)[1])
+    if not any(map(last.same_as, said)) or not _stands(question, last, people, earlier):
+        return False
+    # Who may decide can be different since then: what did not settle it does so now.
+    return not question.open or isinstance(evaluate(question, (response,), people, earlier=earlier), Pending)
 
 
-def standing_response(of: Response, earlier: Iterable[Response], people: People = UNKNOWN) -> Response | None:
+def current_response(of: Response, earlier: Iterable[Response], people: People = UNKNOWN) -> Response | None:
     """The last of these responses by the person who gave `of`, unless they took it back."""
     last = _last_response(of, earlier, people)
     return None if isinstance(last, Withdraw) else last
@@ -205,13 +236,15 @@ def _last_response(of: Response, earlier: Iterable[Response], people: People) ->
     return last
 
 
-def _stands(question: Question, response: Response, people: People) -> bool:
+def _stands(question: Question, response: Response, people: People, earlier: Sequence[Response]) -> bool:
     """Whether a recorded response counts, or has counted for the outcome."""
     if question.outcome is None:
-        return _counts(question, response, people)
-    counted = [each.by for each in question.outcome.responses]
-    by = [question.outcome.by] if question.outcome.by is not None else []
-    return person_of(response.actor, people) in {person_of(each, people) for each in (*counted, *by)}
+        counted = evaluate(question, (), people, earlier=earlier).progress.counted
+    else:
+        counted = question.outcome.responses
+    by = question.outcome.by if question.outcome is not None else None
+    people_counted = {person_of(each.by, people) for each in counted}
+    return person_of(response.actor, people) in people_counted | ({person_of(by, people)} if by else set())
 
 
 def _reason(why: Objection, question: Question, people: People) -> str:
@@ -226,13 +259,13 @@ def _reason(why: Objection, question: Question, people: People) -> str:
 def amend(question: Question, response: Response) -> tuple[Question, Response]:
     """The question with the changes of an editing approval, and that approval for what it made.
 
-    The new digest makes earlier approvals void. Without changes both stay as they are.
+    The new digest makes earlier approvals void. An edit that changes nothing is an approval without one.
     """
     if not isinstance(response, Approve) or not response.edits or invalid(question, response):
         return question, response
     changed = _edited(question, response)
     if changed is question:
-        return question, response
+        return question, response.model_copy(update={"value": None, "arguments": None})
     changed = changed.model_copy(update={"digest": digest_of(changed)})
     return changed, response.model_copy(update={"digest": changed.digest})
 

@@ -68,7 +68,7 @@ class Directory(Protocol):
         Raises Refused (not_linkable: people of other organizations; too_many_attempts).
         """
 
-    async def bearer(self, code: str, actor: Actor) -> Actor:
+    async def code_owner(self, code: str, actor: Actor) -> Actor:
         """Whose code this is, to be shown to `actor` before they redeem it. Raises Refused as `redeem`."""
 
     async def redeem(self, code: str, actor: Actor) -> tuple[Actor, ...]:

@@ -352,6 +352,8 @@ def iso(at: int) -> str:
 
 def encode(value: object) -> bytes:
     """Encode JSON as it is sent: UTF-8, without spaces, with keys in their given order."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        errors="replace"
-    )
+    return _ENCODER.encode(value).encode(errors="replace")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""Made once: `json.dumps` makes one for each value that it writes in another way than its own."""

@@ -24,7 +24,7 @@ class QueueKind(StrEnum):
     NEW = "new"
 
 
-USUAL = (QueueKind.RESUMED, QueueKind.NEW)
+DEFAULT_QUEUES = (QueueKind.RESUMED, QueueKind.NEW)
 """The queues that a worker serves by default, in order of priority."""
 
 
@@ -36,7 +36,7 @@ class Queued(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Waiter:
+class WaitingRequester:
     """A requester with runs in a queue."""
 
     requester: str
@@ -54,14 +54,14 @@ class CrewQueue:
     crew: str
     #: When the crew was last served, or joined the queue.
     turn: int
-    waiters: tuple[Waiter, ...]
+    waiters: tuple[WaitingRequester, ...]
 
     @property
     def name(self) -> str:
         return f"{self.kind}:{self.crew}"
 
 
-class Pick(NamedTuple):
+class ChosenRun(NamedTuple):
     """A run that was chosen, with its queue and requester."""
 
     queue: CrewQueue
@@ -69,14 +69,16 @@ class Pick(NamedTuple):
     run: Queued
 
 
-def choose(queues: Iterable[CrewQueue], room: int, kinds: Iterable[QueueKind] = USUAL) -> list[Pick]:
+def choose(
+    queues: Iterable[CrewQueue], room: int, kinds: Iterable[QueueKind] = DEFAULT_QUEUES
+) -> list[ChosenRun]:
     """The next `room` runs to claim, in order."""
     known = tuple(queues)
     order = (pick for kind in kinds for pick in _crews([queue for queue in known if queue.kind is kind]))
     return list(islice(order, room))
 
 
-def _crews(queues: list[CrewQueue]) -> Iterator[Pick]:
+def _crews(queues: list[CrewQueue]) -> Iterator[ChosenRun]:
     """All runs of some queues, alternating between crews."""
     # Crews served during this call rank behind all others.
     later = count()
@@ -92,7 +94,7 @@ def _crews(queues: list[CrewQueue]) -> Iterator[Pick]:
             heapq.heapreplace(waiting, ((1, next(later)), crew, picks))
 
 
-def _requesters(queue: CrewQueue) -> Iterator[Pick]:
+def _requesters(queue: CrewQueue) -> Iterator[ChosenRun]:
     """All runs of a queue, alternating between requesters."""
     later = count()
     waiting = [
@@ -105,5 +107,5 @@ def _requesters(queue: CrewQueue) -> Iterator[Pick]:
         if run is None:
             heapq.heappop(waiting)
         else:
-            yield Pick(queue, requester, run)
+            yield ChosenRun(queue, requester, run)
             heapq.heapreplace(waiting, ((1, next(later)), first, requester, runs))

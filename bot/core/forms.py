@@ -27,6 +27,8 @@ __all__ = [
 
 MAX_FIELDS = 60
 """Fields of a form that a crew asks for."""
+MAX_NAME_LENGTH = 200
+"""Platforms take names of fields of a few more characters."""
 MAX_CHOICES = 100
 MAX_CHOICE_UNITS = 200
 """UTF-16 units of a choice, which every window can list in full."""
@@ -161,6 +163,8 @@ def check_field(field: Field) -> None:
     """Check the definition of one field. Raises ValueError, which says what to do about it."""
     if not drop_invisible(field.name).strip():
         raise ValueError("it needs a name")
+    if len(field.name) > MAX_NAME_LENGTH:
+        raise ValueError(f"its name has more than {MAX_NAME_LENGTH} characters; give it a `label` instead")
     if asks_for_secret(field):
         raise ValueError(NOT_IN_FORMS)
     _check_choices(field)

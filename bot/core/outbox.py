@@ -9,10 +9,17 @@ from pydantic import Field
 
 from bot.core.value import Value
 
+_REDRAWN = "redrawn:"
+
 
 def redrawn(question_id: str, word: str) -> str:
     """The name under which it is recorded that a question was shown anew."""
-    return f"redrawn:{question_id}:{word}"
+    return f"{_REDRAWN}{question_id}:{word}"
+
+
+def is_redrawn(name: str) -> bool:
+    """Whether it is such a name."""
+    return name.startswith(_REDRAWN)
 
 
 class DeliveryState(Value):
@@ -22,8 +29,8 @@ class DeliveryState(Value):
     cursor: int = 0
     #: Where each message was posted: name -> the surface's reference.
     messages: dict[str, str] = Field(default_factory=dict)
-    #: Names of adopted messages that were not updated yet, and of questions that are to be redrawn.
-    adopted: frozenset[str] = frozenset()
+    #: What is to be brought up to date: names of adopted messages, and of questions that are to be redrawn.
+    outdated: frozenset[str] = frozenset()
 
 
 class Outbox(Protocol):
@@ -63,8 +70,8 @@ class Outbox(Protocol):
         """
 
     async def redraw(self, surface: str, run_id: str, question_id: str, word: str) -> None:
-        """Have a question shown anew where its run doesn't live, though nothing happened to it.
+        """Have a question shown anew, though nothing happened to it.
 
-        It is in `adopted` as `redrawn(question_id, word)`, once for each word, and the run is pending as
+        It is in `outdated` as `redrawn(question_id, word)`, once for each word, and the run is pending as
         with `adopt`.
         """

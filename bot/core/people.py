@@ -72,11 +72,8 @@ def names_of(actor: Actor, people: People = UNKNOWN) -> frozenset[str]:
 
 
 def names_with_unlinked(actor: Actor, people: People = UNKNOWN) -> frozenset[str]:
-    """The same, by unlinked identities too."""
-    mine = names_of(actor, people)
-    if not actor.at_home:
-        return mine
-    mine = mine.union(*(people.ever_same_person(each) for each in actor.authenticated))
+    """The same, by unlinked identities too, and whether or not they belong to our own workspace."""
+    mine = names_of(actor, people) | _identity(actor, people)
     return mine | groups_with(mine, people.groups)
 
 
@@ -86,16 +83,18 @@ def groups_with(names: frozenset[str], groups: Mapping[str, frozenset[str]]) -> 
 
 
 def person_of(actor: Actor, people: People = UNKNOWN) -> str:
-    """The name that stands for this person, on whichever surface they act."""
-    if not actor.at_home:
-        return min(actor.authenticated)
-    if people is UNKNOWN:
-        return min(_principals(actor, people))
-    return min(frozenset[str]().union(*(people.ever_same_person(each) for each in actor.authenticated)))
+    """The name that stands for this person, on whichever surface they act and whatever their membership."""
+    return min(_identity(actor, people))
+
+
+def _identity(actor: Actor, people: People) -> frozenset[str]:
+    """All names that this person has or had. They grant nothing, unlike `_principals`."""
+    known = actor.principals if people is UNKNOWN else actor.authenticated
+    return frozenset[str]().union(*(people.ever_same_person(each) for each in known))
 
 
 def _principals(actor: Actor, people: People) -> frozenset[str]:
-    """Names without tenant mean people of our own workspace, so external ones don't have them."""
+    """Names without tenant mean people of our own workspace: external ones are not named by them."""
     if not actor.at_home:
         return frozenset(actor.authenticated)
     if people is UNKNOWN:

@@ -26,7 +26,7 @@ Seats = Annotated[int, Field(ge=1, le=MAX_SEATS)]
 
 
 class OnReject(StrEnum):
-    """What a rejection does: it ends the question, or counts until approval is out of reach."""
+    """Whether a rejection ends the question, or counts until approval is out of reach."""
 
     ENDS = "ends"
     COUNTS = "counts"

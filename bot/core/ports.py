@@ -153,9 +153,18 @@ class Questions(Protocol):
     ) -> QuestionPage:
         """The same in pages; `after` is `next` of the previous page."""
 
-    async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+    async def prefetch(self, question_id: str, actor: Actor) -> Prefetched:
+        """The question of this id in any run, as an answer of this actor would find it now.
+
+        Raises NotFound, and UnreadableRecord, also if a newer release wrote its run.
+        """
+
+    async def respond(
+        self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
+    ) -> Ruling:
         """Append the response if it counts, and evaluate the question's policy, in one transition.
 
+        `prefetched`, from a moment before, saves a round trip; what has changed since is read again.
         An actor's response key answers one question of a run, once: its reuse is `repeated`.
         Raises UnreadableRecord.
         """
@@ -163,18 +172,31 @@ class Questions(Protocol):
     async def responses(self, run_id: str, question_id: str) -> builtins.list[Response]:
         """The recorded responses to a question; refused ones are not recorded."""
 
-    async def opened(self, run_id: str, question_id: str, actor: Actor, digest: str) -> None:
+    async def record_opened(self, run_id: str, question_id: str, actor: Actor, digest: str) -> None:
         """Record that this person had all of the question with this digest before them, once a digest."""
 
-    async def executed(self, claim: Claim, question_id: str, call_digest: str, result_digest: str) -> None:
+    async def record_executed(
+        self, claim: Claim, question_id: str, call_digest: str, result_digest: str
+    ) -> None:
         """Record that the call which this gate let through was made, once. Raises Fenced."""
 
     async def record(self, run_id: str, question_id: str) -> Record:
         """Everything that was recorded about a question. Raises NotFound."""
 
 
+class Prefetched(NamedTuple):
+    """A question, with what the store read beside it for the answer that follows."""
+
+    question: Question
+    found: object = None
+
+    def is_of(self, run_id: str, question_id: str) -> bool:
+        """Whether it is this question."""
+        return (self.question.run_id, self.question.id) == (run_id, question_id)
+
+
 class Wakeup(NamedTuple):
-    """What a transition changed. Without topics: the connection is new, and anything may have changed."""
+    """The topics that a transition changed; none after a reconnect, when anything may have changed."""
 
     topics: tuple[str, ...] = ()
     #: The events that the transition appended: all of them, or none if they are large. Read the store then.
@@ -204,14 +226,14 @@ class Events(EventReader, Protocol):
 class Clock(Protocol):
     """Everything that happens at a time; any process may call it, as often as it likes."""
 
-    async def tick(self, given_up: RunError) -> int:
+    async def apply_due(self, given_up: RunError) -> int:
         """Apply passed deadlines and reminders, and queue runs with expired leases; returns how many.
 
         A crashed run is treated as by `Queue.abandon`.
         """
 
     async def due(self, within: float) -> float:
-        """Seconds until `tick` has something to do: from 0 (now) to `within`."""
+        """Seconds until `apply_due` has something to do: from 0 (now) to `within`."""
 
     async def now(self) -> int: ...
 
@@ -219,8 +241,8 @@ class Clock(Protocol):
 class KeyValueStore(Protocol):
     """Small values that all processes share and that survive restarts."""
 
-    async def once(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
-        """True for the first caller with this key."""
+    async def add(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
+        """Add a key unless it is there; whether it was added: True for the first caller."""
 
     async def set(self, key: str, value: str, ttl: float) -> None: ...
 

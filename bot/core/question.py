@@ -96,7 +96,7 @@ class Progress(Strict):
     #: The responses that count now, oldest first; one for each person.
     counted: tuple[Counted, ...] = ()
     #: Responses of people who may no longer decide.
-    fell_out: tuple[Counted, ...] = ()
+    ineligible: tuple[Counted, ...] = Field(default=(), alias="fell_out")
 
 
 class Outcome(Strict):

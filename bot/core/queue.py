@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.core.journal import Change
 from bot.core.run import Claim, RunError
+from bot.core.waiting import WorkerAnnouncement
 
 
 class Queue(Protocol):
@@ -42,14 +43,23 @@ class Queue(Protocol):
     ) -> set[str]:
         """Those of these runs that may execute while at most `most` of the crew do.
 
-        Slots are held for `lease` seconds. `most=None` renews them, whatever the limit is by now.
+        Slots are held for `lease` seconds. `most=None` renews them, whatever the limit is by now, except
+        those that another worker has taken over with the run.
         """
 
     async def release_slots(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
         """These runs no longer execute on this worker: their slots are free."""
 
-    async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
-        """This worker runs these crews, each with its concurrency limit, for another lease."""
+    async def register_worker(
+        self, worker: str, crews: Mapping[str, int | None], lease: float, room: int = 0
+    ) -> None:
+        """This worker runs these crews, each with its concurrency limit, for another lease.
+
+        `room`: how many runs more could work there.
+        """
+
+    async def other_workers(self, worker: str) -> list[WorkerAnnouncement]:
+        """What the other workers that are alive said of themselves when they registered last."""
 
     async def heartbeat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None

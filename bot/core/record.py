@@ -8,7 +8,7 @@ from bot.core.response import Response
 from bot.core.value import Value
 
 
-class Opened(Value):
+class ReadReceipt(Value):
     """A person had all of the question before them."""
 
     by: Actor
@@ -34,6 +34,6 @@ class Record(Value):
     versions: tuple[Question, ...] = ()
     #: All responses, including those that were replaced, taken back or fell out.
     responses: tuple[Response, ...] = ()
-    opened: tuple[Opened, ...] = ()
+    opened: tuple[ReadReceipt, ...] = ()
     #: None if no call was made, or if its worker died before it could record it.
     executed: Executed | None = None

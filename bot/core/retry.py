@@ -16,7 +16,7 @@ from bot.core.ports import Store
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
-KEPT = "kept/"
+SEEDED_PREFIX = "kept/"
 """Prefix of step names that a retry has taken over from an earlier run."""
 ANSWER = "answer/"
 """Prefix of entries with taken-over outcomes, followed by `Question.content_hash`."""
@@ -25,13 +25,13 @@ METHOD, BEGUN = "m:", "/begun"
 """Prefix of a flow's methods, and suffix of the entry that records the start of one."""
 INTENDED = "?"
 MODEL, TOOL = "model", "tool"
-_AS_IT_IS = (KEPT, ANSWER, "format")
+_AS_IT_IS = (SEEDED_PREFIX, ANSWER, "format")
 _OWN = ("heard/", "diverged/")
 """Prefixes of entries that concern the old run only."""
 _STEP = 3
 """Number of parts at the end of a step's name: kind, fingerprint, occurrence."""
 
-PEOPLES_DECISIONS = frozenset(
+HUMAN_DECISIONS = frozenset(
     {"rejected", "review_rounds", "edited_result", "expired", "not_answered", "not_posted"}
 )
 """Codes of failures that people's decisions caused: their messages don't suggest a retry."""
@@ -45,7 +45,7 @@ async def retry(store: Store, run: Run, *, key: str) -> Run:
     """
     check_retriable(run)
     new = _planned(run, key)
-    taken = taken_over(run, await store.journal.read(run.id), await store.questions.list(run.id))
+    taken = seed_entries(run, await store.journal.read(run.id), await store.questions.list(run.id))
     # Checked after reading: the journal may have expired in the meantime.
     if (await store.journal.extent(run.id)).expired:
         raise Refused(
@@ -82,7 +82,7 @@ def _planned(run: Run, key: str) -> NewRun:
     )
 
 
-def taken_over(run: Run, journal: Mapping[str, str], questions: Iterable[Question]) -> dict[str, str]:
+def seed_entries(run: Run, journal: Mapping[str, str], questions: Iterable[Question]) -> dict[str, str]:
     """The journal entries with which a retry of `run` begins."""
     answers = {f"{ANSWER}{each.content_hash}": _written(each.outcome) for each in questions if _counts(each)}
     earlier = {name: value for name, value in journal.items() if name.startswith(_AS_IT_IS)}
@@ -118,24 +118,24 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             if not _failed(value) and not _says_nothing(value):
                 models[call].append(int(occurrence))
         elif not (_kind(name) == TOOL and _ended_by_tool(run) and _failed(value)):
-            yield f"{KEPT}{name}", _counted_anew(value) if _kind(name) == TOOL else value
+            yield f"{SEEDED_PREFIX}{name}", _counted_anew(value) if _kind(name) == TOOL else value
     for call, occurrences in models.items():
         # CrewAI repeats calls that fail or return nothing; only the successful repetition is kept.
         for number, which in enumerate(sorted(occurrences)):
-            yield f"{KEPT}{call}/{number}", journal[f"{call}/{which}"]
+            yield f"{SEEDED_PREFIX}{call}/{number}", journal[f"{call}/{which}"]
 
 
 def _finished_as(name: str) -> str:
-    """The entry's name in the new journal. Methods are marked as taken over (`KEPT`); tasks are not."""
-    return f"{KEPT}{name}" if name.startswith(f"{DONE}{METHOD}") else name
+    """The entry's name in the new journal. Methods are marked as seeded (`SEEDED_PREFIX`); tasks are not."""
+    return f"{SEEDED_PREFIX}{name}" if name.startswith(f"{DONE}{METHOD}") else name
 
 
 def _begun(run: Run, journal: Mapping[str, str], name: str, value: str) -> Iterator[tuple[str, str]]:
     """The entries of a step or a flow's method that was started and may not have finished."""
     if name.endswith(BEGUN):
-        yield f"{KEPT}{name}", value
+        yield f"{SEEDED_PREFIX}{name}", value
         name, value = f"{name.removesuffix(BEGUN)}{INTENDED}", "1"
-    yield f"{KEPT}{name}", _first_begun(journal.get(f"{KEPT}{name}"), value, run.id)
+    yield f"{SEEDED_PREFIX}{name}", _first_begun(journal.get(f"{SEEDED_PREFIX}{name}"), value, run.id)
 
 
 def _kind(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from bot.core.actor import Actor, Membership
 from bot.core.api_keys import ApiKey, Scope, digest
-from bot.core.ports import KeyValueStore
+from bot.core.ports import Clock, KeyValueStore
 from bot.core.value import Strict
 
 SESSION_TTL_S = 12 * 3600.0
@@ -120,17 +120,19 @@ class Link(NamedTuple):
     seconds: float
 
 
-async def offer_link(key_values: KeyValueStore, person: Actor, secret: str) -> Link:
+async def offer_link(key_values: KeyValueStore, clock: Clock, person: Actor, secret: str) -> Link:
     """Create a token that signs this person in once; until it is used, the same token is returned.
 
     The token is derived from `secret`, which is not in the store, so that read access to the store is not
     enough to use the link. Raises StoreUnavailable.
     """
-    fresh = f"{secrets.token_hex(16)} {time.time() + LINK_TTL_S:.0f}"
+    now = await clock.now() / 1000
+    fresh = f"{secrets.token_hex(16)} {now + LINK_TTL_S:.0f}"
     kept = await key_values.set_if_absent(_offered(person.principal), fresh, LINK_TTL_S)
     until = float(kept.partition(" ")[2])
     token = hmac.new(secret.encode(), f"{person.principal} {kept}".encode(), hashlib.sha256).hexdigest()
-    seconds = max(1.0, until - time.time())
+    # The bounds hold also where the store's clock was set meanwhile.
+    seconds = min(max(1.0, until - now), LINK_TTL_S)
     await key_values.set(_link(token), person.model_dump_json(), seconds)
     return Link(token, seconds)
 
@@ -143,7 +145,7 @@ async def link_works(key_values: KeyValueStore, token: str) -> bool:
 async def use_link(key_values: KeyValueStore, token: str) -> Actor | None:
     """Use a link; returns the person, or None if it has expired or was used. Raises StoreUnavailable."""
     kept = await key_values.get(_link(token))
-    if kept is None or not await key_values.once(f"{_link(token)}:used", 2 * LINK_TTL_S):
+    if kept is None or not await key_values.add(f"{_link(token)}:used", 2 * LINK_TTL_S):
         return None
     person = Actor.model_validate_json(kept)
     await key_values.delete(_link(token))

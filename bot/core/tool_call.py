@@ -6,6 +6,7 @@ import hashlib
 import json
 import operator
 import re
+import sys
 from collections.abc import Callable, Mapping
 
 from pydantic import Field, JsonValue
@@ -44,8 +45,8 @@ class ToolCall(Strict):
         if name not in self.arguments:
             return placeholder[0]
         value = self.arguments[name]
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # As people write it.
+        if isinstance(value, float):
+            return _as_written(value)
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def edited(self, changes: Mapping[str, JsonValue]) -> ToolCall:
@@ -127,7 +128,19 @@ def _schema_of(parameters: Mapping[str, JsonValue], name: str) -> dict[str, Json
     """What the parameters say of one argument; nothing where they don't."""
     properties = parameters.get("properties")
     schema = properties.get(name) if isinstance(properties, dict) else None
-    return schema if isinstance(schema, dict) else {}
+    return _with_null(schema) if isinstance(schema, dict) else {}
+
+
+def _with_null(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """A schema that allows null besides one plain type, as that type with null: `float | None`."""
+    kinds = schema.get("anyOf")
+    if not isinstance(kinds, list) or {"type": "null"} not in kinds:
+        return schema
+    others = [each for each in kinds if each != {"type": "null"}]
+    only = others[0] if len(others) == 1 else None
+    if not isinstance(only, dict) or not isinstance(only.get("type"), str) or "enum" in only:
+        return schema
+    return {**schema, **only, "type": [only["type"], "null"]}
 
 
 _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
@@ -152,15 +165,24 @@ def _beyond(bounds: Mapping[str, JsonValue], number: float, unit: str) -> str:
     for key, (words, within) in _BOUNDS.items():
         bound = bounds.get(key)
         if isinstance(bound, int | float) and not isinstance(bound, bool) and not within(number, bound):
-            return f"must be {words} {bound:g}{unit}"
+            return f"must be {words} {_as_written(bound)}{unit}"
     return ""
+
+
+def _as_written(number: float) -> str:
+    """A number with all of its digits, as people write it: 1200 for 1200.0."""
+    whole = int(number)
+    return json.dumps(whole if whole == number else number)
 
 
 def _as_declared(parameters: Mapping[str, JsonValue], name: str, value: JsonValue) -> JsonValue:
     """The value as the tool will read it: to JSON `900` is a number like `900.0`, to digests it isn't."""
-    if _schema_of(parameters, name).get("type") != "number" or isinstance(value, bool):
+    kind = _schema_of(parameters, name).get("type")
+    if "number" not in (kind if isinstance(kind, list) else [kind]) or isinstance(value, bool):
         return value
-    return float(value) if isinstance(value, int) and float(value) == value else value
+    if not isinstance(value, int) or abs(value) > sys.float_info.max:
+        return value
+    return float(value) if float(value) == value else value
 
 
 def _is_a(value: JsonValue, accepted: tuple[type, ...]) -> bool:

@@ -10,7 +10,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.people import names_of
 from bot.core.ports import Store
 
-MAX_LOOKED_AT = 1000
+MAX_REDRAWN_QUESTIONS = 1000
 """So many open questions of a person are looked at; the copies of others are redrawn by their next event."""
 
 
@@ -30,7 +30,7 @@ async def unlink(store: Store, actor: Actor, principal: str) -> bool:
 async def _redraw(store: Store, person: Actor) -> None:
     """Have a person's open questions shown anew where they have an identity, except in the run's home."""
     surfaces = {actor_named(each).surface for each in person.principals}
-    questions = await store.questions.open(MAX_LOOKED_AT, sorted(names_of(person)))
+    questions = await store.questions.open(MAX_REDRAWN_QUESTIONS, sorted(names_of(person)))
     runs = await store.runs.read(list(dict.fromkeys(each.run_id for each in questions)))
     homes = {each.id: each.place.surface if each.place is not None else "" for each in runs}
     which = uuid.uuid4().hex

@@ -8,13 +8,15 @@ from bot.core.run import Run, RunStatus
 from bot.core.value import Value
 
 
-class Offer(Value):
+class WorkerAnnouncement(Value):
     """What a worker announced about itself."""
 
     #: The crews that it runs, each with its limit of concurrent runs, if there is one.
     crews: dict[str, int | None]
     #: Seconds without a heartbeat after which the worker counts as dead.
     lease: float
+    #: How many runs more could work there; 0 also for releases that don't say.
+    room: int = 0
 
 
 class WaitFor(StrEnum):
@@ -36,7 +38,7 @@ class WaitFor(StrEnum):
     TURN = "turn"
 
 
-class Facts(Value):
+class QueuedRunState(Value):
     """What the store knows about a queued run."""
 
     #: Why its workspace is paused.
@@ -47,6 +49,8 @@ class Facts(Value):
     crashes: int = 0
     #: The number of live workers that run its crew.
     workers: int = 0
+    #: Without such workers: what keeps its crew from being offered, if that is known.
+    problem: str = ""
     #: The limit of concurrent runs of its crew, and how many execute now.
     limit: int | None = None
     working: int = 0
@@ -75,25 +79,26 @@ _DEFERRED = (
 )
 
 
-def wait_of(run: Run, facts: Facts) -> Wait | None:
+def wait_of(run: Run, facts: QueuedRunState) -> Wait | None:
     """Why a run waits; None if it isn't queued. Of several reasons, the most persistent one."""
     if run.status is not RunStatus.QUEUED:
         return None
     return _out_of_line(run, facts) or _suspected(facts) or _in_line(facts)
 
 
-def _out_of_line(run: Run, facts: Facts) -> Wait | None:
+def _out_of_line(run: Run, facts: QueuedRunState) -> Wait | None:
     if run.awaiting_thread:
         return Wait(code=WaitFor.PLACE, message="Its thread is being opened.")
     if facts.paused is not None:
         why = f": {facts.paused}" if facts.paused else "."
         return Wait(code=WaitFor.PAUSED, message=f"Its workspace is paused{why}")
     if not facts.workers:
-        return Wait(code=WaitFor.WORKER, message=f"No worker that can run {run.crew.title} is up.")
+        why = f": {facts.problem.removesuffix('.')}." if facts.problem else "."
+        return Wait(code=WaitFor.WORKER, message=f"No worker that can run {run.crew.title} is up{why}")
     return None
 
 
-def _suspected(facts: Facts) -> Wait | None:
+def _suspected(facts: QueuedRunState) -> Wait | None:
     if facts.retry_at is not None:
         words = _SUSPECTED if facts.crashes >= SUSPECTED_CRASHES else _DEFERRED
         return Wait(code=WaitFor.RETRY, message=words, until=facts.retry_at)
@@ -103,7 +108,7 @@ def _suspected(facts: Facts) -> Wait | None:
     return None
 
 
-def _in_line(facts: Facts) -> Wait:
+def _in_line(facts: QueuedRunState) -> Wait:
     if facts.limit is not None and facts.working >= facts.limit:
         words = (
             f"{facts.working} of at most {facts.limit} runs of this crew are working. {_ahead(facts.ahead)}"

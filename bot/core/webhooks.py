@@ -15,7 +15,7 @@ from bot.core.run import Run
 from bot.core.value import Value
 
 
-class Outstanding(Value):
+class EndpointState(Value):
     """The delivery state of a run at an endpoint."""
 
     #: The `seq` of the newest event that is delivered or given up.
@@ -32,11 +32,11 @@ class Outstanding(Value):
         """The `seq` before the next event."""
         return min((*(seq - 1 for seq in self.again), self.cursor))
 
-    def done_with(self, seq: int) -> bool:
+    def is_done(self, seq: int) -> bool:
         return seq <= self.cursor and seq not in self.again
 
 
-class Failing(Value):
+class FailingDelivery(Value):
     """A run whose next event could not be delivered yet."""
 
     run_id: str
@@ -45,7 +45,7 @@ class Failing(Value):
     why: str
 
 
-class GivenUp(Value):
+class DeadLetter(Value):
     """An event that was not delivered and is no longer retried."""
 
     run_id: str
@@ -72,7 +72,7 @@ class Webhooks(Protocol):
     async def following(self) -> list[str]:
         """The surfaces that follow new runs."""
 
-    async def outstanding(self, surface: str, run_id: str) -> Outstanding: ...
+    async def state(self, surface: str, run_id: str) -> EndpointState: ...
 
     async def ack_event(
         self, surface: str, owner: str, run_id: str, seq: int, *, failure: str = "", gone: bool = False
@@ -100,10 +100,10 @@ class Webhooks(Protocol):
     async def resend(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
         """Redeliver these events of a run, in order; returns how many are scheduled."""
 
-    async def failing(self, surface: str) -> list[Failing]:
+    async def failing(self, surface: str) -> list[FailingDelivery]:
         """Runs with failing deliveries, longest failing first."""
 
-    async def given_up(self, surface: str) -> list[GivenUp]:
+    async def dead_letters(self, surface: str) -> list[DeadLetter]:
         """Events that were given up, oldest first, without those that were delivered since."""
 
     async def find_event(self, event_id: str) -> tuple[Run, int]:

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bot.core.crew import Crew, CrewProblem
-from bot.core.feed import CREWS_TOPIC, RECHECK_INTERVAL_S
 from bot.core.ports import Wakeup
+from bot.core.wakeups import CREWS_TOPIC, RECHECK_INTERVAL_S
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call
 from bot.store.connection import Connection
@@ -36,17 +36,17 @@ class RedisCatalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._catalogue = _Version(None, {})
-        #: Whether this process hears of announcements; how many it has heard of; and until when the version
+        #: Whether wake-ups come to this process; how many announced something; and until when the version
         #: needs no other look.
-        self._hears = False
-        self._heard = 0
+        self._subscribed = False
+        self._wakeups = 0
         self._current_until = 0.0
 
-    def heard(self, wakeup: Wakeup | None) -> None:
+    def on_wakeup(self, wakeup: Wakeup | None) -> None:
         """Told of each wake-up of this process; None: it hears of none any more."""
-        self._hears = wakeup is not None
+        self._subscribed = wakeup is not None
         if wakeup is None or not wakeup.topics or CREWS_TOPIC in wakeup.topics:
-            self._heard += 1
+            self._wakeups += 1
             self._current_until = 0.0
 
     async def announce(
@@ -82,9 +82,9 @@ class RedisCatalogue:
         # an announcement, and now and then: older releases announce without a word.
         if not newest and time.monotonic() < self._current_until:
             return self._catalogue
-        heard = self._heard
+        wakeups = self._wakeups
         await self._read()
-        if self._hears and heard == self._heard:
+        if self._subscribed and wakeups == self._wakeups:
             self._current_until = time.monotonic() + RECHECK_INTERVAL_S
         return self._catalogue
 

@@ -15,6 +15,7 @@ from bot.core.run import RunError
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, newer_run
 from bot.store.connection import Connection
+from bot.store.health import Outage
 from bot.store.queue import SUSPECTED_DELAY_S
 from bot.store.runs import TOMBSTONE_TTL_S
 from bot.store.timers import Timers
@@ -37,12 +38,12 @@ QUARANTINED = RunError(
 )
 """What becomes of a run that its workers die of."""
 
-TICK_LIMIT = 100
-"""Expired leases and old runs that one tick handles in each shard."""
+MAX_RUNS_AT_ONCE = 100
+"""Expired leases and old runs that are handled at once in each shard."""
 
 
 @dataclass(frozen=True)
-class Ages:
+class ClockSettings:
     """Seconds after which the clock acts on a run."""
 
     #: A finished run is deleted.
@@ -56,17 +57,17 @@ class Ages:
 class RedisClock:
     """The port `bot.core.ports.Clock`."""
 
-    def __init__(self, connection: Connection, ages: Ages) -> None:
+    def __init__(self, connection: Connection, settings: ClockSettings) -> None:
         self._connection = connection
-        self._ages = ages
+        self._settings = settings
         self._timers = Timers(connection)
 
-    async def tick(self, given_up: RunError) -> int:
+    async def apply_due(self, given_up: RunError) -> int:
         body = dump(RunFailed(error=given_up))
-        ages = (
-            ms(self._ages.retention),
-            ms(self._ages.journal),
-            ms(self._ages.retry_after),
+        delays = (
+            ms(self._settings.retention),
+            ms(self._settings.journal),
+            ms(self._settings.retry_after),
             ms(TOMBSTONE_TTL_S),
         )
         changed = await self._timers.fire()
@@ -74,29 +75,31 @@ class RedisClock:
         for shard in range(redis_keys.SHARDS):
             try:
                 ticked = await self._connection.run(
-                    "tick", shard, dump(given_up), body, ages[0], TICK_LIMIT, *ages[1:]
+                    "apply_due", shard, dump(given_up), body, delays[0], MAX_RUNS_AT_ONCE, *delays[1:]
                 )
             except StoreUnavailable as error:  # what is wrong with one shard doesn't stop the others
                 failure = error
                 continue
             changed += int(ticked[0])
             for run_id in ticked[1]:
-                self._connection.unreadable.note(newer_run(run_id))
+                self._connection.unreadable.report(newer_run(run_id))
         if failure is not None:
             raise failure
         return changed
 
     async def due(self, within: float) -> float:
-        ages = ms(self._ages.retention), ms(self._ages.journal)
-        soonest: list[int] = await self._connection.each_shard("due", ages[0], ms(within), ages[1])
+        delays = ms(self._settings.retention), ms(self._settings.journal)
+        soonest: list[int] = await self._connection.each_shard("due", delays[0], ms(within), delays[1])
         return min(*soonest, await self._timers.due(ms(within))) / 1000
 
     async def now(self) -> int:
         return await self._connection.now()
 
 
-async def keep_time(clock: Clock) -> Never:
+async def run_clock(clock: Clock, outage: Outage | None = None) -> Never:
     """Tick whenever something is due, for ever. While the store is away, wait: it is made up for later.
+
+    `outage` logs that, in processes in which nothing else does.
 
     Each look is noted in the store. By that it knows when nobody has looked for a while, since the store or
     all of us stood still; then it gives leases their time anew (`look` in scripts/prelude.lua).
@@ -105,8 +108,13 @@ async def keep_time(clock: Clock) -> Never:
         try:
             wait = await clock.due(MAX_INTERVAL_S)
             if wait <= 0:
-                await clock.tick(QUARANTINED)
+                await clock.apply_due(QUARANTINED)
         except StoreUnavailable as error:
             log.debug("The store is away: the clock is checked later", reason=str(error))
+            if outage is not None:
+                outage.began(error)
             wait = UNAVAILABLE_INTERVAL_S
+        else:
+            if outage is not None:
+                outage.ended()
         await asyncio.sleep(max(wait, MIN_INTERVAL_S))

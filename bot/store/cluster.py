@@ -38,7 +38,7 @@ from bot.store.shared_client import SharedClient
 
 log = structlog.get_logger(__name__)
 
-MOVES = 4
+MAX_REDIRECTS = 4
 """How often a command is sent elsewhere, at most, before it is given up."""
 LAYOUT_TIMEOUT_S = 2.0
 """Seconds for one node to say which has what; then the next one is asked."""
@@ -75,7 +75,7 @@ class Cluster:
         self._looking = asyncio.Lock()
 
     async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:
-        for _ in range(MOVES):
+        for _ in range(MAX_REDIRECTS):
             owner, layout = await self._owner(key)
             try:
                 return await ask(self._client(owner))
@@ -91,7 +91,7 @@ class Cluster:
     async def send(self, calls: Sequence[Call]) -> list[Reply]:
         replies: list[Reply] = [None] * len(calls)
         left = list(range(len(calls)))
-        for _ in range(MOVES):
+        for _ in range(MAX_REDIRECTS):
             layout = self._layout
             found = await self._send_once([calls[n] for n in left])
             for n, reply in zip(left, found, strict=True):
@@ -117,7 +117,7 @@ class Cluster:
     async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
         # Those that have none of our keys are replaced without a command of ours noticing.
         await self._look(self._layout)
-        for _ in range(MOVES):
+        for _ in range(MAX_REDIRECTS):
             layout = self._layout
             try:
                 return [await ask(self._client(node)) for node in layout.primaries]

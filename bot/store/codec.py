@@ -104,6 +104,12 @@ def read_response(question_id: str, stored: str) -> Response:
         return parse_response(stored)
 
 
+def check_run_version(run_id: str, version: str | None) -> None:
+    """Raises UnreadableRecord if a newer release wrote the run, or one of its questions."""
+    with _reading("run", run_id, version):
+        pass
+
+
 def newer_run(run_id: str) -> UnreadableRecord:
     """The error for a run that a newer release wrote, or one of whose questions it wrote."""
     return UnreadableRecord("run", run_id, "a newer release wrote it, or one of its questions")

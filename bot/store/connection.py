@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -93,6 +93,12 @@ class Connection:
         yield batch
         with translate_errors(self.address.secrets):
             batch.results = await self._servers.send(batch.calls)
+
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        """The keys in the groups that one command may name: all together, or in a cluster each alone."""
+        if self.address.kind is Kind.CLUSTER:
+            return [[key] for key in keys]
+        return [list(keys)]
 
     async def do(self, command: Awaitable[Reply] | Reply) -> Reply:
         """Await one of redis-py's commands."""

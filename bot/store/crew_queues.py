@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from bot.core.errors import StoreUnavailable
-from bot.core.fair_queue import CrewQueue, Pick, Queued, QueueKind, Waiter, choose
+from bot.core.fair_queue import ChosenRun, CrewQueue, Queued, QueueKind, WaitingRequester, choose
 from bot.store import redis_keys
 from bot.store.connection import Connection
 
@@ -27,7 +27,7 @@ class CrewQueues:
 
     async def next(
         self, crews: Collection[str], room: int, kinds: Sequence[QueueKind], tried: Collection[str] = ()
-    ) -> list[Pick]:
+    ) -> list[ChosenRun]:
         """The next `room` runs of these crews, without those in `tried`."""
         self.exhausted = False
         turns = await self.queues(crews)
@@ -41,7 +41,9 @@ class CrewQueues:
         candidates = choose(
             [
                 CrewQueue(
-                    *_parsed(name), turn, tuple(Waiter(who, at, nobody) for who, at in fronts[name].items())
+                    *_parsed(name),
+                    turn,
+                    tuple(WaitingRequester(who, at, nobody) for who, at in fronts[name].items()),
                 )
                 for name, turn in served.items()
             ],
@@ -68,7 +70,7 @@ class CrewQueues:
         known = {f"{kind}:{crew}" for kind in QueueKind for crew in crews}
         return {name: turn for name, turn in merged.items() if name in known}
 
-    async def took_turns(self, picks: Iterable[Pick], at: int) -> None:
+    async def record_turns(self, picks: Iterable[ChosenRun], at: int) -> None:
         """Record these turns in all shards, since the runs of a requester are spread over them."""
         served: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for pick in picks:
@@ -95,7 +97,7 @@ class CrewQueues:
         }
 
     async def _with_runs(
-        self, candidates: list[Pick], fronts: dict[str, Turns], room: int, tried: Collection[str]
+        self, candidates: list[ChosenRun], fronts: dict[str, Turns], room: int, tried: Collection[str]
     ) -> list[CrewQueue]:
         """The queues of these candidates, with their oldest runs of all shards."""
         most = room + len(tried)
@@ -104,7 +106,7 @@ class CrewQueues:
                 for shard in range(redis_keys.SHARDS):
                     own = redis_keys.queue_of(shard, pick.queue.name, pick.requester)
                     batch.zrange(own, 0, most - 1, withscores=True)
-        waiters: defaultdict[CrewQueue, list[Waiter]] = defaultdict(list)
+        waiters: defaultdict[CrewQueue, list[WaitingRequester]] = defaultdict(list)
         for n, pick in enumerate(candidates):
             found = [
                 each
@@ -113,7 +115,7 @@ class CrewQueues:
             ]
             runs = sorted(Queued(int(at), run_id) for run_id, at in found if run_id not in tried)
             turn = fronts[pick.queue.name][pick.requester]
-            waiters[pick.queue].append(Waiter(pick.requester, turn, tuple(runs)))
+            waiters[pick.queue].append(WaitingRequester(pick.requester, turn, tuple(runs)))
         return [CrewQueue(queue.kind, queue.crew, queue.turn, tuple(of)) for queue, of in waiters.items()]
 
 

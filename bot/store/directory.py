@@ -18,7 +18,7 @@ from bot.store.identities import Identities, linkable, people_among
 from bot.store.link_codes import LinkCodes
 from bot.store.live_groups import MAX_AGE_MS, LiveGroups, Members
 
-FRESH_S = 1.0
+MAX_KNOWN_AGE_S = 1.0
 """How old what is known of somebody may be, where finding out who they are took longer than that."""
 
 
@@ -55,7 +55,7 @@ class RedisDirectory:
     async def known_later(self, principal: str, actor: Awaitable[Actor]) -> Actor:
         names, began = (principal,), time.monotonic()
         found, looked = await asyncio.gather(actor, self._look(names))
-        if found.authenticated != names or time.monotonic() - began > FRESH_S:
+        if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
             return await self.known(found)
         if not found.at_home:
             return found.verified
@@ -109,20 +109,20 @@ class RedisDirectory:
 
     async def new_code(self, actor: Actor) -> str:
         _check_linkable(actor)
-        return await self._codes.offer(actor.verified)
+        return await self._codes.issue(actor.verified)
 
-    async def bearer(self, code: str, actor: Actor) -> Actor:
+    async def code_owner(self, code: str, actor: Actor) -> Actor:
         _check_linkable(actor)
-        other, _ = await self._codes.look(code, actor)
+        other, _ = await self._codes.owner(code, actor)
         await self._check_pair(other, actor)
         return other
 
     async def redeem(self, code: str, actor: Actor) -> tuple[Actor, ...]:
         _check_linkable(actor)
-        other, used = await self._codes.look(code, actor)
+        other, used = await self._codes.owner(code, actor)
         if not used:  # Otherwise this is the same call, whose reply was lost.
             await self._check_pair(other, actor)
-            await self._codes.use(code, actor)
+            await self._codes.redeem(code, actor)
         return await self._identities.link(linkable(other), linkable(actor))
 
     async def unlink(self, actor: Actor, principal: str) -> bool:
@@ -152,7 +152,7 @@ def _names_in(policy: Policy, actors: Sequence[Actor]) -> list[str]:
         *policy.deciders,
         *policy.excluded,
         *(each for group in policy.groups for each in group.members),
-        *(each for actor in actors if actor.at_home for each in actor.authenticated),
+        *(each for actor in actors for each in actor.authenticated),
     ]
     return [each for each in dict.fromkeys(named) if each != ANYONE and not is_live_group(each)]
 

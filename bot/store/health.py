@@ -1,18 +1,21 @@
-"""Whether Redis answers, and the figures of all shards."""
+"""Whether Redis answers, outages in the log, and the totals of all shards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import structlog
 from redis.asyncio import Redis
 
-from bot.core.errors import UnreadableRecord
+from bot.core.errors import StoreUnavailable, UnreadableRecord
 from bot.core.lists import Totals
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
 from bot.store.servers import execute
 from bot.store.write_concern import REPLICATION, online_replicas
+
+log = structlog.get_logger(__name__)
 
 WORKER_ALIVE_S = 60
 """A worker counts as alive for this time after it was last seen."""
@@ -33,7 +36,7 @@ class RedisHealth:
         return self._connection.unreadable.counts
 
     def report_unreadable(self, kind: str, name: str, why: str) -> None:
-        self._connection.unreadable.note(UnreadableRecord(kind, name, why))
+        self._connection.unreadable.report(UnreadableRecord(kind, name, why))
 
     async def totals(self) -> Totals:
         alive = await self._connection.now() - ms(WORKER_ALIVE_S)
@@ -77,3 +80,20 @@ def _summed(hashes: list[dict[str, str]]) -> dict[str, float]:
 
 def _whole(counts: dict[str, float]) -> dict[str, int]:
     return {name: int(count) for name, count in counts.items()}
+
+
+class Outage:
+    """Logs the beginning and the end of an outage, once each."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    def began(self, error: StoreUnavailable) -> None:
+        if not self._away:
+            log.error("Redis is away; waiting for it", reason=str(error))
+        self._away = True
+
+    def ended(self) -> None:
+        if self._away:
+            log.info("Redis is back")
+        self._away = False

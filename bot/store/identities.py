@@ -17,7 +17,7 @@ from bot.store.connection import Connection
 
 MAX_ATTEMPTS = 16
 """How often a change is tried again because another one was faster."""
-FORMER_MS = 30 * 24 * 3600 * 1000
+UNLINKED_GRACE_MS = 30 * 24 * 3600 * 1000
 """For how long an unlinked identity still counts as the same person."""
 
 
@@ -80,7 +80,7 @@ class Identities:
             after = {
                 each: LinkedPerson(
                     identities=identities,
-                    former=_former_of(before, each) | dict.fromkeys(gone, now + FORMER_MS),
+                    former=_former_of(before, each) | dict.fromkeys(gone, now + UNLINKED_GRACE_MS),
                 )
                 for each, (identities, gone) in parted.items()
             }
@@ -117,7 +117,7 @@ class Identities:
             return LinkedPerson.model_validate(json.loads(stored))
         except (ValidationError, ValueError) as error:
             unreadable = UnreadableRecord("identity", name, f"it is damaged ({type(error).__name__})")
-            self._connection.unreadable.note(unreadable)
+            self._connection.unreadable.report(unreadable)
             raise unreadable from error
 
 
@@ -129,7 +129,7 @@ def linkable(actor: Actor) -> tuple[Actor, ...]:
 
 def people_among(linked: Linked, actors: Iterable[Actor], now: int) -> People:
     """Who is who, of what was read for these actors and others."""
-    proven = [each.authenticated for each in actors if each.at_home]
+    proven = [each.authenticated for each in actors]
     persons = [tuple(each.principal for each in person.identities) for person in linked.values()]
     former = [
         (name, *(each for each, until in person.former.items() if until > now))

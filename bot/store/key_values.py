@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bot.store import redis_keys
 from bot.store.codec import ms, new_call
 from bot.store.connection import Connection
@@ -19,26 +17,18 @@ class RedisKeyValues:
         self._connection = connection
         self._references = References(connection)
 
-    async def once(self, key: str, ttl: float = WEEK_S) -> bool:
+    async def add(self, key: str, ttl: float = WEEK_S) -> bool:
         name = f"once:{key}"
-        first, _ = await asyncio.gather(
-            self._connection.run_unsharded("once", redis_keys.key_value(name), new_call(), ms(ttl)),
-            self._references.note_key_value(name),
-        )
-        return bool(first)
+        first = self._connection.run_unsharded("add", redis_keys.key_value(name), new_call(), ms(ttl))
+        return bool(await self._references.write_key_value(first, name))
 
     async def set(self, key: str, value: str, ttl: float) -> None:
-        await asyncio.gather(
-            self._connection.run_unsharded("set", redis_keys.key_value(key), value, ms(ttl)),
-            self._references.note_key_value(key, value),
-        )
+        write = self._connection.run_unsharded("set", redis_keys.key_value(key), value, ms(ttl))
+        await self._references.write_key_value(write, key, value)
 
     async def set_if_absent(self, key: str, value: str, ttl: float) -> str:
-        kept, _ = await asyncio.gather(
-            self._connection.run_unsharded("set_if_absent", redis_keys.key_value(key), value, ms(ttl)),
-            self._references.note_key_value(key, value),
-        )
-        return str(kept)
+        write = self._connection.run_unsharded("set_if_absent", redis_keys.key_value(key), value, ms(ttl))
+        return str(await self._references.write_key_value(write, key, value))
 
     async def get(self, key: str) -> str | None:
         value: str | None = await self._connection.do(self._connection.redis.get(redis_keys.key_value(key)))
@@ -48,10 +38,8 @@ class RedisKeyValues:
         await self._connection.do(self._connection.redis.delete(redis_keys.key_value(key)))
 
     async def save_pending(self, kind: str, key: str, value: str) -> None:
-        await asyncio.gather(
-            self._connection.run_unsharded_durably("save_pending", redis_keys.pending(kind), key, value),
-            self._references.note_pending(kind, key, value),
-        )
+        write = self._connection.run_unsharded_durably("save_pending", redis_keys.pending(kind), key, value)
+        await self._references.write_pending(write, kind, key, value)
 
     async def remove_pending(self, kind: str, key: str) -> None:
         await self._connection.do(self._connection.redis.hdel(redis_keys.pending(kind), key))

@@ -29,7 +29,7 @@ class LinkCodes:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def offer(self, actor: Actor) -> str:
+    async def issue(self, actor: Actor) -> str:
         """A new code of this actor. Raises Refused (too_many_attempts)."""
         await self._limit("offer", actor, MAX_CODES)
         code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
@@ -38,7 +38,7 @@ class LinkCodes:
         )
         return f"{code[:5]}-{code[5:]}"
 
-    async def look(self, code: str, actor: Actor) -> tuple[Actor, bool]:
+    async def owner(self, code: str, actor: Actor) -> tuple[Actor, bool]:
         """Whose code this is, and whether `actor` has used it. Counts as a try.
 
         Raises Refused (invalid_code, too_many_attempts).
@@ -50,7 +50,7 @@ class LinkCodes:
             raise _invalid()
         return Actor.model_validate_json(whose), used_by is not None
 
-    async def use(self, code: str, actor: Actor) -> None:
+    async def redeem(self, code: str, actor: Actor) -> None:
         """Take the code. Raises Refused (invalid_code) if somebody else was faster."""
         found = await self._connection.run_unsharded_durably(
             "use_code", redis_keys.link_code(_digest(code)), actor.principal

@@ -17,7 +17,7 @@ from bot.store.connection import Connection
 
 log = structlog.get_logger(__name__)
 
-FRESH_MS = 5_000
+MAX_AGE_FOR_DECISION_MS = 5_000
 """The age of what was read for a decision, in a process that could read it anew."""
 MAX_AGE_MS = 5 * 60 * 1000
 """The age of what was read, in a process that can't."""
@@ -30,7 +30,7 @@ KEEP_INTERVAL_S = 1.0
 """Seconds between two looks at which groups have to be read."""
 REFRESH_MS = 2 * 60 * 1000
 """The age at which a group that somebody needed is read again."""
-WANTED_MS = 7 * 24 * 3600 * 1000
+UNUSED_GROUP_TTL_MS = 7 * 24 * 3600 * 1000
 """For how long a group is kept that nobody needs."""
 
 
@@ -112,7 +112,9 @@ class LiveGroups:
             self._connection.redis.zadd(redis_keys.wanted_groups(), dict.fromkeys(groups, now))
         )
         await self._connection.do(
-            self._connection.redis.zremrangebyscore(redis_keys.wanted_groups(), "-inf", now - WANTED_MS)
+            self._connection.redis.zremrangebyscore(
+                redis_keys.wanted_groups(), "-inf", now - UNUSED_GROUP_TTL_MS
+            )
         )
 
     async def _current(self, group: str, known: Members | None, now: int) -> Members:
@@ -151,7 +153,9 @@ class LiveGroups:
     async def _read(self, group: str, now: int) -> Members:
         members = await self._members(group, now)
         await self._connection.do(
-            self._connection.redis.set(redis_keys.live_group(group), members.model_dump_json(), px=WANTED_MS)
+            self._connection.redis.set(
+                redis_keys.live_group(group), members.model_dump_json(), px=UNUSED_GROUP_TTL_MS
+            )
         )
         return members
 
@@ -175,7 +179,7 @@ class LiveGroups:
 
 
 def _is_fresh(members: Members, now: int) -> bool:
-    return now - members.at <= FRESH_MS
+    return now - members.at <= MAX_AGE_FOR_DECISION_MS
 
 
 def _shown(group: str) -> str:

@@ -11,7 +11,7 @@ from bot.store import redis_keys
 
 _SHARED = ("prelude",)
 _MORE = {
-    "tick": ("forget",),
+    "apply_due": ("forget",),
     "delete": ("forget",),
     "append_event": ("changes",),
     "write_journal": ("changes",),
@@ -42,5 +42,5 @@ def unsharded(name: str) -> Script:
 def _made_of(*parts: str) -> Script:
     folder = resources.files("bot.store") / "scripts"
     version = f"local RECORD = {redis_keys.RECORD}"
-    text = "\n".join((version, *((folder / f"{part}.lua").read_text() for part in parts)))
+    text = "\n".join((version, *((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -10,7 +10,7 @@ from bot.store.connection import Connection
 
 Position = tuple[int, str]
 """The position of an entry in such a list: its time (the score), and its name."""
-FURTHER = 4
+OVERREAD_FACTOR = 4
 """By how much more is read of a set of which more than its share is needed."""
 
 
@@ -38,7 +38,7 @@ async def merged(
         unread = [
             key for key in unread if len(found[key]) == size and _reaches(last, found[key][-1], newest_first)
         ]
-        size *= FURTHER
+        size *= OVERREAD_FACTOR
     return page
 
 
@@ -70,6 +70,6 @@ def _reaches(last: Position | None, read: Position, newest_first: bool) -> bool:
 
 
 def _share(count: int) -> int:
-    """What a shard has of so many entries, with room for chance: shards are chosen by hashes."""
+    """How many of these entries to read from a shard: its share and some more, as hashes aren't even."""
     share = count / redis_keys.SHARDS
     return math.ceil(share + 3 * math.sqrt(share)) + 1

@@ -11,7 +11,7 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.settings import Settings
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
@@ -33,7 +33,7 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     """
     opening = partial(
         open_store,
-        ages=Ages(retention=settings.retention_days * DAY_S, journal=settings.journal_days * DAY_S),
+        clock=ClockSettings(retention=settings.retention_days * DAY_S, journal=settings.journal_days * DAY_S),
         journal_keys=settings.journal_keys,
     )
     if settings.redis_url is not None:
@@ -74,10 +74,16 @@ async def _attached(settings: Settings) -> AsyncIterator[Embedded]:
         with suppress(StoreUnavailable):
             await asyncio.to_thread((await attaching).detach)
         raise
+    _report_cut(embedded)
     try:
         yield embedded
     finally:
         await asyncio.to_thread(embedded.detach)
+
+
+def _report_cut(embedded: Embedded) -> None:
+    if embedded.cut:
+        log.error("The data of the embedded Valkey ended in an unfinished write", what=embedded.cut)
 
 
 @asynccontextmanager
@@ -95,12 +101,15 @@ async def _keep_alive(embedded: Embedded) -> None:
     well = True
     while True:
         try:
-            await asyncio.to_thread(embedded.ensure)
+            last_words = await asyncio.to_thread(embedded.ensure)
         except StoreUnavailable as error:
             if well:
                 log.error("The embedded Valkey can't be started again", reason=str(error))  # noqa: TRY400
             well = False
         else:
+            if last_words:
+                log.error("The embedded Valkey had stopped and was started again", reason=last_words)
+                _report_cut(embedded)
             if not well:
                 log.info("The embedded Valkey is back")
             well = True

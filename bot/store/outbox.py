@@ -44,11 +44,11 @@ class RedisOutbox:
         messages = {
             name.removeprefix(_MESSAGE): ref for name, ref in stored.items() if name.startswith(_MESSAGE)
         }
-        adopted = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
+        outdated = frozenset(name.removeprefix(_ADOPTED) for name in stored if name.startswith(_ADOPTED))
         cursor = stored.get("cursor", "")
         # From the beginning again where that is damaged: what is recorded as posted isn't posted twice.
         at = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
-        return DeliveryState(cursor=at, messages=messages, adopted=adopted)
+        return DeliveryState(cursor=at, messages=messages, outdated=outdated)
 
     async def mark_delivered(
         self, surface: str, owner: str, run_id: str, cursor: int, messages: Mapping[str, str] | None = None

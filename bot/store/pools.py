@@ -21,10 +21,11 @@ from bot.store.interruptible import make_interruptible
 
 MAX_CONNECTIONS = 32
 """Of the pool, from one process to one server, for commands that block; further callers wait for one."""
-TIMEOUT_S = 5.0
-"""Timeout of one reply of a server."""
+TIMEOUT_S = 2.5
+"""Seconds of silence after which a connection on which replies are awaited is given up."""
 MAX_RETRIES = 2
-"""How often a command is sent again when the connection broke. So every transition may run twice."""
+"""How often a command is sent again when the connection broke, if there is time (`total_timeout`). So every
+transition may run twice."""
 SENTINEL_TIMEOUT_S = 1.0
 """Timeout of one reply of a sentinel; then the next one is asked."""
 DRIVER = DriverInfo()
@@ -88,7 +89,7 @@ def _options(address: Address) -> dict[str, Any]:
     return {
         "decode_responses": True,
         "max_connections": MAX_CONNECTIONS,
-        "timeout": TIMEOUT_S,
+        "timeout": 2 * TIMEOUT_S,
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": 2.0,
         "health_check_interval": 15,

@@ -12,10 +12,11 @@ from bot.core.actor import Actor
 from bot.core.decision import Ruling
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import QuestionPage
+from bot.core.ports import Prefetched
 from bot.core.question import Question
 from bot.core.question_events import completed_event, required_event
 from bot.core.queue import Fenced
-from bot.core.record import Executed, Opened, Record
+from bot.core.record import Executed, ReadReceipt, Record
 from bot.core.response import Response
 from bot.core.run import Claim
 from bot.store import redis_keys
@@ -106,14 +107,21 @@ class RedisQuestions:
         more = f"{page[-1][0]}:{page[-1][1]}" if len(waiting) > limit else None
         return QuestionPage(await self._read(_names(name for _, name in page)), more)
 
-    async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+    async def prefetch(self, question_id: str, actor: Actor) -> Prefetched:
+        if (prefetched := await self._responses.prefetch(question_id, actor)) is None:
+            raise NotFound("question", question_id)
+        return prefetched
+
+    async def respond(
+        self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
+    ) -> Ruling:
         """Returns a ruling even if the run is deleted meanwhile."""
-        return await self._responses.respond(run_id, question_id, response)
+        return await self._responses.respond(run_id, question_id, response, prefetched)
 
     async def responses(self, run_id: str, question_id: str) -> builtins.list[Response]:
         return await self._responses.of(run_id, question_id)
 
-    async def opened(self, run_id: str, question_id: str, actor: Actor, digest: str) -> None:
+    async def record_opened(self, run_id: str, question_id: str, actor: Actor, digest: str) -> None:
         await self._connection.run(
             "open_question",
             redis_keys.shard_of(run_id),
@@ -124,7 +132,9 @@ class RedisQuestions:
             MAX_OPENED,
         )
 
-    async def executed(self, claim: Claim, question_id: str, call_digest: str, result_digest: str) -> None:
+    async def record_executed(
+        self, claim: Claim, question_id: str, call_digest: str, result_digest: str
+    ) -> None:
         digests = {"call_digest": call_digest, "result_digest": result_digest}
         shard = redis_keys.shard_of(claim.run.id)
         if (
@@ -146,7 +156,7 @@ class RedisQuestions:
         fields, versions, responses, opened, executed = batch.results
         if (question := self._one(question_id, fields)) is None:
             raise NotFound("question", question_id)
-        with self._connection.unreadable.noted():
+        with self._connection.unreadable.reported():
             return Record(
                 question=question,
                 versions=tuple(read_version(question, each) for each in versions),
@@ -154,7 +164,7 @@ class RedisQuestions:
                 opened=tuple(
                     sorted(
                         (
-                            read_dated("reading", f"of question {question_id}", each, Opened)
+                            read_dated("reading", f"of question {question_id}", each, ReadReceipt)
                             for each in opened
                         ),
                         key=lambda each: each.at,
@@ -184,7 +194,7 @@ class RedisQuestions:
         return found
 
     def _one(self, question_id: str, stored: Sequence[str | None]) -> Question | None:
-        with self._connection.unreadable.noted():
+        with self._connection.unreadable.reported():
             return read_question(question_id, stored)
 
 
@@ -197,7 +207,7 @@ async def check_questions(connection: Connection, run_id: str) -> None:
         for question_id in asked:
             batch.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
     for question_id, stored in zip(asked, batch.results, strict=True):
-        with connection.unreadable.noted():
+        with connection.unreadable.reported():
             read_question(question_id, stored)
 
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core.event import Body, RunCompleted, RunFailed
-from bot.core.fair_queue import USUAL, QueueKind
+from bot.core.fair_queue import DEFAULT_QUEUES, QueueKind
 from bot.core.journal import Change
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError, RunStatus
 from bot.core.text import valid
-from bot.core.waiting import Offer
+from bot.core.waiting import WorkerAnnouncement
 from bot.store import redis_keys
 from bot.store.claims import Claiming, ConcurrencySlots
 from bot.store.codec import dump, ms, new_call
@@ -20,6 +20,7 @@ from bot.store.crew_queues import CrewQueues
 from bot.store.journal import words_of
 from bot.store.journal_cipher import JournalCipher
 from bot.store.run_reader import RunReader
+from bot.store.workers import live_workers
 
 WORKER_TTL_S = 24 * 3600
 """After this time a worker that was not seen is no longer listed."""
@@ -62,7 +63,7 @@ class RedisQueue:
         try:
             if unanswered:
                 await claiming.recover()
-            held = await claiming.take(crews, limit, (QueueKind.ISOLATED,) if isolated else USUAL)
+            held = await claiming.take(crews, limit, (QueueKind.ISOLATED,) if isolated else DEFAULT_QUEUES)
             found = [(self._runs.readable(each.run_id, each.stored), each) for each in held]
             await self._defer_unreadable(each.run_id for run, each in found if run is None)
         except BaseException:
@@ -92,11 +93,17 @@ class RedisQueue:
     async def release_slots(self, worker: str, crew: str, run_ids: Sequence[str]) -> None:
         await ConcurrencySlots(self._connection, worker).release(crew, run_ids)
 
-    async def register_worker(self, worker: str, crews: Mapping[str, int | None], lease: float) -> None:
-        offered = Offer(crews=dict(crews), lease=lease)
+    async def register_worker(
+        self, worker: str, crews: Mapping[str, int | None], lease: float, room: int = 0
+    ) -> None:
+        announced = WorkerAnnouncement(crews=dict(crews), lease=lease, room=room)
         await self._connection.run_unsharded(
-            "register_worker", redis_keys.WORKER_CREWS, worker, dump(offered), ms(WORKER_TTL_S)
+            "register_worker", redis_keys.WORKER_CREWS, worker, dump(announced), ms(WORKER_TTL_S)
         )
+
+    async def other_workers(self, worker: str) -> list[WorkerAnnouncement]:
+        workers = await live_workers(self._connection, await self._connection.now())
+        return [each for name, each in workers.items() if name != worker]
 
     async def heartbeat(
         self, worker: str, claims: Iterable[Claim], lease: float, worked: Mapping[str, int] | None = None

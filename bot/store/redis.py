@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.core.ports import Store
 from bot.store.api_keys import RedisApiKeys
 from bot.store.catalogue import RedisCatalogue
-from bot.store.clock import Ages, RedisClock
+from bot.store.clock import ClockSettings, RedisClock
 from bot.store.connection import Connection, connect
 from bot.store.directory import RedisDirectory
 from bot.store.events import RedisEvents
@@ -26,7 +26,7 @@ from bot.store.runs import RedisRuns
 from bot.store.webhooks import RedisWebhooks
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, WriteConcern
 
-DEFAULT_AGES = Ages()
+DEFAULT_CLOCK_SETTINGS = ClockSettings()
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RedisStore(Store):
 
 
 def compose(
-    connection: Connection, ages: Ages = DEFAULT_AGES, cipher: JournalCipher | None = None
+    connection: Connection, clock: ClockSettings = DEFAULT_CLOCK_SETTINGS, cipher: JournalCipher | None = None
 ) -> RedisStore:
     """The store on a connection that is open."""
     directory, catalogue = RedisDirectory(connection), RedisCatalogue(connection)
@@ -45,14 +45,14 @@ def compose(
     return RedisStore(
         connection=connection,
         catalogue=catalogue,
-        runs=RedisRuns(connection, directory),
+        runs=RedisRuns(connection, directory, catalogue),
         questions=RedisQuestions(connection, directory),
         directory=directory,
-        events=RedisEvents(connection, catalogue.heard),
-        queue=RedisQueue(connection, cipher, ages.retry_after),
+        events=RedisEvents(connection, catalogue.on_wakeup),
+        queue=RedisQueue(connection, cipher, clock.retry_after),
         journal=RedisJournal(connection, cipher),
         files=RedisFiles(connection, cipher),
-        clock=RedisClock(connection, ages),
+        clock=RedisClock(connection, clock),
         outbox=RedisOutbox(connection),
         key_values=RedisKeyValues(connection),
         inbox=RedisInbox(connection),
@@ -65,7 +65,7 @@ def compose(
 @asynccontextmanager
 async def open_store(
     url: str,
-    ages: Ages = DEFAULT_AGES,
+    clock: ClockSettings = DEFAULT_CLOCK_SETTINGS,
     *,
     write_concern: WriteConcern = DEFAULT_WRITE_CONCERN,
     journal_keys: Sequence[bytes] = (),
@@ -73,6 +73,6 @@ async def open_store(
     """The store at `url`, connected and checked, closed when the block ends."""
     connection = await connect(url, write_concern)
     try:
-        yield compose(connection, ages, JournalCipher(journal_keys))
+        yield compose(connection, clock, JournalCipher(journal_keys))
     finally:
         await connection.close()

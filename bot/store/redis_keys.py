@@ -154,7 +154,7 @@ def versions(run_id: str, question_id: str) -> str:
 
 
 def opened(run_id: str, question_id: str) -> str:
-    """Who had all of a question before them, by `<principal>/<digest>`: when, and who."""
+    """Who opened all of a question and when, by `<principal>/<digest>`."""
     return f"{question(run_id, question_id)}:opened"
 
 

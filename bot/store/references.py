@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from bot.store import redis_keys
-from bot.store.connection import Connection
+from bot.store.connection import Connection, Reply
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_UNCHECKED_IDS = 4
@@ -23,28 +23,28 @@ class References:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def note_key_value(self, key: str, value: str = "") -> None:
-        """Record the runs that a remembered value mentions."""
-        await self._note(("memory", key), key, value)
+    async def write_key_value(self, write: Awaitable[Reply], key: str, value: str = "") -> Reply:
+        """Write a remembered value, and record the runs that it mentions."""
+        return await self._write(write, ("memory", key), key, value)
 
-    async def note_pending(self, kind: str, key: str, value: str) -> None:
-        """Record the runs that pending work mentions."""
-        await self._note(("pending", kind, key), key, value)
+    async def write_pending(self, write: Awaitable[Reply], kind: str, key: str, value: str) -> Reply:
+        """Write pending work, and record the runs that it mentions."""
+        return await self._write(write, ("pending", kind, key), key, value)
 
-    async def noted(self, run_id: str) -> list[Where]:
+    async def tracked(self, run_id: str) -> list[Where]:
         """The keys that were recorded for this run."""
         found = await self._connection.do(self._connection.redis.smembers(redis_keys.references(run_id)))
         return [json.loads(each) for each in sorted(found)]
 
-    async def remove(self, run_id: str, noted: Sequence[Where]) -> None:
+    async def remove(self, run_id: str, tracked: Sequence[Where]) -> None:
         """Delete the values under these keys that still mention the run."""
         async with self._connection.pipeline() as kept:
-            for kind, *where in noted:
+            for kind, *where in tracked:
                 if kind != "memory":
                     kept.hget(redis_keys.pending(where[0]), where[1])
                 else:
                     kept.get(redis_keys.key_value(where[0]))
-        stored = zip(noted, kept.results, strict=True)
+        stored = zip(tracked, kept.results, strict=True)
         speaking = [where for where, value in stored if run_id in where[-1] or run_id in (value or "")]
         for kind, *where in speaking:
             if kind != "memory":
@@ -52,11 +52,16 @@ class References:
             else:
                 await self._connection.do(self._connection.redis.delete(redis_keys.key_value(where[0])))
 
-    async def _note(self, where: Where, *texts: str) -> None:
+    async def _write(self, write: Awaitable[Reply], where: Where, *texts: str) -> Reply:
         mentioned = sorted({found for text in texts for found in _ID.findall(text)})
+        if not mentioned:
+            return await write
+        reply, _ = await asyncio.gather(write, self._track(where, mentioned))  # at once: people wait for it
+        return reply
+
+    async def _track(self, where: Where, mentioned: Sequence[str]) -> None:
         if len(mentioned) > MAX_UNCHECKED_IDS:  # A text with many ids: few of them are ids of runs.
             mentioned = await self._runs(mentioned)
-        # At once, since people wait for it.
         await asyncio.gather(
             *(
                 self._connection.run("add_reference", redis_keys.shard_of(run_id), run_id, json.dumps(where))

@@ -7,21 +7,47 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from bot.core import decision
+from bot.core.actor import Actor
 from bot.core.decision import Refusal, Ruling, Verdict
 from bot.core.errors import StoreUnavailable, UnreadableRecord
 from bot.core.people import People
 from bot.core.policy import OnReject
+from bot.core.ports import Prefetched
 from bot.core.question import Question
 from bot.core.question_events import completed_event, recorded_event
 from bot.core.response import Response
 from bot.store import redis_keys
-from bot.store.codec import QUESTION_FIELDS, QUESTION_OWN, dump, read_question, read_response
+from bot.store.codec import (
+    QUESTION_FIELDS,
+    QUESTION_OWN,
+    check_run_version,
+    dump,
+    read_question,
+    read_response,
+)
 from bot.store.connection import Connection
 from bot.store.directory import RedisDirectory, at_ms
 from bot.store.identities import Identities, Linked, people_among
 
 MAX_ATTEMPTS = 16
 """How often a response is evaluated again because others were recorded meanwhile."""
+
+FIND_QUESTION = f"""
+for _, base in ipairs(KEYS) do
+  local run = redis.call('HGET', base .. ':question_runs', ARGV[1])
+  if run then
+    local key = base .. ':run:' .. run
+    local question = key .. ':question:' .. ARGV[1]
+    return {{
+      run, redis.call('HGET', key, 'version'), redis.call('HGET', question, 'revision'),
+      redis.call('HMGET', question, {", ".join(map(repr, QUESTION_FIELDS))}),
+      redis.call('LRANGE', question .. ':responses', 0, -1)
+    }}
+  end
+end
+return false"""
+"""Reads the question with this id if its run lives in one of these shards. Not among the transitions, whose
+prelude would take longer than this does: where shards can't be asked together, most have nothing."""
 
 
 class Responses:
@@ -32,8 +58,34 @@ class Responses:
         self._directory = directory
         self._identities = Identities(connection)
 
-    async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+    async def prefetch(self, question_id: str, actor: Actor) -> Prefetched | None:
+        """Find a question, and what a response of this actor rests on; None if there is no such question."""
+        names = list(actor.verified.authenticated)
+        async with self._connection.pipeline() as batch:
+            for bases in self._connection.together(map(redis_keys.base, range(redis_keys.SHARDS))):
+                batch.eval(FIND_QUESTION, len(bases), *bases, question_id)
+            batch.hmget(redis_keys.identities(), names)
+            batch.time()
+        *shards, identities, time = batch.results
+        if (there := next(filter(None, shards), None)) is None:
+            return None
+        run_id, version, revision, fields, said = there
+        with self._connection.unreadable.reported():
+            check_run_version(run_id, version)
+            question = read_question(question_id, fields)
+        if question is None:
+            return None
+        found = _Found(question, revision or "0", said, None, names, identities, at_ms(time))
+        return Prefetched(question, found)
+
+    async def respond(
+        self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
+    ) -> Ruling:
         response = response.model_copy(update={"actor": response.actor.verified})
+        if prefetched is not None and prefetched.is_of(run_id, question_id):
+            ruling = await self._at_once(response, prefetched.found)
+            if ruling is not None:
+                return ruling
         for _ in range(MAX_ATTEMPTS):
             seen = await self._look(run_id, question_id, response)
             if seen is None:
@@ -52,32 +104,54 @@ class Responses:
         )
         return self._readable(question_id, stored)
 
+    async def _at_once(self, response: Response, found: object) -> Ruling | None:
+        """The ruling on a response that counts by what was found before; None: it is to be read again.
+
+        A refusal, and a repetition, are only told of by what is read for the response itself.
+        """
+        if not isinstance(found, _Found) or found.names != list(response.actor.authenticated):
+            return None
+        seen = self._seen(found)
+        dated = response.model_copy(update={"at": seen.at})
+        people = await self._people(seen, dated)
+        if decision.refusal(seen.question, dated, people, seen.responses) is not None:
+            return None
+        if decision.repeats(seen.question, dated, people, seen.responses):
+            return None
+        return await self._append(seen, dated, people)
+
     async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
         """Read at once what the evaluation of a response needs; None if there is no such question."""
-        key, names = redis_keys.question(run_id, question_id), list(response.actor.authenticated)
+        names = list(response.actor.authenticated)
+        key = redis_keys.question(run_id, question_id)
         async with self._connection.pipeline() as batch:
             # The revision first: what is read after it can only be newer, and then the transition conflicts.
             batch.hget(key, "revision")
             batch.hmget(key, list(QUESTION_FIELDS))
             batch.lrange(redis_keys.responses(run_id, question_id), 0, -1)
-            batch.hget(redis_keys.answered(run_id), response_key(response))
             batch.hmget(redis_keys.identities(), names)
             batch.time()
-        revision, fields, said, answered, identities, time = batch.results
-        with self._connection.unreadable.noted():
+            batch.hget(redis_keys.answered(run_id), response_key(response))
+        revision, fields, said, identities, time, answered = batch.results
+        with self._connection.unreadable.reported():
             question = read_question(question_id, fields)
         if question is None:
             return None
+        found = _Found(question, revision or "0", said, answered, names, identities, at_ms(time))
+        return self._seen(found)
+
+    def _seen(self, found: _Found) -> _Seen:
+        question = found.question
         if question.open:  # The outcome rests on all of them.
-            earlier = [read_response(question_id, each) for each in said]
+            earlier = [read_response(question.id, each) for each in found.said]
         else:
-            earlier = self._readable(question_id, said)
-        linked = self._identities.parse(names, identities)
-        at = max([at_ms(time), *(each.at for each in earlier)])
-        return _Seen(question, revision or "0", tuple(earlier), answered, linked, at)
+            earlier = self._readable(question.id, found.said)
+        linked = self._identities.parse(found.names, found.identities)
+        at = max([found.at, *(each.at for each in earlier)])
+        return _Seen(question, found.revision, tuple(earlier), found.answered, linked, at)
 
     async def _people(self, seen: _Seen, response: Response) -> People:
-        """Who is who for this decision; without another round trip where it is only about the responder."""
+        """Who is who for this decision; another round trip only if others than the responder matter."""
         policy = seen.question.policy
         about_others = seen.question.open and (seen.responses or policy.on_reject is OnReject.COUNTS)
         if not policy.live_groups and not about_others:
@@ -110,7 +184,7 @@ class Responses:
     async def _append(self, seen: _Seen, response: Response, people: People) -> Ruling | None:
         """Append the response with its effect; None on a conflict: then it is evaluated again."""
         question, response = decision.amend(seen.question, response)
-        decided = decision.evaluate(question, (*seen.responses, response), people)
+        decided = decision.evaluate(question, (response,), people, earlier=seen.responses)
         outcome = decided.outcome if isinstance(decided, decision.Settled) else None
         question = question.model_copy(update={"progress": decided.progress})
         event = completed_event(question, outcome) if outcome else recorded_event(question, response)
@@ -147,16 +221,30 @@ class Responses:
         stored = await self._connection.do(
             self._connection.redis.hmget(redis_keys.question(run_id, question_id), list(QUESTION_FIELDS))
         )
-        with suppress(UnreadableRecord), self._connection.unreadable.noted():
+        with suppress(UnreadableRecord), self._connection.unreadable.reported():
             return read_question(question_id, stored)
         return None
 
     def _readable(self, question_id: str, stored: Iterable[str]) -> list[Response]:
         found: list[Response] = []
         for each in stored:
-            with suppress(UnreadableRecord), self._connection.unreadable.noted():
+            with suppress(UnreadableRecord), self._connection.unreadable.reported():
                 found.append(read_response(question_id, each))
         return found
+
+
+class _Found(NamedTuple):
+    """A question, and all that a response rests on, as the store had it when it was read."""
+
+    question: Question
+    revision: str
+    said: Sequence[str]
+    answered: str | None
+    #: Whose linked identities these are.
+    names: list[str]
+    identities: Sequence[str | None]
+    #: The time by the store's clock.
+    at: int
 
 
 class _Seen(NamedTuple):

@@ -28,7 +28,7 @@ class RunReader:
 
     def parse(self, run_id: str, stored: Sequence[str | None]) -> Run:
         """The run, from the reply to `command`. Raises NotFound."""
-        with self._connection.unreadable.noted():
+        with self._connection.unreadable.reported():
             run = read_run(run_id, stored)
         if run is None:
             raise NotFound("run", run_id)
@@ -51,6 +51,6 @@ class RunReader:
 
     def readable(self, run_id: str, stored: Sequence[str | None]) -> Run | None:
         """The run of these RUN_FIELDS; None if it is gone, or can't be read here."""
-        with suppress(UnreadableRecord), self._connection.unreadable.noted():
+        with suppress(UnreadableRecord), self._connection.unreadable.reported():
             return read_run(run_id, stored)
         return None

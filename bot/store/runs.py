@@ -12,6 +12,7 @@ from bot.core.event import RunCancelled, RunFailed, RunStarted
 from bot.core.lists import RunFilter, RunPage
 from bot.core.place import Place
 from bot.core.policy import can_decide
+from bot.core.ports import Catalogue
 from bot.core.run import NewRun, Run, RunError
 from bot.core.waiting import Wait
 from bot.store import redis_keys
@@ -34,12 +35,12 @@ or a delivery of Slack's stands for its run."""
 class RedisRuns:
     """The port `bot.core.ports.Runs`."""
 
-    def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
+    def __init__(self, connection: Connection, directory: RedisDirectory, catalogue: Catalogue) -> None:
         self._connection = connection
         self._directory = directory
         self._reader = RunReader(connection)
         self._lists = RunLists(connection)
-        self._waits = Waits(connection)
+        self._waits = Waits(connection, catalogue)
         self._references = References(connection)
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
@@ -116,7 +117,7 @@ class RedisRuns:
     async def delete(self, run_id: str) -> None:
         await check_questions(self._connection, run_id)
         crew = await self._connection.do(self._connection.redis.hget(redis_keys.run(run_id), "crew"))
-        noted = await self._references.noted(run_id)
+        tracked = await self._references.tracked(run_id)
         code = await self._connection.run(
             "delete",
             redis_keys.shard_of(run_id),
@@ -131,7 +132,7 @@ class RedisRuns:
             raise Refused(code, "This run is not over: cancel it first.")
         if code == "newer":
             raise newer_run(run_id)
-        await self._references.remove(run_id, noted)
+        await self._references.remove(run_id, tracked)
         if crew is not None:  # The place of one whose worker died; it is in the shard of the crew's name.
             await self._connection.do(self._connection.redis.hdel(redis_keys.slots(crew), run_id))
 

@@ -34,6 +34,8 @@ class Call(NamedTuple):
     @property
     def key(self) -> str:
         """The key that decides which server gets it."""
+        if self.name == "eval":
+            return str(self.args[2])  # behind the script's text and the number of its keys
         return str(self.args[0]) if self.args else redis_keys.SCHEMA_KEY
 
     def add_to(self, pipe: Pipeline) -> None:
@@ -78,7 +80,7 @@ class Servers(Protocol):
         """Call `ask` with each primary. All are asked again if one of them was replaced."""
 
     def ownership_check(self, redis: Redis, key: str) -> Check:
-        """What checks, later, that others than itself hold the server of a key for the primary still.
+        """A check, to be made later, that other servers still regard the server of a key as its primary.
 
         Made before it is written to: by then a client may speak to the next one.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -18,7 +17,15 @@ from redis.exceptions import RedisError
 from bot.store.addresses import Node
 from bot.store.interruptible import Interruptible
 from bot.store.pools import SentinelPool
-from bot.store.shared_connection import CLOSED, Command, Reply, SharedConnection, packed, raise_unusable
+from bot.store.shared_connection import (
+    CLOSED,
+    Command,
+    Reply,
+    SharedConnection,
+    packed,
+    raise_unusable,
+    total_timeout,
+)
 from bot.store.subscription import Subscription
 
 BLOCKING = frozenset({"WAIT", "WAITAOF"})
@@ -34,6 +41,7 @@ class SharedClient(Redis):
         super().__init__(connection_pool=connection_pool)
         self._pool = connection_pool
         self._retry = connection_pool.connection_kwargs["retry"]
+        self._patience = total_timeout(connection_pool.connection_kwargs["socket_timeout"])
         self._connection: SharedConnection | None = None
         #: Which server that is, where sentinels say it.
         self._connected_to: Node | None = None
@@ -49,7 +57,8 @@ class SharedClient(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Reply:
         if args[0] in BLOCKING or not OF_THE_POOL.isdisjoint(options):
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            async with self.in_time():
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         [reply] = await self.ask([args])
         if isinstance(reply, Exception):
             raise reply
@@ -62,10 +71,29 @@ class SharedClient(Redis):
         """The replies to these commands, in one round trip; errors of the server are among them.
 
         When the connection breaks all of them are sent again, so each of them may be executed twice.
+        Whatever happens, it takes no longer than `total_timeout`.
         """
-        sent = partial(self._ask, packed(commands), len(commands))
-        replies: list[Reply] = await self._retry.call_with_retry(sent, _retrying)
+        words, many = packed(commands), len(commands)
+        ends = self._ends
+        # Most commands need no timer of their own: an open connection has one for all that it has sent.
+        timed = self._open_connection is None
+
+        async def sent() -> list[Reply]:
+            nonlocal timed
+            if not timed:
+                timed = True
+                return await self._ask(words, many)
+            async with asyncio.timeout_at(ends):
+                return await self._ask(words, many)
+
+        replies: list[Reply] = await self._retry.call_with_retry(
+            sent, _retrying, is_retryable=lambda _: asyncio.get_running_loop().time() < ends
+        )
         return replies
+
+    def in_time(self) -> asyncio.Timeout:
+        """Raises TimeoutError when a command that begins now has taken too long."""
+        return asyncio.timeout_at(self._ends)
 
     def read(self, reply: Reply, command: Command, options: Mapping[str, Any]) -> Reply:
         """A reply as redis-py's commands return it."""
@@ -91,11 +119,10 @@ class SharedClient(Redis):
 
     async def _connected(self) -> SharedConnection:
         """The open connection. Whoever needs one while it is being made waits for the same one."""
-        connection = self._connection
-        if connection is not None and not connection.closed:
-            if self._connected_to == self._primary:
-                return connection
-            connection.retire()
+        if (connection := self._open_connection) is not None:
+            return connection
+        if self._connection is not None:
+            self._connection.retire()
         if self._closed:
             raise Disconnected(CLOSED)
         if self._connecting is None:
@@ -106,6 +133,19 @@ class SharedClient(Redis):
         if connecting.cancelled():
             raise Disconnected(CLOSED)
         return connecting.result()
+
+    @property
+    def _ends(self) -> float:
+        """When a command that begins now has taken too long, by the loop's clock."""
+        return asyncio.get_running_loop().time() + self._patience
+
+    @property
+    def _open_connection(self) -> SharedConnection | None:
+        """The connection, where it is open and goes to the server that it should go to."""
+        connection = self._connection
+        if connection is None or connection.closed or self._connected_to != self._primary:
+            return None
+        return connection
 
     @property
     def _primary(self) -> Node | None:
@@ -153,7 +193,8 @@ class SharedPipeline(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Reply]:  # noqa: FBT001, FBT002
         commands = self.command_stack
         if any(words[0] in BLOCKING for words, _ in commands):
-            return await super().execute(raise_on_error)
+            async with self._client.in_time():
+                return await super().execute(raise_on_error)
         self.command_stack = []
         replies = await self._client.ask([words for words, _ in commands]) if commands else []
         if raise_on_error:

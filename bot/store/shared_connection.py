@@ -43,6 +43,7 @@ class SharedConnection(asyncio.Protocol):
         self._of_sentinels = of_sentinels
         self._timeout = connection.socket_timeout
         self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
         encoder = connection.encoder
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse,
@@ -102,11 +103,13 @@ class SharedConnection(asyncio.Protocol):
             self._transport.writelines(unsent)
 
     def _check(self) -> None:
-        """Close the connection if the oldest command has waited for too long."""
+        """Close the connection if nothing was heard, or the oldest command has waited, for too long."""
         self._timer = None
         if not self._waiting or self._timeout is None:
             return
-        left = self._waiting[0].sent_at + self._timeout - self._loop.time()
+        oldest = self._waiting[0].sent_at
+        silent_until = max(oldest, self._heard_at) + self._timeout
+        left = min(silent_until, oldest + total_timeout(self._timeout)) - self._loop.time()
         if left <= 0:
             self.close(lambda: TookTooLong("Timeout reading from the server"))
         else:
@@ -115,6 +118,7 @@ class SharedConnection(asyncio.Protocol):
     # ── what the transport calls ────────────────────────────────────────────────────────────────────────
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
         self._reader.feed(data)
         while not self.closed and (reply := self._next()) is not _INCOMPLETE:
             if isinstance(reply, hiredis.PushNotification):
@@ -152,6 +156,14 @@ class SharedConnection(asyncio.Protocol):
                 request.answered.set_result(request.replies)
             if self._retired and not self._waiting:
                 self.close()
+
+
+def total_timeout(socket_timeout: float) -> float:
+    """Seconds after which a command is given up, on however many connections it was sent.
+
+    So a half-open connection costs a command the first half, and it is sent again in the second one.
+    """
+    return 2 * socket_timeout
 
 
 def packed(commands: Iterable[Command]) -> bytes:

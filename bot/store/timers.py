@@ -76,7 +76,7 @@ class Timers:
 
     async def _fire(self, name: str, now: int) -> int:
         try:
-            with self._connection.unreadable.noted():
+            with self._connection.unreadable.reported():
                 return await self._apply(_timer(name))
         except UnreadableRecord:
             self._left[name] = now + UNREADABLE_DELAY_MS

@@ -31,12 +31,12 @@ class Unreadable:
         return dict(self._counts)
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
+    def reported(self) -> Iterator[None]:
         """Log an UnreadableRecord that the block raises, and raise it again."""
         try:
             yield
         except UnreadableRecord as error:
-            self.note(error)
+            self.report(error)
             raise
 
     def readable(
@@ -47,9 +47,9 @@ class Unreadable:
             try:
                 yield name, read(text)
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-                self.note(UnreadableRecord(kind, name, f"it is damaged ({type(error).__name__})"))
+                self.report(UnreadableRecord(kind, name, f"it is damaged ({type(error).__name__})"))
 
-    def note(self, error: UnreadableRecord) -> None:
+    def report(self, error: UnreadableRecord) -> None:
         """Log a record, once."""
         record = (error.kind, error.name)
         if record in self._known or len(self._known) >= MAX_RECORDS:

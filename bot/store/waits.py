@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
+from bot.core.crew import problem_of
 from bot.core.fair_queue import QueueKind
+from bot.core.ports import Catalogue
 from bot.core.run import Run, RunStatus
-from bot.core.waiting import Facts, Offer, Wait, wait_of
+from bot.core.waiting import QueuedRunState, Wait, wait_of
 from bot.store import redis_keys
-from bot.store.codec import ms
 from bot.store.connection import Connection, Reply
-
-LEASE_GRACE_S = 1.0
-"""Time beyond its lease after which a worker counts as dead."""
+from bot.store.workers import live_workers
 
 
 class _QueueState(NamedTuple):
@@ -27,7 +25,7 @@ class _QueueState(NamedTuple):
     crashes: str | None
 
 
-class _Crowd(NamedTuple):
+class _WaitingRequester(NamedTuple):
     """A requester in a queue: the time of the last turn, and the number of runs."""
 
     turn: int
@@ -37,8 +35,9 @@ class _Crowd(NamedTuple):
 class Waits:
     """What queued runs are waiting for."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, catalogue: Catalogue) -> None:
         self._connection = connection
+        self._catalogue = catalogue
 
     async def of(self, runs: Sequence[Run]) -> dict[str, Wait]:
         queued = [run for run in runs if run.status is RunStatus.QUEUED]
@@ -46,20 +45,25 @@ class Waits:
             return {}
         crews = sorted({run.crew.name for run in queued})
         now = await self._connection.now()
-        offers, working, states = await asyncio.gather(
-            self._offers(now), self._working(crews, now), self._queue_states(queued)
+        announcements, working, states = await asyncio.gather(
+            live_workers(self._connection, now), self._working(crews, now), self._queue_states(queued)
         )
         ahead = await self._ahead(queued, states)
+        workers = {crew: sum(crew in each.crews for each in announcements.values()) for crew in crews}
+        problems = () if all(workers.values()) else await self._catalogue.problems(starting=True)
         found: dict[str, Wait] = {}
         for run in queued:
             state, name = states[run.id], run.crew.name
-            facts = Facts(
+            problem = problem_of(name, problems) if not workers[name] else None
+            facts = QueuedRunState(
                 paused=state.paused,
                 retry_at=None if state.retry_at is None else int(state.retry_at),
                 crashes=int(state.crashes or 0),
-                workers=sum(name in offer.crews for offer in offers),
+                workers=workers[name],
+                problem=problem.sentence if problem is not None else "",
                 limit=max(
-                    (most for offer in offers if (most := offer.crews.get(name)) is not None), default=None
+                    (most for each in announcements.values() if (most := each.crews.get(name)) is not None),
+                    default=None,
                 ),
                 working=working[name],
                 alone=state.queue is not None and state.queue.startswith(f"{QueueKind.ISOLATED}:"),
@@ -68,12 +72,6 @@ class Waits:
             if (wait := wait_of(run, facts)) is not None:
                 found[run.id] = wait
         return found
-
-    async def _offers(self, now: int) -> list[Offer]:
-        """The crews that live workers run."""
-        stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.WORKER_CREWS))
-        offers = self._connection.unreadable.readable("offer", stored.items(), _offer)
-        return [offer for _, (at, offer) in offers if at >= now - ms(offer.lease + LEASE_GRACE_S)]
 
     async def _working(self, crews: Sequence[str], now: int) -> dict[str, int]:
         async with self._connection.pipeline() as batch:
@@ -112,10 +110,10 @@ class Waits:
                 found[run.id] += sum(crowd.runs for crowd in crowds[again[run.crew.name]].values())
         return found
 
-    async def _crowds(self, queues: Iterable[str]) -> dict[str, dict[str, _Crowd]]:
+    async def _crowds(self, queues: Iterable[str]) -> dict[str, dict[str, _WaitingRequester]]:
         """By queue and requester, over all shards."""
         names = sorted(queues)
-        merged: dict[str, dict[str, _Crowd]] = {name: {} for name in names}
+        merged: dict[str, dict[str, _WaitingRequester]] = {name: {} for name in names}
         shards = (self._connection.run("read_queues", shard, *names) for shard in range(redis_keys.SHARDS))
         for shard in await asyncio.gather(*shards):
             for name, found in zip(names, shard, strict=True):
@@ -140,29 +138,18 @@ class Waits:
         }
 
 
-def _offer(stored: str) -> tuple[int, Offer]:
-    """When a worker registered, and its crews."""
-    at, _, offer = stored.partition(" ")
-    return int(at), _read_offer(offer)
-
-
-@lru_cache(maxsize=64)  # workers register the same again and again
-def _read_offer(offer: str) -> Offer:
-    return Offer.model_validate_json(offer)
-
-
 def _until(stored: str) -> int:
     return int(stored.partition(" ")[0])
 
 
-def _add(crowds: dict[str, _Crowd], found: Sequence[Reply]) -> None:
+def _add(crowds: dict[str, _WaitingRequester], found: Sequence[Reply]) -> None:
     for requester, turn, runs in zip(found[0::3], found[1::3], found[2::3], strict=True):
-        known = crowds.get(requester, _Crowd(int(turn), 0))
-        crowds[requester] = _Crowd(min(known.turn, int(turn)), known.runs + runs)
+        known = crowds.get(requester, _WaitingRequester(int(turn), 0))
+        crowds[requester] = _WaitingRequester(min(known.turn, int(turn)), known.runs + runs)
 
 
-def _before(crowds: Mapping[str, _Crowd], requester: str, own: int) -> int:
+def _before(crowds: Mapping[str, _WaitingRequester], requester: str, own: int) -> int:
     """How many runs go before one with `own` of its requester's before it: one of everybody in each round."""
-    me = crowds.get(requester, _Crowd(0, 0))
+    me = crowds.get(requester, _WaitingRequester(0, 0))
     others = ((who, crowd) for who, crowd in crowds.items() if who != requester)
     return own + sum(min(each.runs, own + ((each.turn, who) < (me.turn, requester))) for who, each in others)

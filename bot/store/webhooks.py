@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bot.core import ids
 from bot.core.errors import NotFound
 from bot.core.run import Run
-from bot.core.webhooks import Disabled, Failing, GivenUp, Outstanding
+from bot.core.webhooks import DeadLetter, Disabled, EndpointState, FailingDelivery
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection
@@ -33,13 +33,13 @@ class RedisWebhooks:
                 batch.smembers(redis_keys.followers(shard))
         return sorted({surface for found in batch.results for surface in found})
 
-    async def outstanding(self, surface: str, run_id: str) -> Outstanding:
+    async def state(self, surface: str, run_id: str) -> EndpointState:
         shown = redis_keys.shown(run_id, surface)
         async with self._connection.pipeline() as batch:
             batch.hmget(shown, ["cursor", "tries", "gone"])
             batch.zrange(f"{shown}:resend", 0, -1, withscores=True)
         (cursor, tries, gone), again = batch.results
-        return Outstanding(
+        return EndpointState(
             cursor=int(cursor or 0),
             again={int(seq): int(at) for seq, at in again},
             tries=int(tries or 0),
@@ -74,24 +74,24 @@ class RedisWebhooks:
     async def resend(self, surface: str, run_id: str, seqs: Sequence[int]) -> int:
         return int(await self._connection.run("resend", redis_keys.shard_of(run_id), surface, run_id, *seqs))
 
-    async def failing(self, surface: str) -> list[Failing]:
+    async def failing(self, surface: str) -> list[FailingDelivery]:
         found = await self._listed("failing", surface)
         async with self._connection.pipeline() as batch:
             for run_id, _ in found:
                 batch.hmget(redis_keys.shown(run_id, surface), ["tries", "why"])
         return [
-            Failing(run_id=run_id, since=since, tries=int(tries or 0), why=why or "")
+            FailingDelivery(run_id=run_id, since=since, tries=int(tries or 0), why=why or "")
             for (run_id, since), (tries, why) in zip(found, batch.results, strict=True)
         ]
 
-    async def given_up(self, surface: str) -> list[GivenUp]:
+    async def dead_letters(self, surface: str) -> list[DeadLetter]:
         listed = await self._listed("failed", surface)
         found = [(*name.partition("/")[::2], at) for name, at in listed]
         async with self._connection.pipeline() as batch:
             for run_id, seq, _ in found:
                 batch.hget(redis_keys.shown(run_id, surface), f"failed:{seq}")
         return [
-            GivenUp(run_id=run_id, seq=int(seq), at=at, why=why or "")
+            DeadLetter(run_id=run_id, seq=int(seq), at=at, why=why or "")
             for (run_id, seq, at), why in zip(found, batch.results, strict=True)
             if seq.isascii() and seq.isdigit()
         ]

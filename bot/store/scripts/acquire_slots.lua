@@ -1,10 +1,11 @@
--- Acquire or renew concurrency slots of a crew. Without a limit the runs have slots already and renew them.
--- Returns the ids of the runs that have a slot. Slots expire after the lease unless they are renewed.
+-- Acquire or renew concurrency slots of a crew. Returns the ids of the runs that have a slot.
+-- Slots expire after the lease unless they are renewed.
 -- A run never has two slots. If two workers want to claim the same run, its slot stays with the first one until the
--- worker that got the run renews it.
--- ARGV: crew, worker, lease (ms), limit (or ''), id ...
+-- worker that got the run takes it over. Renewing takes over nothing: a worker may have lost the run meanwhile.
+-- ARGV: crew, worker, lease (ms), limit (or '' to renew, `claimed` to take over), id ...
 allow_when_full()
 local slots, worker, limit = base .. ':slots:' .. ARGV[1], ARGV[2], tonumber(ARGV[4])
+local takes_over = ARGV[4] == 'claimed'
 local at = now()
 local number = 0
 local holder = {}
@@ -23,7 +24,7 @@ for n = 5, #ARGV do
   local id = ARGV[n]
   if not limit or holder[id] or number < limit then
     if not holder[id] then number = number + 1 end
-    if not limit or not holder[id] or holder[id] == worker then
+    if takes_over or not holder[id] or holder[id] == worker then
       holder[id] = worker
       redis.call('HSET', slots, id, string.format('%d', at + ARGV[3]) .. ' ' .. worker)
     end

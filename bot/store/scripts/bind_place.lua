@@ -20,5 +20,6 @@ if group ~= '' and redis.call('HGET', key, 'group') ~= group then
 end
 if awaits then move(id, 'queued', now()) end
 wake('run:' .. id)
+wake('placed:' .. id)
 publish()
 return 1

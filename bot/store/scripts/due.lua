@@ -1,4 +1,4 @@
--- Returns the milliseconds until `tick` has something to do in this shard: 0 if it has now. Timers of questions are read
+-- Returns the milliseconds until `apply_due` has something to do in this shard: 0 if it has now. Timers of questions are read
 -- in bot/store/timers.py. It also checks the clock (prelude.lua).
 -- ARGV: retention (ms), upper bound of the result, retention of journals (ms)
 allow_when_full()

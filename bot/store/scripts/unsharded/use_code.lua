@@ -1,5 +1,5 @@
 -- Use a code once: by the first that does. Returns its value and 1 (used now or by the same before) or 0 (by another);
--- nil if there is none. HDEL is a write that needs no memory (once.lua).
+-- nil if there is none. HDEL is a write that needs no memory (add.lua).
 -- ARGV: who uses it
 redis.call('HDEL', KEYS[1], '')
 local code = redis.call('HMGET', KEYS[1], 'value', 'used_by')

@@ -22,6 +22,11 @@ def run_topic(run_id: str) -> str:
     return f"run:{run_id}"
 
 
+def placed_topic(run_id: str) -> str:
+    """The topic of a run that has its place: there is nothing to be read then."""
+    return f"placed:{run_id}"
+
+
 def question_topic(question_id: str) -> str:
     """The topic of a question's settlement."""
     return f"question:{question_id}"
@@ -80,7 +85,7 @@ class Signal:
         return True
 
 
-class Feed:
+class Wakeups:
     """The subscriptions of this process."""
 
     def __init__(self) -> None:

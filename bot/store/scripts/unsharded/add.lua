@@ -1,4 +1,4 @@
--- Store a key for the first caller. Returns 1 for it (also for a repeated call), else 0.
+-- Add a key unless it is there. Returns 1 to the first caller (also for a repeated call), else 0.
 -- GETEX is a write that needs no memory, so a full Redis lets the script run (prelude.lua); so in all of these.
 -- ARGV: call, TTL (ms)
 redis.call('GETEX', KEYS[1])
