@@ -16,7 +16,7 @@ from bot.core.files import file_of_input
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Option, Outcome, Question, QuestionKind
 from bot.core.response import Approve, Response
-from bot.core.retry import PEOPLES_DECISIONS
+from bot.core.retry import HUMAN_DECISIONS
 from bot.core.run import Run, RunStatus
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.core.value import Value
@@ -134,7 +134,7 @@ def run_card(
         started_at=run.started_at,
         finished_at=run.finished_at,
         error=run.error.message if run.error else "",
-        retriable=run.error is not None and run.error.code not in PEOPLES_DECISIONS,
+        retriable=run.error is not None and run.error.code not in HUMAN_DECISIONS,
         retry_of=run.retry_of,
         cancelled_by=run.cancelled_by,
         paused=paused or "",

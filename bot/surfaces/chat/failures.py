@@ -1,23 +1,30 @@
-"""What a chat platform answers when it doesn't do what was asked; adapters translate their vendor's errors.
+"""Failures of chat platforms; adapters translate their vendor's errors into these.
 
 CrewdeckError
 └── PlatformFailure
-    ├── Later              try again after `seconds`: rate limit, server error, network
-    └── Rejected           trying again would not help; `reason` says why, `code` is the platform's own
-        ├── Unrenderable   the message's form was refused: say it more simply
-        └── ShutOut        the whole workspace refuses the app's credentials
+    ├── RetryLater                 try again after `seconds`: rate limit, server error, network
+    └── Rejected                   trying again is no use; `reason` says why, `code` is the platform's own
+        ├── Unrenderable           the message's form was refused: say it more simply
+        └── CredentialsRefused     the whole workspace refuses the app's credentials
 """
 
 from __future__ import annotations
 
 # ruff: noqa: N818 - these names say what happened, and that reads well behind `raise` and `except`
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bot.core.errors import CrewdeckError
+from bot.core.retry_after import parse_retry_after
+
+DEFAULT_RETRY_DELAY_S: Final = 1.0
+"""Seconds after which a failure without a Retry-After is tried again; who retries lengthens it."""
+MAX_RETRY_AFTER_S: Final = 600.0
+"""Seconds after which a platform is asked again at the latest, whatever its Retry-After says."""
 
 
-class Reason(StrEnum):
+class RejectionReason(StrEnum):
     """Why a platform refuses something, as far as anything depends on it."""
 
     ARCHIVED = "archived"
@@ -27,7 +34,7 @@ class Reason(StrEnum):
     POSTING_RESTRICTED = "posting_restricted"
     DIRECT_MESSAGES_OFF = "direct_messages_off"
     UNRENDERABLE = "unrenderable"
-    SHUT_OUT = "shut_out"
+    CREDENTIALS_REFUSED = "credentials_refused"
     OTHER = "other"
 
 
@@ -37,7 +44,7 @@ class PlatformFailure(CrewdeckError):
     code = "platform"
 
 
-class Later(PlatformFailure):
+class RetryLater(PlatformFailure):
     """The platform can't do it now; it may have been done all the same if the connection broke."""
 
     code = "platform_later"
@@ -51,9 +58,9 @@ class Later(PlatformFailure):
 class Rejected(PlatformFailure):
     """The platform refuses it, and would again. `code` is the platform's own."""
 
-    default_reason: ClassVar[Reason] = Reason.OTHER
+    default_reason: ClassVar[RejectionReason] = RejectionReason.OTHER
 
-    def __init__(self, code: str, reason: Reason | None = None) -> None:
+    def __init__(self, code: str, reason: RejectionReason | None = None) -> None:
         super().__init__(f"Refused: {code}.")
         self.code = code
         self.reason = reason or self.default_reason
@@ -62,10 +69,18 @@ class Rejected(PlatformFailure):
 class Unrenderable(Rejected):
     """The platform refuses the form of a message: its blocks, or its length."""
 
-    default_reason = Reason.UNRENDERABLE
+    default_reason = RejectionReason.UNRENDERABLE
 
 
-class ShutOut(Rejected):
+class CredentialsRefused(Rejected):
     """The workspace doesn't let the app in at all: its credentials are refused."""
 
-    default_reason = Reason.SHUT_OUT
+    default_reason = RejectionReason.CREDENTIALS_REFUSED
+
+
+def retry_after(headers: Mapping[str, object]) -> float:
+    """The seconds of an answer's Retry-After, by any capitalisation of the header's name."""
+    named = {str(name).lower(): value for name, value in headers.items()}
+    value = named.get("retry-after", "")
+    value = value[0] if isinstance(value, list) and value else value
+    return parse_retry_after(str(value), most=MAX_RETRY_AFTER_S) or DEFAULT_RETRY_DELAY_S

@@ -5,10 +5,9 @@ Every message that must not be posted twice is recorded under a key as soon as i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.places import MessageRef
 
 PROGRESS = "run"
 """The message that opens a run's thread and carries its progress."""
@@ -22,32 +21,8 @@ END_AS_TEXT = "end-in-words"
 """That message is text alone, which may be cut: the whole follows as a file."""
 _QUESTION = "question:"
 _ORPHANED_OPENER = "twin:"
-_UNTOLD = "untold:"
-_UNREACHED = "unreached:"
-
-
-@dataclass(frozen=True)
-class Posted:
-    """A message of ours, as the store records it: `C1/1700.1`."""
-
-    channel: str
-    message_id: str
-
-    @property
-    def thread(self) -> Conversation:
-        """The thread below this message."""
-        return Conversation(self.channel, self.message_id)
-
-    def encode(self) -> str:
-        return f"{self.channel}/{self.message_id}"
-
-    @classmethod
-    def decode(cls, ref: str) -> Posted:
-        """Raises ValueError."""
-        channel, slash, message_id = ref.partition("/")
-        if not slash or not channel or not message_id:
-            raise ValueError(f"not a message: {ref!r}")
-        return cls(channel, message_id)
+_NOTIFICATION_FAILURE = "untold:"
+_UNKNOWN_RECIPIENTS = "unreached:"
 
 
 def question_message(question_id: str, number: int = 0) -> str:
@@ -66,10 +41,31 @@ def is_direct(name: str, question_id: str = "") -> bool:
     return name.startswith(prefix) and ":@" in name
 
 
-def questions_at(names: Mapping[str, str], posted: Posted) -> set[str]:
+def questions_at(names: Mapping[str, str], posted: MessageRef) -> set[str]:
     """The questions that share a message, of what is recorded of the run."""
     shown = posted.encode()
     return {question_of(name) for name, ref in names.items() if ref == shown and name.startswith(_QUESTION)}
+
+
+def shares_message(names: Mapping[str, str], question_id: str) -> bool:
+    """Whether a message that shows this question shows others, too."""
+    shown = {
+        ref for name, ref in names.items() if name.startswith(_QUESTION) and question_of(name) == question_id
+    }
+    return any(
+        ref in shown and name.startswith(_QUESTION) and question_of(name) != question_id
+        for name, ref in names.items()
+    )
+
+
+def questions_shown(
+    names: Mapping[str, str], channel: str, is_earlier: Callable[[str], bool]
+) -> frozenset[str]:
+    """The questions of a run that are shown in a channel, in a message whose id `is_earlier` accepts."""
+    refs = ((name, *ref.partition("/")) for name, ref in names.items() if name.startswith(_QUESTION))
+    return frozenset(
+        question_of(name) for name, where, _, message in refs if where == channel and is_earlier(message)
+    )
 
 
 def asked_in_words(question_id: str) -> str:
@@ -82,28 +78,28 @@ def shown_digest(question_id: str) -> str:
     return f"digest:{question_id}"
 
 
-def untold(question_id: str) -> str:
+def notification_failure(question_id: str) -> str:
     """Why nobody who may answer the question was told of it; empty: somebody was."""
-    return f"{_UNTOLD}{question_id}"
+    return f"{_NOTIFICATION_FAILURE}{question_id}"
 
 
-def untold_in(names: Mapping[str, str]) -> dict[str, str]:
+def notification_failures(names: Mapping[str, str]) -> dict[str, str]:
     """The questions of a run of which nobody was told who may answer, and why."""
-    return {
-        name.removeprefix(_UNTOLD): why for name, why in names.items() if name.startswith(_UNTOLD) and why
-    }
+    return _recorded(names, _NOTIFICATION_FAILURE)
 
 
-def unreached(question_id: str) -> str:
+def unknown_recipients(question_id: str) -> str:
     """Why somebody who may decide the question was not asked here, where its run doesn't live."""
-    return f"{_UNREACHED}{question_id}"
+    return f"{_UNKNOWN_RECIPIENTS}{question_id}"
 
 
-def unreached_in(names: Mapping[str, str]) -> list[str]:
+def with_unknown_recipients(names: Mapping[str, str]) -> list[str]:
     """The questions of a run of which that is recorded."""
-    return [
-        name.removeprefix(_UNREACHED) for name, why in names.items() if name.startswith(_UNREACHED) and why
-    ]
+    return list(_recorded(names, _UNKNOWN_RECIPIENTS))
+
+
+def _recorded(names: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): why for name, why in names.items() if name.startswith(prefix) and why}
 
 
 def refused_directly(question_id: str, user_id: str) -> str:
@@ -154,12 +150,12 @@ def attachment(file_id: str) -> str:
 # ── orphaned messages ───────────────────────────────────────────────────────────────────────────────────
 
 
-def orphaned_opener(posted: Posted) -> str:
+def orphaned_opener(posted: MessageRef) -> str:
     """An orphaned message that opened a run's thread."""
     return f"{_ORPHANED_OPENER}{posted.encode()}"
 
 
-def orphaned_question(question_id: str, posted: Posted) -> str:
+def orphaned_question(question_id: str, posted: MessageRef) -> str:
     """An orphaned message that shows a question."""
     return f"{question_message(question_id)}:{posted.encode()}"
 
@@ -169,9 +165,9 @@ def is_orphaned_opener(name: str) -> bool:
     return name.startswith(_ORPHANED_OPENER)
 
 
-def orphaned_openers(names: Mapping[str, str]) -> list[Posted]:
+def orphaned_openers(names: Mapping[str, str]) -> list[MessageRef]:
     """Such messages, of what is recorded of a run."""
-    return [Posted.decode(ref) for name, ref in names.items() if is_orphaned_opener(name)]
+    return [MessageRef.decode(ref) for name, ref in names.items() if is_orphaned_opener(name)]
 
 
 def question_of(name: str) -> str:

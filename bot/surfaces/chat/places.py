@@ -1,4 +1,4 @@
-"""Where runs live on a chat platform, and how the store holds that. Pure."""
+"""Where runs and messages are on a chat platform, and how the store holds that. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,30 @@ class Conversation:
 
     channel: str
     thread: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageRef:
+    """A message of ours, as the store records it: `C1/1700.1`."""
+
+    channel: str
+    message_id: str
+
+    @property
+    def thread(self) -> Conversation:
+        """The thread below this message."""
+        return Conversation(self.channel, self.message_id)
+
+    def encode(self) -> str:
+        return f"{self.channel}/{self.message_id}"
+
+    @classmethod
+    def decode(cls, ref: str) -> MessageRef:
+        """Raises ValueError."""
+        channel, slash, message_id = ref.partition("/")
+        if not slash or not channel or not message_id:
+            raise ValueError(f"not a message: {ref!r}")
+        return cls(channel, message_id)
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from typing import Protocol
 
 from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError
-from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Limits, Message
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.wording import sentences
 
 
 class Priority(IntEnum):
-    """What comes first when the platform's rate limits leave no room for everything."""
+    """The order of calls when the platform's rate limits don't allow all of them."""
 
     #: A person waits for it: an outcome, a question, an answer.
     DECISION = 0
@@ -54,19 +53,21 @@ class Capabilities:
 
 
 class ChatPlatform(Protocol):
-    """Its calls raise Later (try again), Rejected (don't) or Unrenderable (say it more simply)."""
+    """Its calls raise RetryLater (try again), Rejected (don't) or Unrenderable (say it more simply)."""
 
     @property
     def capabilities(self) -> Capabilities: ...
 
     async def post(
         self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
-    ) -> Posted: ...
+    ) -> MessageRef: ...
 
-    async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
+    async def update(
+        self, at: MessageRef, message: Message, *, priority: Priority = Priority.DECISION
+    ) -> None:
         """Replace one of our messages; what it held before is gone, buttons included."""
 
-    def thread_of(self, posted: Posted) -> Conversation:
+    def thread_of(self, posted: MessageRef) -> Conversation:
         """Where replies to this message are read."""
 
     async def open_direct(self, user_id: str) -> Conversation:
@@ -75,7 +76,7 @@ class ChatPlatform(Protocol):
     async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         """Share a file of a run; in another way where the platform has no files in this conversation."""
 
-    async def link_to(self, at: Posted) -> str:
+    async def link_to(self, at: MessageRef) -> str:
         """The address of a message."""
 
     async def app_name(self) -> str:
@@ -89,20 +90,20 @@ class ChatPlatform(Protocol):
     def seconds_until_post(self, channel: str) -> float:
         """For how long a message to this channel would have to wait, as far as is known."""
 
-    async def room_for_progress(self) -> None:
+    async def wait_for_progress_capacity(self) -> None:
         """Return when a progress edit could be made at once."""
 
     async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement."""
 
 
-class Unrecognised(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+class ProfileUnavailable(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
     """The platform could not be asked who somebody is. Nothing was done."""
 
     code = "unrecognised"
 
     def __init__(self, platform: str) -> None:
-        super().__init__(sentences.unrecognised(platform))
+        super().__init__(sentences.profile_unavailable(platform))
 
 
 async def ignore(_principals: Iterable[str]) -> None:
@@ -113,8 +114,8 @@ async def ignore(_principals: Iterable[str]) -> None:
 class Recipients:
     """What delivery needs to know of people, and tells of them."""
 
-    #: Who somebody is, by the platform's id. Raises Unrecognised, StoreUnavailable, or another CrewdeckError:
-    #: this person may do nothing.
+    #: Who somebody is, by the platform's id. Raises ProfileUnavailable, StoreUnavailable, or another
+    #: CrewdeckError: this person may do nothing.
     actor: Callable[[str], Awaitable[Actor]]
     #: Called with the principals for whom something has changed.
     changed: Callable[[Iterable[str]], Awaitable[None]] = ignore

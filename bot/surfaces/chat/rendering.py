@@ -24,7 +24,7 @@ MAX_CHARACTERS_ON_LOOP = 4000
 
 
 async def offload(make: Callable[[], Made], size: int) -> Made:
-    """What `make` makes of a text of this size, without blocking the event loop."""
+    """The result of `make`, which runs in a thread if the text is long, so as not to block the loop."""
     return await asyncio.to_thread(make) if size > MAX_CHARACTERS_ON_LOOP else make()
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from bot.core.text import visible
-from bot.surfaces.chat.messages import Block, Difference, Frame, Markdown, Quote
 
 ELLIPSIS = "…"
 MOST_WRITTEN_UNITS = 10
@@ -63,10 +62,3 @@ def head(text: str, limit: int, written: Callable[[str], str] = str) -> str:
     while (over := length(written(part)) - limit) > 0:
         part = part[: -max(1, over // MOST_WRITTEN_UNITS)]
     return part
-
-
-def size(blocks: Sequence[Block]) -> int:
-    """About how many characters there are to render."""
-    long = [block.text for block in blocks if isinstance(block, Quote | Frame | Markdown)]
-    long += [span.text for block in blocks if isinstance(block, Difference) for span in block.spans]
-    return sum(map(len, long))

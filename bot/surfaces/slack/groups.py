@@ -19,10 +19,10 @@ from bot.core.directory import Directory, GroupUnreadable
 from bot.core.errors import StoreUnavailable
 from bot.core.policy import is_live_group, member
 from bot.core.ports import Catalogue
-from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 
 log = structlog.get_logger(__name__)
 
@@ -36,25 +36,25 @@ class GroupLists(Protocol):
     """Where groups come from."""
 
     async def user_groups(self) -> Sequence[Mapping[str, Any]]:
-        """usergroups.list's `usergroups`, with their members. Raises Later, Rejected."""
+        """usergroups.list's `usergroups`, with their members. Raises RetryLater, Rejected."""
 
     async def user_group_members(self, group: str) -> Sequence[str]:
-        """usergroups.users.list's `users`. Raises Later, Rejected."""
+        """usergroups.users.list's `users`. Raises RetryLater, Rejected."""
 
 
 class UserGroups:
     """Implements `bot.core.directory.GroupReader`."""
 
-    def __init__(self, lists: GroupLists, installed: Installed) -> None:
+    def __init__(self, lists: GroupLists, installation: SlackInstallation) -> None:
         self._lists = lists
-        self._installed = installed
+        self._installation = installation
         self._listing: asyncio.Task[Sequence[Mapping[str, Any]]] | None = None
         self._listed_at = 0.0
 
     async def members(self, group: str) -> frozenset[str]:
         """The members of `slack::@finance` or `slack::S0123ABCD`. Raises GroupUnreadable."""
         name = group.partition("::")[2]
-        await self._installed.ready()
+        await self._installation.ready()
         try:
             found = _find(await self._listed(), name) or _find(await self._listed(anew=True), name)
             if found is None:
@@ -62,7 +62,7 @@ class UserGroups:
             users = await self._users(found)
         except PlatformFailure as failure:
             raise GroupUnreadable(_why(name, failure)) from failure
-        return frozenset(principal(SURFACE, self._installed.team, user) for user in users)
+        return frozenset(principal(SURFACE, self._installation.team, user) for user in users)
 
     async def _users(self, group: Mapping[str, Any]) -> Sequence[str]:
         """The members as listed; asked for where Slack listed some of them only."""
@@ -104,7 +104,7 @@ def _why(name: str, failure: PlatformFailure) -> str:
     match failure:
         case Rejected(code="missing_scope"):
             return sentences.group_needs_scope(name, SCOPE)
-        case Later():
+        case RetryLater():
             return sentences.group_not_now(name, "Slack")
         case _:
             return sentences.group_refused(name, "Slack", getattr(failure, "code", ""))

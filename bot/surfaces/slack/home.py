@@ -8,16 +8,19 @@ from collections.abc import Iterable
 
 import structlog
 
-from bot.core.actor import Actor, Membership
+from bot.core.actor import Actor, actor_named
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.ports import Store
 from bot.core.question import Question
+from bot.core.sessions import MembershipLookup
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.links import Links
-from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.delivery.thread import Links
+from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.listings import runs_of, waiting_for
-from bot.surfaces.chat.message_keys import PROGRESS, Posted, direct_question, question_message
+from bot.surfaces.chat.message_keys import PROGRESS, direct_question, question_message
 from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.places import MessageRef
+from bot.surfaces.chat.platform import ProfileUnavailable
 from bot.surfaces.chat.wording import home
 from bot.surfaces.chat.wording.home import AskedQuestion, ListedRun
 from bot.surfaces.slack import SURFACE
@@ -30,6 +33,8 @@ DEBOUNCE_S = 2.0
 """Seconds in which changes are gathered before a Home tab is published again."""
 REFRESHED_FOR_S = 90 * 24 * 3600.0
 """Seconds for which a Home tab that was opened is kept fresh."""
+PROFILE_RETRY_DELAY_S = 60.0
+"""Seconds after which a tab is published whose reader Slack could not be asked about."""
 MAX_QUESTIONS = 15
 MAX_RUNS = 10
 
@@ -37,9 +42,10 @@ MAX_RUNS = 10
 class Home:
     """Home tabs, of people who opened theirs once."""
 
-    def __init__(self, store: Store, api: SlackApi) -> None:
+    def __init__(self, store: Store, api: SlackApi, current_membership: MembershipLookup) -> None:
         self._store = store
         self._api = api
+        self._current_membership = current_membership
         self._links = Links(store.key_values, api)
         #: When each principal's tab is due.
         self._due: dict[str, float] = {}
@@ -85,8 +91,15 @@ class Home:
 
     async def _publish(self, principal: str) -> None:
         try:
-            await self._api.publish_home(principal.split(":", 2)[2], await self._view(principal))
-        except Later as later:
+            person = actor_named(principal)
+            # They may have become a guest, or left, since they opened it.
+            membership = await self._current_membership(person)
+            if membership is not None:
+                view = await self._view(person.model_copy(update={"membership": membership}))
+                await self._api.publish_home(person.user_id, view)
+        except ProfileUnavailable:
+            self._mark(principal, PROFILE_RETRY_DELAY_S)
+        except RetryLater as later:
             self._mark(principal, max(DEBOUNCE_S, later.seconds))
         except StoreUnavailable:
             self._mark(principal, DEBOUNCE_S)
@@ -96,16 +109,15 @@ class Home:
             # The other people's tabs are published all the same.
             log.exception("a Home tab can't be drawn", principal=principal)
 
-    async def _view(self, principal: str) -> Message:
-        membership = await self._store.key_values.get(_key(principal))
-        person = await self._store.directory.known(_person(principal, membership))
+    async def _view(self, person: Actor) -> Message:
+        person = await self._store.directory.known(person)
         questions = await waiting_for(self._store.questions, person, MAX_QUESTIONS + 1)
         runs = await runs_of(self._store.runs, person, MAX_RUNS)
         # Of crews that they may not start, guests are not told the names.
         crews = [
             crew
             for crew in (await self._store.catalogue.crews()).values()
-            if membership in crew.allowed_memberships
+            if person.membership in crew.allowed_memberships
         ]
         found = [await self._asked(each, person) for each in questions[:MAX_QUESTIONS]]
         asked = [each for each in found if each is not None]
@@ -124,16 +136,10 @@ class Home:
     async def _link(self, run_id: str, name: str) -> str | None:
         messages = (await self._store.outbox.state(SURFACE, run_id)).messages
         try:
-            return await self._links.to(Posted.decode(messages[name])) if name in messages else None
+            return await self._links.to(MessageRef.decode(messages[name])) if name in messages else None
         except ValueError:
             self._store.health.report_unreadable("copy", f"{name} of run {run_id}", "it names no message")
             return None
-
-
-def _person(principal: str, membership: str | None) -> Actor:
-    surface, tenant, user_id = principal.split(":", 2)
-    known = Membership(membership) if membership else Membership.EXTERNAL
-    return Actor(surface=surface, tenant=tenant, user_id=user_id, membership=known)
 
 
 def _key(principal: str) -> str:

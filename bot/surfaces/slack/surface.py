@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.core.feed import Feed
 from bot.core.ports import KeyValueStore, Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.core.sessions import MembershipLookup
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.connection import ConnectionStatus, resume_workspace
-from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.connection import ConnectionStatus, Presence, resume_workspace
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
+from bot.surfaces.chat.delivery.thread import Links
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
-from bot.surfaces.chat.presence import Presence
-from bot.surfaces.chat.wording import question_buttons, question_messages
+from bot.surfaces.chat.wording import batches, question_buttons
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
@@ -37,7 +36,7 @@ from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMesseng
 from bot.surfaces.slack.inbound.request_url import RequestUrl
 from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import BackgroundTasks, run_alongside
 
 if TYPE_CHECKING:
@@ -53,20 +52,20 @@ class SlackSurface:
     def __init__(
         self,
         routes: list[web.RouteDef],
-        installed: Installed,
+        installation: SlackInstallation,
         socket: SocketMode | None,
         current_membership: MembershipLookup,
     ) -> None:
         self.routes = routes
         #: How people of Slack stand who have signed in to the console.
         self.current_membership = current_membership
-        self._installed = installed
+        self._installation = installation
         self._socket = socket
 
     def status(self) -> ConnectionStatus:
         """Up: the token works, and what people do reaches us."""
-        if not self._installed.known:
-            return ConnectionStatus(up=False, problem=self._installed.problem)
+        if not self._installation.known:
+            return ConnectionStatus(up=False, problem=self._installation.problem)
         if self._socket is not None and not self._socket.up:
             return ConnectionStatus(up=False, problem="Socket Mode is not connected")
         return ConnectionStatus(up=True)
@@ -74,7 +73,12 @@ class SlackSurface:
 
 @asynccontextmanager
 async def open_slack(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, ack_priority: AckPriority, console: str
+    settings: Settings,
+    store: Store,
+    wakeups: Wakeups,
+    metrics: Metrics,
+    ack_priority: AckPriority,
+    console: str,
 ) -> AsyncIterator[SlackSurface]:
     """Open the receiving part of the surface; `delivery.py` has the other one.
 
@@ -84,12 +88,12 @@ async def open_slack(
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
-        presence = Presence(SURFACE, store.key_values, owner)
+        presence = Presence(SURFACE, store.key_values, store.clock, owner)
         await stack.enter_async_context(presence.announced())
-        inbound = SlackInbound(api, store, feed, presence, settings, console)
+        inbound = SlackInbound(api, store, wakeups, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
-        store.directory.serve(SURFACE, UserGroups(api, inbound.installed))
+        store.directory.serve(SURFACE, UserGroups(api, inbound.installation))
         socket = _socket_mode(settings, api, dispatcher, presence)
         await stack.enter_async_context(
             run_alongside(
@@ -103,7 +107,7 @@ async def open_slack(
             await stack.enter_async_context(socket.connected())
         yield SlackSurface(
             _routes(settings, dispatcher, store.key_values),
-            inbound.installed,
+            inbound.installation,
             socket,
             inbound.people.current_membership,
         )
@@ -113,13 +117,19 @@ class SlackInbound:
     """Slack's adapter of the inbound engine. Nothing here connects or runs."""
 
     def __init__(
-        self, api: SlackApi, store: Store, feed: Feed, presence: Presence, settings: Settings, console: str
+        self,
+        api: SlackApi,
+        store: Store,
+        wakeups: Wakeups,
+        presence: Presence,
+        settings: Settings,
+        console: str,
     ) -> None:
         self._runs = store.runs
         self.background = BackgroundTasks()
-        self.installed = Installed(api)
-        self.home = Home(store, api)
-        self.people = SlackActors(api, store.key_values, self.background, self.installed)
+        self.installation = SlackInstallation(api)
+        self.people = SlackActors(api, store.key_values, self.background, self.installation)
+        self.home = Home(store, api, self.people.current_membership)
         messenger = SlackMessenger(api)
         platform = InboundPlatform(
             api.capabilities,
@@ -131,14 +141,16 @@ class SlackInbound:
             api.files,
         )
         token = settings.slack_bot_token
-        links = ConsoleLinks(store.key_values, console, token.get_secret_value() if token else "")
-        self.engine = InboundEngine(platform, store, feed, presence, self.background, links)
-        self.catch_up = self.engine.catch_up(SlackThreadHistory(api, self.installed))
+        links = ConsoleLinks(
+            store.key_values, store.clock, console, token.get_secret_value() if token else ""
+        )
+        self.engine = InboundEngine(platform, store, wakeups, presence, self.background, links)
+        self.catch_up = self.engine.catch_up(SlackThreadHistory(api, self.installation))
 
     def application(self, api_url: str) -> AsyncApp:
         """A Bolt application with all listeners."""
-        app = application(self.installed, api_url)
-        Listeners(self.engine, self.installed, self.people, self._runs, self.home).register(app)
+        app = application(self.installation, api_url)
+        Listeners(self.engine, self.installation, self.people, self._runs, self.home).register(app)
         return app
 
 
@@ -148,8 +160,8 @@ class SlackLayout:
     def is_numbered(self, question: Question) -> bool:
         return question_buttons.numbered(question.kind, question.options, LIMITS)
 
-    def is_complete(self, run: Run, question: Question) -> bool:
-        return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE
+    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
+        return batches.is_shown_whole(question_card(run, question), LIMITS, shared=shared)
 
 
 def _routes(settings: Settings, dispatcher: Dispatcher, key_values: KeyValueStore) -> list[web.RouteDef]:
@@ -172,6 +184,6 @@ def _socket_mode(
 
 async def _begin(inbound: SlackInbound, store: Store) -> None:
     """What waits until Slack has accepted the token."""
-    await inbound.installed.learn()
-    await resume_workspace(store.runs, inbound.installed.team)
-    await inbound.catch_up.run(inbound.installed.team)
+    await inbound.installation.learn()
+    await resume_workspace(store.runs, inbound.installation.team)
+    await inbound.catch_up.run(inbound.installation.team)

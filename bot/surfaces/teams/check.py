@@ -13,12 +13,11 @@ import aiohttp
 
 from bot.core.finding import Finding
 from bot.settings import Settings
-from bot.surfaces.chat.failures import Later, ShutOut
-from bot.surfaces.teams.connector.platform import TeamsApp
+from bot.surfaces.chat.failures import CredentialsRefused, RetryLater
 from bot.surfaces.teams.connector.tokens import LOGIN_URL, Tokens
-from bot.surfaces.teams.credentials import teams_app
+from bot.surfaces.teams.credentials import TeamsApp
 from bot.surfaces.teams.inbound.request_url import PATH
-from bot.surfaces.teams.inbound.tokens import KeysUnavailable, MetadataKeys
+from bot.surfaces.teams.inbound.token_verifier import KeysUnavailable, MetadataKeys
 
 TIMEOUT_S = 10
 SUBJECT = "Teams"
@@ -31,7 +30,7 @@ CONSENT = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
 
 async def check(settings: Settings, login_url: str = LOGIN_URL, package: Path = PACKAGE) -> list[Finding]:
     """The findings about the settings of a Teams surface that is on."""
-    app = replace(teams_app(settings, ""), login_url=login_url)
+    app = replace(TeamsApp.of(settings, ""), login_url=login_url)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=not settings.teams_peer_is_local) as http:
         return [
@@ -48,12 +47,12 @@ async def _credentials(app: TeamsApp, http: aiohttp.ClientSession) -> Finding:
         return _ok("a fixed token is sent (TEAMS_OUTBOUND_TOKEN)")
     try:
         await Tokens(app.issuer(http)).get()
-    except ShutOut as refused:
+    except CredentialsRefused as refused:
         return _broken(
             f"Microsoft refuses the app's credentials: {refused.code}",
             "Compare TEAMS_APP_ID, TEAMS_TENANT_ID and TEAMS_APP_PASSWORD with the app's registration.",
         )
-    except Later as later:
+    except RetryLater as later:
         return _broken(f"no token can be fetched ({later.why})", "Check the network and HTTPS_PROXY.")
     return _ok("the app's credentials are accepted")
 

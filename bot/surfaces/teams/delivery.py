@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.actor import Actor
-from bot.core.feed import Feed
 from bot.core.ports import Store
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.failures import Rejected, ShutOut
-from bot.surfaces.chat.platform import Recipients, Unrecognised
-from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.platform import ProfileUnavailable, Recipients
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
-from bot.surfaces.teams.credentials import Credentials, connect, teams_app
+from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect
 from bot.surfaces.teams.inbound.people import TeamsActors
 from bot.tasks import BackgroundTasks, run_alongside
 
@@ -28,7 +28,12 @@ DRAIN_TIMEOUT_S = 1.0
 
 @asynccontextmanager
 async def open_teams_delivery(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, ack_priority: AckPriority, console: str
+    settings: Settings,
+    store: Store,
+    wakeups: Wakeups,
+    metrics: Metrics,
+    ack_priority: AckPriority,
+    console: str,
 ) -> AsyncIterator[None]:
     """Deliver during the block. If Teams can't be reached, everything is tried again.
 
@@ -36,22 +41,22 @@ async def open_teams_delivery(
     """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        app = teams_app(settings, console)
+        app = TeamsApp.of(settings, console)
         platform = await stack.enter_async_context(
             open_platform(app, store.key_values, store.files, metrics, ack_priority)
         )
-        presence = Presence(SURFACE, store.key_values, owner, "delivery")
+        presence = Presence(SURFACE, store.key_values, store.clock, owner, "delivery")
         await stack.enter_async_context(presence.announced())
         background = BackgroundTasks()
         stack.push_async_callback(background.drain, DRAIN_TIMEOUT_S)
         people = TeamsActors(settings.teams_tenant_id, platform.directory, store.key_values, background)
         worker = OutboxWorker(
             store,
-            feed,
+            wakeups,
             platform,
             metrics,
             owner,
-            recipients=Recipients(recognising(people, platform)),
+            recipients=Recipients(recipient_lookup(people, platform)),
             peers=lambda: presence.count,
         )
         connecting = connect(Credentials(platform.tokens), store, settings.teams_tenant_id)
@@ -59,25 +64,25 @@ async def open_teams_delivery(
         yield
 
 
-def recognising(people: TeamsActors, platform: TeamsPlatform) -> Callable[[str], Awaitable[Actor]]:
-    """Who somebody is to whom a message is to be sent, by their object id.
+def recipient_lookup(people: TeamsActors, platform: TeamsPlatform) -> Callable[[str], Awaitable[Actor]]:
+    """A function that finds the recipient of a message by their object id.
 
     Teams says it where they have acted before; of somebody who has not, in their personal chat with the app.
     """
 
     async def actor(user: str) -> Actor:
-        """Raises Unrecognised, Barred, Later, ShutOut, StoreUnavailable."""
+        """Raises ProfileUnavailable, Barred, RetryLater, CredentialsRefused, StoreUnavailable."""
         try:
             return await people.actor(user)
-        except Unrecognised:
+        except ProfileUnavailable:
             return await people.actor(user, await personal_chat(user))
 
     async def personal_chat(user: str) -> str:
         try:
             return (await platform.open_direct(user)).channel
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as rejected:
-            raise Unrecognised(TITLE) from rejected
+            raise ProfileUnavailable(TITLE) from rejected
 
     return actor

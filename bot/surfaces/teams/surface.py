@@ -10,33 +10,36 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.core.sessions import MembershipLookup
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.connection import ConnectionStatus
-from bot.surfaces.chat.delivery.links import Links
+from bot.surfaces.chat.connection import ConnectionStatus, Presence
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
+from bot.surfaces.chat.delivery.thread import Links
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
-from bot.surfaces.chat.presence import Presence
-from bot.surfaces.chat.wording import question_buttons, question_messages
+from bot.surfaces.chat.wording import batches, question_buttons
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
-from bot.surfaces.teams.credentials import Credentials, connect, teams_app
-from bot.surfaces.teams.inbound.activities import Activities
+from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect
+from bot.surfaces.teams.inbound.activities import Activities, InstallationUpdates
 from bot.surfaces.teams.inbound.history import TeamsThreadHistory
-from bot.surfaces.teams.inbound.installation import Installation
+from bot.surfaces.teams.inbound.invokes import PersonalCards
 from bot.surfaces.teams.inbound.people import TeamsActors
-from bot.surfaces.teams.inbound.private_replies import PressAgain, TeamsMessenger
+from bot.surfaces.teams.inbound.private_replies import LateForms, TeamsMessenger
 from bot.surfaces.teams.inbound.request_url import RequestUrl
-from bot.surfaces.teams.inbound.tokens import FETCH_TIMEOUT_S, MetadataKeys, SigningKeys, TokenVerifier
-from bot.surfaces.teams.inbound.views import QuestionViews
+from bot.surfaces.teams.inbound.token_verifier import (
+    FETCH_TIMEOUT_S,
+    MetadataKeys,
+    SigningKeys,
+    TokenVerifier,
+)
 from bot.surfaces.teams.renderer import LIMITS
 from bot.tasks import BackgroundTasks, run_alongside
 
@@ -62,7 +65,12 @@ class TeamsSurface:
 
 @asynccontextmanager
 async def open_teams(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, ack_priority: AckPriority, console: str
+    settings: Settings,
+    store: Store,
+    wakeups: Wakeups,
+    metrics: Metrics,
+    ack_priority: AckPriority,
+    console: str,
 ) -> AsyncIterator[TeamsSurface]:
     """Open the receiving part of the surface; `delivery.py` has the other one.
 
@@ -71,13 +79,13 @@ async def open_teams(
     """
     owner = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        app = teams_app(settings, console)
+        app = TeamsApp.of(settings, console)
         platform = await stack.enter_async_context(
             open_platform(app, store.key_values, store.files, metrics, ack_priority)
         )
-        presence = Presence(SURFACE, store.key_values, owner)
+        presence = Presence(SURFACE, store.key_values, store.clock, owner)
         await stack.enter_async_context(presence.announced())
-        inbound = TeamsInbound(platform, store, feed, presence, settings, console)
+        inbound = TeamsInbound(platform, store, wakeups, presence, settings, console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
         activities = inbound.activities(metrics, ack_priority)
         credentials = Credentials(platform.tokens)
@@ -101,7 +109,7 @@ class TeamsInbound:
         self,
         platform: TeamsPlatform,
         store: Store,
-        feed: Feed,
+        wakeups: Wakeups,
         presence: Presence,
         settings: Settings,
         console: str,
@@ -117,20 +125,22 @@ class TeamsInbound:
             platform.capabilities,
             self.people,
             self._messenger,
-            PressAgain(self._messenger),
+            LateForms(self._messenger),
             TeamsLayout(),
             OrphanReconciler(store, platform, Links(store.key_values, platform)),
         )
-        links = ConsoleLinks(store.key_values, console, _secret(settings))
-        self.engine = InboundEngine(ports, store, feed, presence, self.background, links)
+        links = ConsoleLinks(store.key_values, store.clock, console, _secret(settings))
+        self.engine = InboundEngine(ports, store, wakeups, presence, self.background, links)
         self.catch_up = self.engine.catch_up(TeamsThreadHistory(platform.history, settings.teams_app_id))
 
     def activities(self, metrics: Metrics, ack_priority: AckPriority) -> Activities:
         """Who handles what Teams tells of."""
-        views = QuestionViews(self._store, self._platform)
-        installation = Installation(self._platform.capabilities, self._store.runs, self._messenger)
+        cards = PersonalCards(self._store, self._platform)
+        installation_updates = InstallationUpdates(
+            self._platform.capabilities, self._store.runs, self._messenger
+        )
         return Activities(
-            self.engine, self.people, views, installation, self._platform, metrics, ack_priority
+            self.engine, self.people, cards, installation_updates, self._platform, metrics, ack_priority
         )
 
 
@@ -146,8 +156,8 @@ class TeamsLayout:
     def is_numbered(self, question: Question) -> bool:
         return question_buttons.numbered(question.kind, question.options, LIMITS)
 
-    def is_complete(self, run: Run, question: Question) -> bool:
-        return question_messages.fit(question_card(run, question), LIMITS) is question_messages.Fit.MESSAGE
+    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
+        return batches.is_shown_whole(question_card(run, question), LIMITS, shared=shared)
 
 
 @asynccontextmanager
@@ -161,7 +171,7 @@ async def open_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
 
 
 def _secret(settings: Settings) -> str:
-    """What private links to the console are derived from, which is not in the store.
+    """The secret from which private links to the console are derived; it is not in the store.
 
     A managed identity has no secret: each process then has one of its own.
     """

@@ -26,13 +26,13 @@ from bot.core.event import (
     Unknown,
 )
 from bot.core.files import Files
+from bot.core.outbox import is_redrawn
 from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
-from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_poster import QuestionPoster
-from bot.surfaces.chat.delivery.thread import RunThread
-from bot.surfaces.chat.failures import Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.delivery.thread import Links, RunThread
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected, Unrenderable
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import ChatPlatform, SharedFile
 from bot.surfaces.chat.rendering import rendered, run_card
@@ -54,11 +54,11 @@ class EventPoster:
     async def post(self, thread: RunThread, event: Event) -> None:
         """Show one event; in direct messages where the thread is closed to us.
 
-        Raises Later, ShutOut, Superseded, StoreUnavailable.
+        Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
         """
         try:
             await self._post(thread, event)
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Unrenderable as refused:
             # Nothing more can be tried, and the run must not wait for it.
@@ -66,9 +66,20 @@ class EventPoster:
         except Rejected as rejected:
             await self._post_directly(thread, event, rejected)
 
-    async def retry_untold(self, thread: RunThread) -> None:
+    async def show_anew(self, thread: RunThread) -> None:
+        """Show open questions again whose messages somebody deleted. Raises as `post` does."""
+        for name in sorted(filter(is_redrawn, thread.outdated)):
+            try:
+                await self._questions.show_anew(thread, keys.question_of(name))
+            except CredentialsRefused:
+                raise
+            except Rejected as rejected:
+                log.warning("a question can't be shown anew", run_id=thread.run.id, code=rejected.code)
+            await thread.record(name, "")
+
+    async def retry_notifications(self, thread: RunThread) -> None:
         """Ask again the questions of which nobody could be told. Raises as `post` does."""
-        await self._questions.retry_untold(thread)
+        await self._questions.retry_notifications(thread)
 
     async def _post_directly(self, thread: RunThread, event: Event, rejected: Rejected) -> None:
         try:
@@ -77,7 +88,7 @@ class EventPoster:
             await self._move(thread, rejected)
             await self._questions.ask_directly(thread)
             await self._post(thread, event)
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as failure:
             log.warning(
@@ -98,7 +109,7 @@ class EventPoster:
         posted = await self._platform.post(direct, run_messages.moved(card, place.channel))
         moved = place.moved_to(self._platform.thread_of(posted))
         await self._store.runs.add_place(thread.run.id, moved.encode())
-        await thread.note(keys.MOVED, posted.encode())
+        await thread.record(keys.MOVED, posted.encode())
 
     async def _post(self, thread: RunThread, event: Event) -> None:
         match event.body:
@@ -145,7 +156,7 @@ class EventPoster:
             size=size,
         )
         if message is bare:
-            await thread.note(keys.END_AS_TEXT, "posted")
+            await thread.record(keys.END_AS_TEXT, "posted")
         await self._end(thread, message, text)
         if not run_messages.fits(result, self._limits) or keys.END_AS_TEXT in thread.messages:
             file_name = run_messages.file_name(card.title, card.run_id, "result")
@@ -168,7 +179,7 @@ class EventPoster:
                 code=refused.code,
             )
             if text is not None:
-                await thread.note(keys.END_AS_TEXT, "posted")
+                await thread.record(keys.END_AS_TEXT, "posted")
             await thread.post(text or message.without_blocks(), name=keys.END)
 
 

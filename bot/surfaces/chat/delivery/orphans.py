@@ -13,24 +13,25 @@ from functools import partial
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.outbox import is_redrawn
 from bot.core.ports import Store
-from bot.surfaces.chat.delivery.links import Links
-from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
-from bot.surfaces.chat.delivery.thread import RunThread
-from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
+from bot.surfaces.chat.delivery.question_copies import ShownQuestions
+from bot.surfaces.chat.delivery.thread import Links, RunThread
+from bot.surfaces.chat.failures import Rejected, RetryLater, Unrenderable
+from bot.surfaces.chat.flow_control import with_retries
 from bot.surfaces.chat.message_keys import (
     PROGRESS,
-    Posted,
     is_orphaned_opener,
     orphaned_opener,
     orphaned_question,
     question_message,
     question_of,
+    questions_at,
 )
 from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.places import ChatPlace, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, Priority
 from bot.surfaces.chat.rendering import progress_message, run_card
-from bot.surfaces.chat.retries import with_retries
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
@@ -54,14 +55,14 @@ class OrphanReconciler:
 
     # ── adopting ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def is_recorded(self, run_id: str, posted: Posted) -> bool:
+    async def is_recorded(self, run_id: str, posted: MessageRef) -> bool:
         """Whether this message is recorded. False while the store is away."""
         try:
             return await self._recorded(run_id, posted)
         except StoreUnavailable:
             return False
 
-    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: Posted) -> None:
+    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         """Adopt this message unless it is recorded in a moment; where the store is away, once it is back."""
         while True:
             await asyncio.sleep(RECORDING_GRACE_S)
@@ -73,7 +74,7 @@ class OrphanReconciler:
             else:
                 return
 
-    async def adopt(self, run_id: str, question_id: str, posted: Posted) -> None:
+    async def adopt(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         """Record a message unless it is recorded; before a press on it counts, so that settling rewrites it.
 
         It gets a name of its own, so that it replaces no message that is being recorded meanwhile.
@@ -82,10 +83,19 @@ class OrphanReconciler:
             name = orphaned_question(question_id, posted) if question_id else orphaned_opener(posted)
             await self._store.outbox.adopt(self._surface, run_id, name, posted.encode())
 
-    async def _recorded(self, run_id: str, posted: Posted) -> bool:
+    async def show_anew(self, tenant: str, posted: MessageRef, thread: str) -> None:
+        """Have the open questions shown again that a deleted message showed. Raises StoreUnavailable."""
+        place = ChatPlace(self._surface, tenant, posted.channel, thread or None).encode()
+        for run in await self._store.runs.at(place):
+            names = (await self._store.outbox.state(self._surface, run.id)).messages
+            for question_id in sorted(questions_at(names, posted)):
+                log.info("a question's message was deleted", run_id=run.id, question_id=question_id)
+                await self._store.outbox.redraw(self._surface, run.id, question_id, posted.message_id)
+
+    async def _recorded(self, run_id: str, posted: MessageRef) -> bool:
         return posted.encode() in (await self._store.outbox.state(self._surface, run_id)).messages.values()
 
-    async def show_outcome(self, run_id: str, question_id: str, posted: Posted) -> None:
+    async def show_outcome(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         """Show a settled question's outcome in this message. Best effort; the next press retries."""
         try:
             run = await self._store.runs.get(run_id)
@@ -96,16 +106,16 @@ class OrphanReconciler:
             names = (await self._store.outbox.state(self._surface, run_id)).messages
             await self._update(posted, await self._shown.message(run, question, names, posted))
 
-    async def _update(self, posted: Posted, message: Message) -> None:
+    async def _update(self, posted: MessageRef, message: Message) -> None:
         try:
             try:
                 await self._edit(posted, message)
             except Unrenderable:
                 await self._edit(posted, message.without_blocks())
-        except (Later, Rejected) as failure:
+        except (RetryLater, Rejected) as failure:
             log.info("a settled question's message can't be edited", why=str(failure))
 
-    async def _edit(self, posted: Posted, message: Message) -> None:
+    async def _edit(self, posted: MessageRef, message: Message) -> None:
         edit = partial(self._platform.update, posted, message)
         await with_retries(edit, MAX_UPDATE_ATTEMPTS, MAX_RETRY_DELAY_S)
 
@@ -114,18 +124,18 @@ class OrphanReconciler:
     async def reconcile(self, thread: RunThread) -> None:
         """Rewrite the run's adopted messages, each once.
 
-        Raises Later, ShutOut, Superseded, StoreUnavailable.
+        Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
         """
-        for name in sorted(thread.adopted):
+        for name in sorted(each for each in thread.outdated if not is_redrawn(each)):
             ref = thread.messages[name]
             log.info("an orphaned message was found", run_id=thread.run.id, message=ref)
             if is_orphaned_opener(name):
-                await self._reconcile_opener(thread, Posted.decode(ref))
+                await self._reconcile_opener(thread, MessageRef.decode(ref))
             else:
-                await self._reconcile_question(thread, question_of(name), Posted.decode(ref))
-            await thread.note(name, ref)
+                await self._reconcile_question(thread, question_of(name), MessageRef.decode(ref))
+            await thread.record(name, ref)
 
-    async def _reconcile_opener(self, thread: RunThread, posted: Posted) -> None:
+    async def _reconcile_opener(self, thread: RunThread, posted: MessageRef) -> None:
         """Point from it to the run's thread; or show the end of a run that has no thread."""
         first = thread.named(PROGRESS)
         if posted in first:
@@ -135,10 +145,10 @@ class OrphanReconciler:
         message = run_messages.posted_twice(card, link) if first else await progress_message(card)
         await thread.rewrite_one(posted, message, Priority.NEWS)
 
-    async def _reconcile_question(self, thread: RunThread, question_id: str, posted: Posted) -> None:
+    async def _reconcile_question(self, thread: RunThread, question_id: str, posted: MessageRef) -> None:
         """Its buttons work while the question is open; settling it rewrites all of its messages."""
         if (name := question_message(question_id)) not in thread.messages:
-            await thread.note(name, posted.encode())
+            await thread.record(name, posted.encode())
         try:
             question = await self._store.questions.get(thread.run.id, question_id)
         except NotFound:

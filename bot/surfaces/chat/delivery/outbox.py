@@ -12,26 +12,27 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.feed import Feed, Signal, outbox_topic
 from bot.core.ports import Store
+from bot.core.wakeups import Signal, Wakeups, outbox_topic
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.publisher import ThreadPublisher
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
-from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Superseded
-from bot.surfaces.chat.failures import Later, Rejected, ShutOut
+from bot.surfaces.chat.delivery.thread import DeliveryRecorder, ShardLeaseLost
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
+from bot.surfaces.chat.flow_control import WorkLimit, checked_before_calls
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Recipients
-from bot.surfaces.chat.work_limit import WorkLimit
 
 log = structlog.get_logger(__name__)
 
 LEASE_S = 8.0
 LEASE_RENEWAL_S = 2.0
-POLL_S = 1.0
+POLL_INTERVAL_S = 1.0
 """Seconds between two looks when nothing wakes: nothing does when a run's waiting time is over."""
 DEBOUNCE_S = 0.03
 """Seconds that wake-ups gather before the next look, so that a burst of them is one look."""
@@ -46,9 +47,9 @@ MAX_CHANNEL_WAIT_S = 3.0
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1600
 """Pending runs of a shard that are looked at: more than `PAGE_SIZE` only where the first ones can't begin."""
-DRAIN_S = 2.0
+DRAIN_TIMEOUT_S = 2.0
 """Seconds that deliveries under way get at the end, so that what they post is recorded."""
-SHUT_OUT_RETRY_DELAY_S = 30.0
+REFUSED_RETRY_DELAY_S = 30.0
 MIN_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 60.0
 
@@ -59,7 +60,7 @@ class OutboxWorker:
     def __init__(
         self,
         store: Store,
-        feed: Feed,
+        wakeups: Wakeups,
         platform: ChatPlatform,
         metrics: Metrics,
         owner: str,
@@ -70,7 +71,7 @@ class OutboxWorker:
         """`recipients`: the platform's people; `peers`: how many processes deliver, this one included."""
         self._peers = peers
         self._store = store
-        self._feed = feed
+        self._wakeups = wakeups
         self._platform = platform
         self._surface = platform.capabilities.surface
         self._title = platform.capabilities.title
@@ -78,6 +79,8 @@ class OutboxWorker:
         recorder = DeliveryRecorder(store.outbox, self._surface, owner)
         self._publisher = ThreadPublisher(store, platform, recorder, metrics, recipients)
         self._shards: set[int] = set()
+        #: By shard: until when its lease certainly holds, by our own clock.
+        self._certain_until: dict[int, float] = {}
         #: Shards beyond our share: released as soon as none of their runs is being delivered.
         self._leaving: set[int] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
@@ -92,7 +95,7 @@ class OutboxWorker:
         self._busy_in: dict[str, int] = {}
         self._failures: dict[str, int] = {}
         #: Workspaces that refuse the app's credentials.
-        self._shut_out: set[str] = set()
+        self._refusing: set[str] = set()
         self._signal = Signal()
         self._gained = asyncio.Event()
 
@@ -110,7 +113,7 @@ class OutboxWorker:
     async def _stop(self) -> None:
         busy = list(self._busy.values())
         if busy:
-            await asyncio.wait(busy, timeout=DRAIN_S)
+            await asyncio.wait(busy, timeout=DRAIN_TIMEOUT_S)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
@@ -146,18 +149,31 @@ class OutboxWorker:
 
     async def _lease(self, shard: int) -> None:
         try:
-            mine = await self._store.outbox.lease_shard(
-                self._surface, shard, self._owner, LEASE_S, relay=True
-            )
+            mine = await self._renew(shard, relay=True)
         except StoreUnavailable:
             mine = False
         (self._shards.add if mine else self._shards.discard)(shard)
+
+    async def _renew(self, shard: int, *, relay: bool = False) -> bool:
+        began = time.monotonic()
+        mine = await self._store.outbox.lease_shard(self._surface, shard, self._owner, LEASE_S, relay=relay)
+        if mine:
+            self._certain_until[shard] = began + LEASE_S
+        return mine
+
+    def _check_lease(self, shard: int) -> None:
+        """Raises ShardLeaseLost if another process may deliver the shard by now: we may have been suspended.
+
+        What we were about to show may be shown by then, or be older than what is.
+        """
+        if time.monotonic() >= self._certain_until.get(shard, 0.0):
+            raise ShardLeaseLost
 
     async def _leave(self, shard: int) -> None:
         """Release a shard once none of its runs is being delivered."""
         try:
             if shard in self._busy_in.values():
-                await self._store.outbox.lease_shard(self._surface, shard, self._owner, LEASE_S)
+                await self._renew(shard)
             else:
                 await self._store.outbox.release_shard(self._surface, shard, self._owner)
                 self._leaving.discard(shard)
@@ -172,7 +188,7 @@ class OutboxWorker:
             try:
                 await self._publisher.recover()
             except StoreUnavailable:
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 self._gained.set()
             except Exception:
                 # Their next event draws them again; what is delivered meanwhile matters more.
@@ -181,18 +197,18 @@ class OutboxWorker:
     async def _poll(self) -> None:
         topics = {self._topic(shard): shard for shard in range(self._store.outbox.shards)}
         for topic in topics:
-            self._feed.add(self._signal, topic)
+            self._wakeups.add(self._signal, topic)
         try:
             while True:
                 woken = {topics[topic] for topic in self._signal.clear() if topic in topics}
-                if time.monotonic() - self._looked_everywhere_at >= POLL_S:
+                if time.monotonic() - self._looked_everywhere_at >= POLL_INTERVAL_S:
                     woken, self._looked_everywhere_at = set(topics.values()), time.monotonic()
                 await self._begin_pending(woken)
-                await self._signal.wait(POLL_S)
+                await self._signal.wait(POLL_INTERVAL_S)
                 await asyncio.sleep(DEBOUNCE_S)
         finally:
             for topic in topics:
-                self._feed.drop(self._signal, topic)
+                self._wakeups.drop(self._signal, topic)
 
     async def _begin_pending(self, woken: Iterable[int]) -> None:
         """Look into these shards, and begin what has its turn, in whichever shard it was found."""
@@ -241,7 +257,7 @@ class OutboxWorker:
         return self._platform.seconds_until_post(channel) > MAX_CHANNEL_WAIT_S
 
     def _begin(self, run_id: str, shard: int) -> None:
-        task = asyncio.create_task(self._deliver(run_id), name=f"delivery of {run_id}")
+        task = asyncio.create_task(self._deliver(run_id, shard), name=f"delivery of {run_id}")
         self._busy[run_id] = task
         self._busy_in[run_id] = shard
         task.add_done_callback(lambda _: self._ended(run_id))
@@ -256,13 +272,14 @@ class OutboxWorker:
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _deliver(self, run_id: str) -> None:
+    async def _deliver(self, run_id: str, shard: int) -> None:
         """Show one run, or see that it is retried. What goes wrong with it doesn't stop the others."""
         try:
             async with self._limit.slot():
-                await self._attempt(run_id)
+                with checked_before_calls(partial(self._check_lease, shard)):
+                    await self._attempt(run_id)
         except StoreUnavailable:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         except Exception as error:  # noqa: BLE001 - it waits, so that the others have their turn
             await self._defer(run_id, error)
 
@@ -274,25 +291,25 @@ class OutboxWorker:
         try:
             await self._store.outbox.postpone(self._surface, run_id, MAX_BACKOFF_S)
         except StoreUnavailable:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _attempt(self, run_id: str) -> None:
         try:
             await self._platform.yield_to_acks()
             await self._publisher.catch_up(run_id)
-        except Superseded:
-            log.info("another process delivers this run now", run_id=run_id)
+        except ShardLeaseLost:
+            log.info("another process may deliver this run by now", run_id=run_id)
             self._shards.clear()  # Until the next renewal says which are ours.
         except NotFound:
             log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
-        except Later as later:
+        except RetryLater as later:
             log.info("messages of a run are postponed", run_id=run_id, seconds=later.seconds, why=later.why)
             await self._back_off(run_id, later.seconds)
-        except ShutOut as refused:
+        except CredentialsRefused as refused:
             await self._pause_workspace(run_id, refused.code)
         except Rejected as rejected:
             log.error("the platform refuses a message of a run", run_id=run_id, code=rejected.code)  # noqa: TRY400
-            await self._store.outbox.postpone(self._surface, run_id, SHUT_OUT_RETRY_DELAY_S)
+            await self._store.outbox.postpone(self._surface, run_id, REFUSED_RETRY_DELAY_S)
         else:
             self._failures.pop(run_id, None)
             await self._resume_workspace(run_id)
@@ -307,19 +324,19 @@ class OutboxWorker:
 
     async def _pause_workspace(self, run_id: str, code: str) -> None:
         """The workspace refuses the app's credentials: its runs are paused, and tried again now and then."""
-        await self._store.outbox.postpone(self._surface, run_id, SHUT_OUT_RETRY_DELAY_S)
+        await self._store.outbox.postpone(self._surface, run_id, REFUSED_RETRY_DELAY_S)
         team = await self._team(run_id)
-        if team is None or team in self._shut_out:
+        if team is None or team in self._refusing:
             return
-        self._shut_out.add(team)
+        self._refusing.add(team)
         log.error("the app's token is refused: the workspace's runs are paused", team=team, code=code)
         if await self._store.runs.pause_reason(team) is None:
             await self._store.runs.pause_tenant(team, f"{self._title} refuses the app's token ({code})")
 
     async def _resume_workspace(self, run_id: str) -> None:
-        if not self._shut_out or (team := await self._team(run_id)) not in self._shut_out:
+        if not self._refusing or (team := await self._team(run_id)) not in self._refusing:
             return
-        self._shut_out.discard(team)
+        self._refusing.discard(team)
         log.info("the app's token is accepted again: the workspace's runs continue", team=team)
         await self._store.runs.pause_tenant(team, None)
 

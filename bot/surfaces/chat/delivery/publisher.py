@@ -24,14 +24,19 @@ from bot.core.ports import Store
 from bot.core.run import Run
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.event_poster import EventPoster
-from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
-from bot.surfaces.chat.delivery.progress import ProgressUpdater
 from bot.surfaces.chat.delivery.relay import QuestionRelay
-from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunThread, Superseded
-from bot.surfaces.chat.delivery.thread_opener import NOT_POSTED, ThreadOpener
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, untold_in
+from bot.surfaces.chat.delivery.scheduler import ProgressUpdater
+from bot.surfaces.chat.delivery.thread import (
+    NOT_POSTED,
+    DeliveryRecorder,
+    Links,
+    RunThread,
+    ShardLeaseLost,
+    ThreadOpener,
+)
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, notification_failures
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Priority, Recipients
@@ -40,7 +45,7 @@ from bot.surfaces.chat.rendering import progress_message, run_card
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 200
-UNTOLD_RETRY_DELAY_S = 60.0
+NOTIFICATION_RETRY_DELAY_S = 60.0
 """Seconds after which telling somebody of a question is retried."""
 BUSY_REDRAW_DELAY_S = 1.0
 """Seconds after which a progress message is drawn whose run was being shown."""
@@ -70,7 +75,7 @@ class ThreadPublisher:
         self._orphans = OrphanReconciler(store, platform, links)
         #: Runs whose progress messages are to be redrawn.
         self.progress = ProgressUpdater(
-            self._redraw, platform.room_for_progress, platform.capabilities.edit_interval_s
+            self._redraw, platform.wait_for_progress_capacity, platform.capabilities.edit_interval_s
         )
         self._last: dict[str, Message] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -78,7 +83,7 @@ class ThreadPublisher:
     async def catch_up(self, run_id: str) -> None:
         """Show what is new.
 
-        Raises Later, ShutOut, Superseded, StoreUnavailable, NotFound.
+        Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable, NotFound.
         """
         async with self._turn(run_id):
             run = await self._store.runs.get(run_id)
@@ -91,6 +96,7 @@ class ThreadPublisher:
             placed = await self._placed(thread)
             await self._orphans.reconcile(thread)
             if placed:
+                await self._poster.show_anew(thread)
                 await self._post_news(thread)
 
     async def _thread(self, run: Run) -> RunThread | None:
@@ -128,7 +134,7 @@ class ThreadPublisher:
         news = await self._store.events.read(thread.run.id, thread.cursor)
         # Read after its events: a run that has ended meanwhile is drawn so, and never again.
         thread.run = await self._store.runs.get(thread.run.id)
-        await self._poster.retry_untold(thread)
+        await self._poster.retry_notifications(thread)
         for event in news:
             await self._poster.post(thread, event)
             if event.last:
@@ -140,14 +146,14 @@ class ThreadPublisher:
         if not news[-1].last:
             self.progress.mark(thread.run.id)
         await self._recipients.changed(await self._concerned(thread.run, news))
-        if not news[-1].last and await self._untold(thread):
+        if not news[-1].last and await self._has_notification_failures(thread):
             # The cursor stays before the last event, so that the run is delivered again.
-            raise Later(UNTOLD_RETRY_DELAY_S, "nobody who may answer a question can be told")
+            raise RetryLater(NOTIFICATION_RETRY_DELAY_S, "nobody who may answer a question can be told")
         await thread.reached(news[-1].seq)
 
-    async def _untold(self, thread: RunThread) -> bool:
+    async def _has_notification_failures(self, thread: RunThread) -> bool:
         """Whether there is an open question of which nobody could be told who may answer it."""
-        waiting = untold_in(thread.messages)
+        waiting = notification_failures(thread.messages)
         return any(
             each.open and each.id in waiting for each in await self._store.questions.list(thread.run.id)
         )
@@ -202,7 +208,7 @@ class ThreadPublisher:
             return
         try:
             await self._recorder.record(run.id, shown.cursor)
-        except Superseded:
+        except ShardLeaseLost:
             return  # Another process has its shard.
         self.progress.mark(run.id)
 
@@ -217,14 +223,14 @@ class ThreadPublisher:
                 thread = await self._thread(await self._store.runs.get(run_id))
                 if thread is not None and not thread.run.status.over:
                     await self._draw(thread, Priority.PROGRESS)
-        except Later as later:
+        except RetryLater as later:
             self.progress.mark(run_id, later.seconds)
         except (Rejected, StoreUnavailable) as failure:
             log.info("a progress message could not be drawn", run_id=run_id, code=failure.code)
             self.progress.mark(run_id, FAILED_REDRAW_DELAY_S)
         except NotFound:
             log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
-        except Superseded:
+        except ShardLeaseLost:
             log.debug("another process draws this run now", run_id=run_id)
         except Exception as error:  # noqa: BLE001 - the others are drawn all the same
             self._log_undrawn(run_id, error)
@@ -238,7 +244,7 @@ class ThreadPublisher:
         await thread.rewrite(PROGRESS, message, priority)
         self.progress.drawn(run_id)
         self._last[run_id] = message
-        await thread.note(DRAWN, str(thread.run.seq))
+        await thread.record(DRAWN, str(thread.run.seq))
 
     def _turn(self, run_id: str) -> asyncio.Lock:
         return self._turns.setdefault(run_id, asyncio.Lock())

@@ -1,27 +1,119 @@
-"""The messages that show one question, wherever they are: posted completely, and rewritten as it stands."""
+"""The messages that show a question, or approvals together: posted completely, rewritten as they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.question import Question, QuestionKind
+from bot.core.run import Run
 from bot.core.text import visible
 from bot.surfaces.chat import message_keys as keys
-from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.delivery.shown_questions import ShownQuestions
+from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.delivery.thread import RunMessages
 from bot.surfaces.chat.failures import PlatformFailure, Unrenderable
-from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.message_keys import (
+    asked_in_words,
+    direct_question,
+    question_message,
+    question_of,
+    questions_at,
+)
 from bot.surfaces.chat.messages import Limits, Message
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Priority
-from bot.surfaces.chat.rendering import offload, open_message, settled_message, size_of
-from bot.surfaces.chat.wording import question_messages, run_messages
+from bot.surfaces.chat.rendering import offload, open_message, rendered, settled_message, size_of
+from bot.surfaces.chat.wording import batches, policies, question_messages, run_messages
 from bot.surfaces.chat.wording.question_messages import Fit
+
+BATCH_WINDOW_MS = 60_000
+"""Approvals that are asked for within this time share a message: those of one turn."""
+
+
+class ShownQuestions:
+    """Makes the messages of a run's questions from what the store has now."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+
+    async def card(self, run: Run, question: Question) -> QuestionCard:
+        """The question's card, with who edited it if somebody did."""
+        card = question_card(run, question)
+        if not card.edited:
+            return card
+        return question_card(run, question, await self._store.questions.responses(run.id, question.id))
+
+    async def takes_file(self, card: QuestionCard) -> bool:
+        """Whether neither a message nor a form holds all that is to be decided."""
+        return await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE
+
+    async def message(
+        self,
+        run: Run,
+        question: Question,
+        names: Mapping[str, str],
+        posted: MessageRef | None = None,
+        only: Collection[str] | None = None,
+    ) -> Message:
+        """What the message at `posted` shows by now, to somebody who may see `only` these of its questions.
+
+        `names`: what is recorded of the run.
+        """
+        sharing = questions_at(names, posted) if posted is not None else set()
+        if len(sharing) > 1:
+            return await self.batch(run, sharing if only is None else sharing.intersection(only))
+        card = await self.card(run, question)
+        if not card.open:
+            return await settled_message(card, self._limits)
+        return await open_message(card, self._limits, words=asked_in_words(question.id) in names)
+
+    async def batch(self, run: Run, question_ids: Collection[str]) -> Message:
+        """These approvals in one message."""
+        asked = [each for each in await self._store.questions.list(run.id) if each.id in question_ids]
+        cards = [await self.card(run, each) for each in asked]
+        return await rendered(
+            lambda: batches.batch(cards, self._limits),
+            question_messages.bare(run.id),
+            run_id=run.id,
+            size=sum(map(size_of, cards)),
+        )
+
+    async def joinable(
+        self, run: Run, question: Question, names: Mapping[str, str], user_id: str = ""
+    ) -> MessageRef | None:
+        """The message of the same turn's other approvals that this one may join.
+
+        It is in the run's thread, or a direct message to `user_id`. Everybody whom the policy names is
+        mentioned there already, since an edit tells nobody.
+        """
+        if question.kind is not QuestionKind.APPROVAL or await self.takes_file(question_card(run, question)):
+            return None  # With a message of its own comes the file that has all of it.
+        asked = {each.id: each for each in await self._store.questions.list(run.id)}
+        for name, ref in names.items():
+            about = question_of(name)
+            there = direct_question(about, user_id) if user_id else question_message(about)
+            other = asked.get(about) if name == there else None
+            if other is None or other.id == question.id or not _same_turn(other, question):
+                continue
+            sharing = questions_at(names, MessageRef.decode(ref))
+            if len(sharing) < batches.MAX_QUESTIONS and asked_in_words(other.id) not in names:
+                return MessageRef.decode(ref)
+        return None
+
+
+def _same_turn(other: Question, question: Question) -> bool:
+    return (
+        other.open
+        and other.kind is QuestionKind.APPROVAL
+        and other.task_id == question.task_id
+        and abs(question.created_at - other.created_at) <= BATCH_WINDOW_MS
+        and policies.mentions(question.policy) <= policies.mentions(other.policy)
+    )
+
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +127,10 @@ def unchanged(message: Message) -> Message:
 
 
 class QuestionCopies:
-    """Posts and rewrites copies. Raises Later, Rejected, ShutOut, Superseded, StoreUnavailable."""
+    """Posts and rewrites copies.
+
+    Raises RetryLater, Rejected, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
+    """
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._limits = limits
@@ -65,7 +160,7 @@ class QuestionCopies:
             return
         try:
             await messages.post_to(
-                to, change(message), name=name, notes=_digest(card), priority=Priority.DECISION
+                to, change(message), name=name, records=_digest(card), priority=Priority.DECISION
             )
         except Unrenderable as refused:
             log.warning(
@@ -78,7 +173,7 @@ class QuestionCopies:
         messages: RunMessages,
         question: Question,
         name: str,
-        beside: Posted,
+        beside: MessageRef,
         change: Change = unchanged,
         only: Collection[str] | None = None,
     ) -> bool:
@@ -88,15 +183,15 @@ class QuestionCopies:
         if not await messages.replace(beside, change(message)):
             return False
         # Recorded once it is shown: whoever repeats this shows it again.
-        await messages.note(keys.shown_digest(question.id), question.digest)
-        await messages.note(name, beside.encode())
+        await messages.record(keys.shown_digest(question.id), question.digest)
+        await messages.record(name, beside.encode())
         return True
 
     async def rewrite(
         self,
         messages: RunMessages,
         question: Question,
-        posted: Posted,
+        posted: MessageRef,
         change: Change = unchanged,
         only: Collection[str] | None = None,
     ) -> bool:
@@ -113,16 +208,16 @@ class QuestionCopies:
 
     async def upload_if_long(self, messages: RunMessages, card: QuestionCard, to: Conversation) -> None:
         """Post all that is to be decided as a file where neither a message nor a form holds it."""
-        if await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE:
+        if await self.shown.takes_file(card):
             await self._upload(messages, card, to)
 
     async def _post_as_text(
         self, messages: RunMessages, card: QuestionCard, name: str, to: Conversation, change: Change
     ) -> None:
-        await messages.note(keys.asked_in_words(card.question_id), "posted")
+        await messages.record(keys.asked_in_words(card.question_id), "posted")
         await self._upload(messages, card, to)
         message = change(await open_message(card, self._limits, words=True))
-        await messages.post_to(to, message, name=name, notes=_digest(card), priority=Priority.DECISION)
+        await messages.post_to(to, message, name=name, records=_digest(card), priority=Priority.DECISION)
 
     async def _upload(self, messages: RunMessages, card: QuestionCard, to: Conversation) -> None:
         """Once in each conversation; again once it was edited."""

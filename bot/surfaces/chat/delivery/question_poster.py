@@ -1,23 +1,38 @@
-"""Posting questions into the threads of their runs, and rewriting every copy when something changes."""
+"""Posting questions: into the threads of their runs, or directly to who may answer; and rewriting every copy.
+
+Where a run's thread is closed to us, each decider gets a message of their own. The run itself goes on in a
+direct message to its requester, who decides there if they may. If nobody who may answer can be told, that is
+recorded, counted and tried again for as long as the question is open.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import structlog
 
 from bot.core.errors import NotFound
 from bot.core.event import HumanInputRecorded
+from bot.core.people import People
+from bot.core.policy import ANYONE, can_decide, is_live_group
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.delivery.direct import DirectQuestions
-from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_copies import QuestionCopies
-from bot.surfaces.chat.delivery.thread import RunThread
-from bot.surfaces.chat.failures import Rejected, ShutOut
-from bot.surfaces.chat.message_keys import Posted, question_message, untold, untold_in
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.delivery.thread import Links, RunThread
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected
+from bot.surfaces.chat.message_keys import (
+    direct_question,
+    is_direct,
+    notification_failure,
+    notification_failures,
+    question_message,
+    questions_at,
+)
+from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform
 from bot.surfaces.chat.rendering import settled_message
 from bot.surfaces.chat.wording import question_messages
@@ -25,8 +40,138 @@ from bot.surfaces.chat.wording import question_messages
 log = structlog.get_logger(__name__)
 
 
+MAX_ASKED = 30
+"""So many members of groups get a message of their own."""
+
+
+class DirectQuestions:
+    """Questions in direct messages to who may answer."""
+
+    def __init__(
+        self, store: Store, platform: ChatPlatform, metrics: Metrics, copies: QuestionCopies
+    ) -> None:
+        self._store = store
+        self._platform = platform
+        self._metrics = metrics
+        self._copies = copies
+
+    async def ask(self, thread: RunThread, question: Question) -> None:
+        """Ask everybody who may answer and was not asked yet.
+
+        Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
+        """
+        card = await self._copies.shown.card(thread.run, question)
+        people = await self._store.directory.people(question.policy, [thread.run.requester])
+        asked, refusal = False, ""
+        for user_id in ("", *self._others(thread, question, people)):
+            try:
+                asked |= await self._ask_one(thread, question, card, user_id, people)
+            except CredentialsRefused:
+                raise
+            except Rejected as rejected:
+                refusal = refusal or rejected.code
+                log.warning("somebody can't be asked", run_id=thread.run.id, user=user_id, code=rejected.code)
+        await self._note(thread, question, asked=asked, refusal=refusal)
+
+    async def remind(self, thread: RunThread, question_id: str, reminder: Message) -> None:
+        """Remind everybody who was asked directly. Raises RetryLater, CredentialsRefused."""
+        for name, ref in tuple(thread.messages.items()):
+            if is_direct(name, question_id):
+                try:
+                    await self._platform.post(MessageRef.decode(ref).thread, reminder)
+                except CredentialsRefused:
+                    raise
+                except Rejected as rejected:
+                    log.warning("a decider can't be reminded", run_id=thread.run.id, code=rejected.code)
+
+    async def _ask_requester(
+        self, thread: RunThread, question: Question, card: QuestionCard, people: People
+    ) -> bool:
+        """In the direct message in which the run goes on; whether they may answer there."""
+        if thread.moved is None:
+            return False
+        may_answer = can_decide(thread.run.requester, question.policy, people)
+        name = _name_where_moved(thread, question.id)
+        if name not in thread.messages:
+            if not may_answer:
+                await thread.post(
+                    question_messages.elsewhere(card, self._platform.capabilities.limits), name=name
+                )
+            elif not await self._join_where_moved(thread, question, name):
+                await self._copies.post(thread, card, name, thread.conversation)
+        return may_answer
+
+    async def _join_where_moved(self, thread: RunThread, question: Question, name: str) -> bool:
+        """Ask beside approvals of the turn with the same policy: the requester may decide all of them."""
+        closed = f"{thread.place.channel}/"
+        here = {each: ref for each, ref in thread.messages.items() if not ref.startswith(closed)}
+        beside = await self._copies.shown.joinable(thread.run, question, here)
+        if beside is None:
+            return False
+        sharing = questions_at(here, beside)
+        others = [each for each in await self._store.questions.list(thread.run.id) if each.id in sharing]
+        if any(each.policy != question.policy for each in others):
+            return False
+        return await self._copies.join(thread, question, name, beside)
+
+    async def _ask_one(
+        self, thread: RunThread, question: Question, card: QuestionCard, user_id: str, people: People
+    ) -> bool:
+        """Ask a decider, or (no user) the requester; whether this is somebody who may answer."""
+        if not user_id:
+            return await self._ask_requester(thread, question, card, people)
+        name = direct_question(card.question_id, user_id)
+        if name not in thread.messages:
+            beside = await self._copies.shown.joinable(thread.run, question, thread.messages, user_id)
+            if beside is None or not await self._copies.join(thread, question, name, beside):
+                await self._copies.post(thread, card, name, await self._platform.open_direct(user_id))
+            posted = MessageRef.decode(thread.messages[name])
+            place = thread.place.moved_to(self._platform.thread_of(posted))
+            await self._store.runs.add_place(thread.run.id, place.encode())
+        return True
+
+    def _others(self, thread: RunThread, question: Question, people: People) -> Iterable[str]:
+        """Deciders by their ids; the requester is asked where the run goes on, if it does."""
+        place, policy = thread.place, question.policy
+        own = (f"{place.surface}:{place.tenant}:", f"{place.surface}::")
+        excluded = people.expand(policy.excluded)
+        named = (each for name in policy.deciders for each in sorted(people.groups.get(name, {name})))
+        users = [
+            each.removeprefix(prefix)
+            for each in named
+            for prefix in own
+            if each.startswith(prefix) and each not in excluded and not is_live_group(each)
+        ]
+        requester = thread.run.requester.user_id if thread.moved is not None else ""
+        return [user_id for user_id in dict.fromkeys(users) if user_id != requester][:MAX_ASKED]
+
+    async def _note(self, thread: RunThread, question: Question, *, asked: bool, refusal: str) -> None:
+        name = notification_failure(question.id)
+        known = thread.messages.get(name, "")
+        if asked or not (refusal or ANYONE in question.policy.deciders):
+            if known:
+                await thread.record(name, "")
+            return
+        if not known:
+            self._metrics.unnotified_questions.inc()
+            await thread.record(name, refusal or "channel_closed")
+        log.warning(
+            "nobody who may answer can be told of a question; trying again",
+            run_id=thread.run.id,
+            question_id=question.id,
+            code=refusal,
+        )
+
+
+def _name_where_moved(thread: RunThread, question_id: str) -> str:
+    """The first message is in the thread that is closed by now, unless the question came later."""
+    first, second = question_message(question_id), question_message(question_id, 1)
+    posted = thread.messages.get(first)
+    return second if posted and MessageRef.decode(posted).channel == thread.place.channel else first
+
+
 class QuestionPoster:
-    """Shows questions. Raises Later, Rejected, ShutOut, Superseded, StoreUnavailable."""
+    """Shows questions. Raises RetryLater, Rejected, CredentialsRefused, ShardLeaseLost, StoreUnavailable."""
 
     def __init__(self, store: Store, platform: ChatPlatform, links: Links, metrics: Metrics) -> None:
         self._store = store
@@ -49,8 +194,8 @@ class QuestionPoster:
             await self._direct.ask(thread, question)
         elif not thread.named(name):
             await self._ask_in_thread(thread, question, name)
-            if thread.messages.get(untold(question_id)):
-                await thread.note(untold(question_id), "")
+            if thread.messages.get(notification_failure(question_id)):
+                await thread.record(notification_failure(question_id), "")
 
     async def _ask_in_thread(self, thread: RunThread, question: Question, name: str) -> None:
         beside = await self._shown.joinable(thread.run, question, thread.messages) if question.open else None
@@ -64,21 +209,21 @@ class QuestionPoster:
             if question.open:
                 await self._direct.ask(thread, question)
 
-    async def retry_untold(self, thread: RunThread) -> None:
+    async def retry_notifications(self, thread: RunThread) -> None:
         """Ask again the questions of which nobody could be told."""
-        for question_id in untold_in(thread.messages):
+        for question_id in notification_failures(thread.messages):
             question = await self._question(thread, question_id)
             if question is None or not question.open:
                 continue
             try:
                 await self.ask(thread, question_id)
-            except ShutOut:
+            except CredentialsRefused:
                 raise
             except Rejected as rejected:
                 log.info(
                     "a run's thread can still not be posted to", run_id=thread.run.id, code=rejected.code
                 )
-            if untold_in(thread.messages).get(question_id):
+            if notification_failures(thread.messages).get(question_id):
                 await self._direct.ask(thread, question)
 
     # ── what changes ────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +237,7 @@ class QuestionPoster:
         for conversation in self._conversations(thread, question.id):
             await self._copies.upload_if_long(thread, card, conversation)
         await self._rewrite_all(thread, question)
-        await thread.note(keys.shown_digest(question.id), question.digest)
+        await thread.record(keys.shown_digest(question.id), question.digest)
         if recorded.arguments is not None or recorded.value is not None:
             await self._tell_of_edit(thread, card, seq)
 
@@ -100,7 +245,7 @@ class QuestionPoster:
         """The run's thread, and the direct messages in which the question was asked."""
         messages = thread.messages.items()
         direct = (ref for name, ref in messages if keys.is_direct(name, question_id))
-        return [thread.conversation, *(self._platform.thread_of(Posted.decode(ref)) for ref in direct)]
+        return [thread.conversation, *(self._platform.thread_of(MessageRef.decode(ref)) for ref in direct)]
 
     async def _tell_of_edit(self, thread: RunThread, card: QuestionCard, seq: int) -> None:
         name = keys.edit_message(seq)
@@ -119,6 +264,12 @@ class QuestionPoster:
         else:
             card = await self._shown.card(thread.run, question)
             await thread.post(await settled_message(card, self._limits), name=question_message(question_id))
+
+    async def show_anew(self, thread: RunThread, question_id: str) -> None:
+        """Post an open question again whose message in the thread somebody deleted."""
+        question = await self._question(thread, question_id)
+        if question is not None and question.open:
+            await self._rewrite_all(thread, question)
 
     async def _rewrite_all(self, thread: RunThread, question: Question) -> None:
         """Every copy. If somebody deleted the one in the thread, the question is posted there anew."""
@@ -142,7 +293,7 @@ class QuestionPoster:
         message = question_messages.reminder(await self._shown.card(thread.run, question), link)
         if sent_directly not in thread.messages:
             await self._direct.remind(thread, question_id, message)
-            await thread.note(sent_directly, "posted")
+            await thread.record(sent_directly, "posted")
         await thread.post(message, name=name)
 
     async def _question(self, thread: RunThread, question_id: str) -> Question | None:

@@ -27,22 +27,20 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat import message_keys as keys
-from bot.surfaces.chat.delivery.direct import MAX_ASKED
-from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.question_copies import Change, QuestionCopies
-from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
-from bot.surfaces.chat.failures import Later, Rejected, ShutOut
+from bot.surfaces.chat.delivery.question_poster import MAX_ASKED
+from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Links, RunMessages
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
 from bot.surfaces.chat.lines import Mention
-from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform, Recipients, Unrecognised
+from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.platform import ChatPlatform, ProfileUnavailable, Recipients
 from bot.surfaces.chat.wording import question_messages, relayed
 from bot.surfaces.chat.wording.relayed import KnownHere
 
 log = structlog.get_logger(__name__)
 
-UNREACHED_RETRY_DELAY_S = 60.0
+RECIPIENTS_RETRY_DELAY_S = 60.0
 """Seconds after which asking somebody is retried of whom the platform could not say who they are."""
 
 
@@ -81,7 +79,10 @@ class RelayedQuestion:
 
 
 class QuestionRelay:
-    """Shows questions here whose runs live elsewhere. Raises Later, ShutOut, Superseded, StoreUnavailable."""
+    """Shows questions of runs elsewhere.
+
+    Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
+    """
 
     def __init__(
         self,
@@ -102,18 +103,18 @@ class QuestionRelay:
         """Show what is new in the questions of this run."""
         messages = RunMessages(self._platform, self._recorder, run, await self._recorder.recorded(run.id))
         news = await self._store.events.read(run.id, messages.cursor)
-        redrawn = {keys.question_of(name): name for name in sorted(messages.adopted)}
-        waiting = (*keys.unreached_in(messages.messages), *redrawn)
+        redrawn = {keys.question_of(name): name for name in sorted(messages.outdated)}
+        waiting = (*keys.with_unknown_recipients(messages.messages), *redrawn)
         for question_id, events in _by_question(news, waiting).items():
             await self._show(messages, question_id, events, redrawn=question_id in redrawn)
-        for name in messages.adopted:
-            await messages.note(name, messages.messages[name])
+        for name in messages.outdated:
+            await messages.record(name, messages.messages[name])
         if not news:
             return
-        if keys.unreached_in(messages.messages):
+        if keys.with_unknown_recipients(messages.messages):
             # The cursor stays before the last event, so that the run is delivered again.
             await messages.reached(max(messages.cursor, news[-1].seq - 1))
-            raise Later(UNREACHED_RETRY_DELAY_S, "it can't be found out now who may decide a question")
+            raise RetryLater(RECIPIENTS_RETRY_DELAY_S, "it can't be found out now who may decide a question")
         await messages.reached(news[-1].seq)
 
     async def _show(
@@ -138,12 +139,12 @@ class QuestionRelay:
             elif question.open:
                 await self._ask(messages, relayed_question, recipient)
         if relayed_question.events:
-            await messages.note(shown, str(relayed_question.events[-1].seq))
+            await messages.record(shown, str(relayed_question.events[-1].seq))
             await self._recipients.changed(people.expand(question.policy.deciders))
         unknown = any(each.may_decide is None for each in recipients)
-        unreached = question.open and (unknown or bool(people.unreadable))
-        if unreached or question_id in keys.unreached_in(messages.messages):
-            await messages.note(keys.unreached(question_id), "unknown" if unreached else "")
+        incomplete = question.open and (unknown or bool(people.unreadable))
+        if incomplete or question_id in keys.with_unknown_recipients(messages.messages):
+            await messages.record(keys.unknown_recipients(question_id), "unknown" if incomplete else "")
 
     # ── who ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,7 +166,7 @@ class QuestionRelay:
             return Recipient(user, None, await self._recipients.actor(user))
         except StoreUnavailable:
             raise
-        except Unrecognised:
+        except ProfileUnavailable:
             return Recipient(user, None)
         except CrewdeckError as barred:
             log.info(
@@ -186,15 +187,15 @@ class QuestionRelay:
                 card = await self._copies.shown.card(messages.run, asking.question)
                 to = await self._platform.open_direct(recipient.user)
                 await self._copies.post(messages, card, name, to, _relayed(messages, asking))
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as rejected:
             log.warning(
                 "a decider can't be asked", run_id=messages.run.id, user=recipient.user, code=rejected.code
             )
-            await messages.note(refused, rejected.code)
+            await messages.record(refused, rejected.code)
         else:
-            await self._add_place(messages, recipient, Posted.decode(messages.messages[name]))
+            await self._add_place(messages, recipient, MessageRef.decode(messages.messages[name]))
 
     async def _join(
         self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient, name: str
@@ -210,7 +211,7 @@ class QuestionRelay:
         return await self._copies.join(messages, question, name, beside, change, only)
 
     async def _theirs(
-        self, messages: RunMessages, recipient: Recipient, posted: Posted
+        self, messages: RunMessages, recipient: Recipient, posted: MessageRef
     ) -> dict[str, Question]:
         """The questions in a message that its recipient may decide, as far as that is known."""
         sharing = keys.questions_at(messages.messages, posted)
@@ -223,7 +224,7 @@ class QuestionRelay:
                     found[question.id] = question
         return found
 
-    async def _add_place(self, messages: RunMessages, recipient: Recipient, posted: Posted) -> None:
+    async def _add_place(self, messages: RunMessages, recipient: Recipient, posted: MessageRef) -> None:
         """Replies to this message are replies to the run."""
         if recipient.actor is not None:
             place = ChatPlace(self._surface, recipient.actor.tenant, posted.channel)
@@ -231,7 +232,7 @@ class QuestionRelay:
             await self._store.runs.add_place(messages.run.id, moved.encode())
 
     async def _update(
-        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: Posted
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: MessageRef
     ) -> None:
         """Show how the question stands to somebody who was asked; nothing of it to who may not decide it."""
         named = messages.named(keys.question_message(shown.question.id))
@@ -248,7 +249,7 @@ class QuestionRelay:
             await self._tell_news(messages, shown, recipient, asked)
 
     async def _take_away(
-        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: Posted
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
     ) -> None:
         """Show nothing more of a question; of others in the same message what is still theirs."""
         # Who was barred is judged by no policy, and nothing is theirs.
@@ -260,7 +261,7 @@ class QuestionRelay:
         await self._copies.rewrite(messages, next(iter(left.values())), posted, change, left.keys())
 
     async def _rewrite(
-        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: Posted
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
     ) -> None:
         if shown.question.open:
             card = await self._copies.shown.card(messages.run, shown.question)
@@ -272,7 +273,7 @@ class QuestionRelay:
         await self._copies.rewrite(messages, shown.question, posted, change, only)
 
     async def _tell_news(
-        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: Posted
+        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: MessageRef
     ) -> None:
         """Tell of edits, which make approvals void, and remind."""
         card = await self._copies.shown.card(messages.run, shown.question)
@@ -291,12 +292,12 @@ class QuestionRelay:
             told = relayed.as_known(news, shown.known)
             await self._tell(messages, asked, keys.to_one(name, recipient.user), told)
 
-    async def _tell(self, messages: RunMessages, asked: Posted, name: str, news: Message) -> None:
+    async def _tell(self, messages: RunMessages, asked: MessageRef, name: str, news: Message) -> None:
         if name in messages.messages:
             return
         try:
             await messages.post_to(self._platform.thread_of(asked), news, name=name)
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as rejected:
             log.warning(
@@ -340,14 +341,15 @@ def _judged(recipient: Recipient, policy: Policy, people: People) -> Recipient:
         None if why is Objection.UNREADABLE_GROUP else why is Objection.NONE,
         recipient.actor,
         why is Objection.NOT_NAMED
+        and recipient.actor.at_home
         and not names_with_unlinked(recipient.actor, people).isdisjoint(policy.deciders),
     )
 
 
-def _asked(messages: RunMessages, question_id: str) -> dict[str, Posted]:
+def _asked(messages: RunMessages, question_id: str) -> dict[str, MessageRef]:
     """The message of each person who was asked."""
     return {
-        name.partition(":@")[2]: Posted.decode(ref)
+        name.partition(":@")[2]: MessageRef.decode(ref)
         for name, ref in messages.messages.items()
         if keys.is_direct(name, question_id)
     }

@@ -1,6 +1,7 @@
-"""What a surface shows of one run: posting and rewriting its messages, whatever the platform refuses.
+"""What a surface shows of one run: opening its thread, its messages and their addresses.
 
-Where a run's thread is closed to us the run goes on in a direct message to its requester.
+The first message is posted before the run is queued, or nothing is started. Where a run's thread is closed to
+us the run goes on in a direct message to its requester.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ from collections.abc import Mapping
 import structlog
 
 from bot.core.outbox import DeliveryState, Outbox
-from bot.core.run import Run
-from bot.surfaces.chat.failures import Reason, Rejected, ShutOut, Unrenderable
-from bot.surfaces.chat.message_keys import MOVED, Posted
+from bot.core.ports import KeyValueStore, Store
+from bot.core.run import Run, RunError
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, RetryLater, Unrenderable
+from bot.surfaces.chat.message_keys import MOVED, PROGRESS, orphaned_openers, unplaced_notice
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import ChatPlace, Conversation
+from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, Priority, SharedFile
+from bot.surfaces.chat.rendering import progress_message, run_card
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
 
 
-class Superseded(BaseException):
-    """Another process delivers this shard by now. Not an error: stop, it goes on there."""
+class ShardLeaseLost(BaseException):
+    """Another process has leased this shard by now. Not an error: stop, it goes on there."""
 
 
 class DeliveryRecorder:
@@ -37,9 +40,9 @@ class DeliveryRecorder:
         return await self._outbox.state(self._surface, run_id)
 
     async def record(self, run_id: str, cursor: int, messages: Mapping[str, str] | None = None) -> None:
-        """Raises Superseded."""
+        """Raises ShardLeaseLost."""
         if not await self._outbox.mark_delivered(self._surface, self._owner, run_id, cursor, messages):
-            raise Superseded
+            raise ShardLeaseLost
 
 
 class RunMessages:
@@ -54,13 +57,13 @@ class RunMessages:
         self.cursor = shown.cursor
         #: What is recorded (`record`), by name: mostly where a message is.
         self.messages = dict(shown.messages)
-        #: Names of orphaned messages that were adopted and are still to be reconciled.
-        self.adopted = shown.adopted
+        #: `DeliveryState.outdated`.
+        self.outdated = shown.outdated
 
-    def named(self, name: str) -> list[Posted]:
+    def named(self, name: str) -> list[MessageRef]:
         """All messages recorded under this name (`name`, `name:1`, ...)."""
         found = (ref for key, ref in self.messages.items() if key == name or key.startswith(f"{name}:"))
-        return [Posted.decode(ref) for ref in dict.fromkeys(found)]
+        return [MessageRef.decode(ref) for ref in dict.fromkeys(found)]
 
     # ── posting ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -70,16 +73,16 @@ class RunMessages:
         message: Message,
         *,
         name: str = "",
-        notes: Mapping[str, str] | None = None,
+        records: Mapping[str, str] | None = None,
         priority: Priority = Priority.NEWS,
-    ) -> Posted:
-        """Post a message. One with a name is recorded, together with `notes`.
+    ) -> MessageRef:
+        """Post a message. One with a name is recorded, together with `records`.
 
-        Raises Later, Rejected, Superseded.
+        Raises RetryLater, Rejected, ShardLeaseLost.
         """
         posted = await self._platform.post(to, message, priority=priority)
         if name:
-            await self._record({name: posted.encode(), **(notes or {})})
+            await self._record_all({name: posted.encode(), **(records or {})})
         return posted
 
     async def upload_to(
@@ -87,34 +90,35 @@ class RunMessages:
     ) -> None:
         """Share a text as a file, once for each name; in parts as messages where files are refused.
 
-        Raises Later, Rejected, Superseded.
+        Raises RetryLater, Rejected, ShardLeaseLost.
         """
         if name in self.messages:
             return
         try:
             file = SharedFile(file_name, content.encode(), title)
             await self._platform.upload(to, file, run_id=self.run.id)
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as rejected:
             log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
             for message in run_messages.in_messages(content, self._platform.capabilities.limits):
                 await self.post_to(to, message)
-        await self.note(name, "posted")
+        await self.record(name, "posted")
 
     # ── rewriting ───────────────────────────────────────────────────────────────────────────────────────
 
     async def rewrite(self, name: str, message: Message, priority: Priority = Priority.DECISION) -> None:
         """Rewrite all messages of this name, as text where the message can't be rendered.
 
-        One that somebody deleted, or in a closed channel, stays as it is. Raises Later, ShutOut.
+        One that somebody deleted, or in a closed channel, stays as it is.
+        Raises RetryLater, CredentialsRefused.
         """
         for posted in self.named(name):
             await self.rewrite_one(posted, message, priority)
 
     async def rewrite_one(
         self,
-        posted: Posted,
+        posted: MessageRef,
         message: Message,
         priority: Priority = Priority.DECISION,
         otherwise: Message | None = None,
@@ -126,21 +130,24 @@ class RunMessages:
         for form in (message, otherwise or message.without_blocks()):
             try:
                 await self._platform.update(posted, form, priority=priority)
-            except ShutOut:
+            except CredentialsRefused:
                 raise
             except Rejected as rejected:
                 log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
                 if not isinstance(rejected, Unrenderable):
-                    return rejected.reason is not Reason.MESSAGE_GONE
+                    return rejected.reason is not RejectionReason.MESSAGE_GONE
             else:
                 break
         return True
 
-    async def replace(self, posted: Posted, message: Message) -> bool:
-        """Replace one message; False, and unchanged, if the platform refuses that. Raises Later, ShutOut."""
+    async def replace(self, posted: MessageRef, message: Message) -> bool:
+        """Replace one message; False, and unchanged, if the platform refuses that.
+
+        Raises RetryLater, CredentialsRefused.
+        """
         try:
             await self._platform.update(posted, message, priority=Priority.DECISION)
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as rejected:
             log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
@@ -149,16 +156,16 @@ class RunMessages:
 
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def note(self, name: str, value: str) -> None:
-        """Record something under a name. Raises Superseded."""
-        await self._record({name: value})
+    async def record(self, name: str, value: str) -> None:
+        """Record something under a name. Raises ShardLeaseLost."""
+        await self._record_all({name: value})
 
-    async def _record(self, values: Mapping[str, str]) -> None:
+    async def _record_all(self, values: Mapping[str, str]) -> None:
         self.messages.update(values)
         await self._recorder.record(self.run.id, self.cursor, values)
 
     async def reached(self, seq: int) -> None:
-        """Record that everything up to this event is shown. Raises Superseded."""
+        """Record that everything up to this event is shown. Raises ShardLeaseLost."""
         self.cursor = seq
         await self._recorder.record(self.run.id, seq)
 
@@ -178,9 +185,9 @@ class RunThread(RunMessages):
         self.place = place
 
     @property
-    def moved(self) -> Posted | None:
+    def moved(self) -> MessageRef | None:
         """The direct message in which the run goes on, if its thread is closed to us."""
-        return Posted.decode(self.messages[MOVED]) if MOVED in self.messages else None
+        return MessageRef.decode(self.messages[MOVED]) if MOVED in self.messages else None
 
     @property
     def conversation(self) -> Conversation:
@@ -192,11 +199,11 @@ class RunThread(RunMessages):
         message: Message,
         *,
         name: str = "",
-        notes: Mapping[str, str] | None = None,
+        records: Mapping[str, str] | None = None,
         priority: Priority = Priority.NEWS,
-    ) -> Posted:
+    ) -> MessageRef:
         """As `post_to`, into the thread."""
-        return await self.post_to(self.conversation, message, name=name, notes=notes, priority=priority)
+        return await self.post_to(self.conversation, message, name=name, records=records, priority=priority)
 
     async def upload(self, file_name: str, content: str, title: str, *, name: str) -> None:
         """As `upload_to`, into the thread."""
@@ -205,15 +212,117 @@ class RunThread(RunMessages):
     async def share(self, file: SharedFile, otherwise: Message, *, name: str) -> None:
         """Share a file of the run, once for each name; `otherwise` is said where it is refused.
 
-        Raises Later, Rejected, Superseded.
+        Raises RetryLater, Rejected, ShardLeaseLost.
         """
         if name in self.messages:
             return
         try:
             await self._platform.upload(self.conversation, file, run_id=self.run.id)
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected as rejected:
             log.warning("a file can't be uploaded", run_id=self.run.id, code=rejected.code)
             await self.post(otherwise)
-        await self.note(name, "posted")
+        await self.record(name, "posted")
+
+
+NOT_POSTED = "not_posted"
+"""The error code of a run whose thread could not be opened."""
+NOTICE_TTL_S = 24 * 3600.0
+COMMAND_HEAD_START_S = 3.0
+"""Seconds in which whoever took the command can say it where it was typed, which is the better place."""
+
+
+class ThreadOpener:
+    """Opens threads, and says why one could not be opened."""
+
+    def __init__(self, store: Store, platform: ChatPlatform) -> None:
+        self._store = store
+        self._platform = platform
+
+    async def open(self, thread: RunThread) -> bool:
+        """Post the run's progress message and queue the run if it awaits its thread; False if it was failed.
+
+        Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
+        """
+        try:
+            posted = await self._first_message(thread)
+        except CredentialsRefused:
+            raise
+        except Rejected as rejected:
+            if not thread.run.awaiting_thread:
+                return True  # Its place was bound long ago: what follows finds another way.
+            await self._fail(thread.run, rejected)
+            return False
+        opened = thread.place.thread or self._platform.thread_of(posted).thread
+        thread.place = thread.place.moved_to(Conversation(posted.channel, opened))
+        if thread.run.awaiting_thread:
+            thread.run = await self._store.runs.bind_place(thread.run.id, thread.place.encode())
+        return True
+
+    async def _first_message(self, thread: RunThread) -> MessageRef:
+        """It is recorded before the run is queued, so that a crash in between doesn't post it again."""
+        if known := thread.named(PROGRESS):
+            return known[0]
+        if orphans := orphaned_openers(thread.messages):
+            await thread.record(PROGRESS, orphans[0].encode())
+            return orphans[0]
+        message = await progress_message(await run_card(self._store, thread.run))
+        try:
+            return await thread.post(message, name=PROGRESS, priority=Priority.DECISION)
+        except Unrenderable:
+            return await thread.post(message.without_blocks(), name=PROGRESS, priority=Priority.DECISION)
+
+    async def _fail(self, run: Run, rejected: Rejected) -> None:
+        log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=rejected.code)
+        sentence = run_messages.why_not_placed(
+            rejected.reason, rejected.code, await self._platform.app_name(), self._platform.capabilities
+        )
+        await self._store.runs.fail_unplaced(run.id, RunError(code=NOT_POSTED, message=sentence))
+
+    async def explain(self, run: Run, place: ChatPlace) -> None:
+        """Tell the requester that their run's thread can't be opened, unless they know. Raises RetryLater."""
+        waited_ms = await self._store.clock.now() - (run.finished_at or 0)
+        if waited_ms < COMMAND_HEAD_START_S * 1000:
+            raise RetryLater(COMMAND_HEAD_START_S - waited_ms / 1000, "who took the command may say it")
+        requester = run.requester
+        if requester.surface != place.surface or not await self._claim_notice(run, place.surface):
+            return
+        try:
+            message = run_messages.not_placed(await run_card(self._store, run), place.channel)
+            await self._platform.post(await self._platform.open_direct(requester.user_id), message)
+        except Rejected as rejected:
+            log.warning("a requester can't be told", run_id=run.id, code=rejected.code)
+
+    async def _claim_notice(self, run: Run, surface: str) -> bool:
+        """Whoever is first tells the requester, and keeps trying."""
+        key = unplaced_notice(surface, run.id)
+        ours = f"{key}:direct"
+        if await self._store.key_values.get(ours) is None:
+            if not await self._store.key_values.add(key):
+                return False
+            await self._store.key_values.set(ours, "1", NOTICE_TTL_S)
+        return True
+
+
+TTL_S = 30 * 24 * 3600.0
+
+
+class Links:
+    """Addresses of messages, remembered in the store."""
+
+    def __init__(self, key_values: KeyValueStore, platform: ChatPlatform) -> None:
+        self._key_values = key_values
+        self._platform = platform
+
+    async def to(self, posted: MessageRef) -> str | None:
+        """The message's address; None if it is no longer there. Raises RetryLater, StoreUnavailable."""
+        key = f"{self._platform.capabilities.surface}:link:{posted.encode()}"
+        if known := await self._key_values.get(key):
+            return known
+        try:
+            link = await self._platform.link_to(posted)
+        except Rejected:
+            return None
+        await self._key_values.set(key, link, TTL_S)
+        return link

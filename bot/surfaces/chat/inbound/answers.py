@@ -1,23 +1,21 @@
-"""Answers to questions: by button, in a form, or in the words of a thread; and why one did not count."""
+"""Answers to questions: by buttons, in words of a form or of a thread; and why one did not count."""
 
 from __future__ import annotations
 
 from bot.core import answering
 from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
-from bot.core.errors import NotFound
+from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.policy import can_decide, objection
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
 from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.inbound.interactions import SILENT, Reply
-from bot.surfaces.chat.inbound.ports import QuestionLayout
-from bot.surfaces.chat.lines import Line
-from bot.surfaces.chat.message_keys import asked_in_words, shown_digest
-from bot.surfaces.chat.plain_text import plain_words
-from bot.surfaces.chat.wording import answer_messages, policies, private_messages, sentences
+from bot.surfaces.chat.inbound.ports import SILENT, Press, QuestionLayout, Reply, text_reply
+from bot.surfaces.chat.lines import Line, plain_words
+from bot.surfaces.chat.message_keys import asked_in_words, shares_message, shown_digest
+from bot.surfaces.chat.wording import answer_messages, gates, policies, sentences
 
 
 class Answers:
@@ -42,25 +40,25 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
+            return text_reply(sentences.QUESTION_GONE)
         said = make_response(action, actor, key=key, value=value, comment=comment, digest=target.digest)
         ruling = await self.respond(question, said)
         why = refusal(ruling, question) or await self._repeated(ruling, said)
-        return Reply(say=private_messages.explained(why)) if why else SILENT
+        return text_reply(*why) if why else SILENT
 
     async def withdraw(self, target: Target, actor: Actor, *, key: str) -> Reply:
         """Take this person's response back."""
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
+            return text_reply(sentences.QUESTION_GONE)
         said = make_response(Action.WITHDRAW, actor, key=key)
         ruling = await self.respond(question, said)
         if ruling.verdict is Verdict.RECORDED:
             return Reply(say=answer_messages.taken_back())
         if ruling.verdict is Verdict.REPEATED or ruling.code in {"invalid_answer", "not_allowed"}:
             return Reply(say=answer_messages.nothing_to_take_back())
-        return Reply(say=private_messages.explained(refusal(ruling, question)))
+        return text_reply(*refusal(ruling, question))
 
     async def by_form(self, target: Target, words: str, actor: Actor, *, key: str) -> Reply:
         """The words of a form; why they don't count is said in it, so that they are not lost."""
@@ -92,6 +90,34 @@ class Answers:
         digest = shown.messages.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
         return refusal(await self.respond(question, said), question)
+
+    async def ticked(self, press: Press, action: Action, actor: Actor) -> Reply:
+        """Decide everything that this person has ticked, each for itself."""
+        if not press.ticked:
+            return text_reply(answer_messages.NOTHING_TICKED)
+        counted = 0
+        refused: list[tuple[str, Line]] = []
+        for value in dict.fromkeys(press.ticked):
+            about, why = await self._one(value, action, actor, press.key)
+            counted += not why
+            refused += [(about, why)] if why else []
+        return Reply(say=answer_messages.counted_of(action, counted, refused))
+
+    async def _one(self, ticked: str, action: Action, actor: Actor, key: str) -> tuple[str, Line]:
+        """What one decision is about, and why it did not count. A failure affects no other decision."""
+        about = answer_messages.TICKED
+        try:
+            target = Target.decode(ticked)
+            question = await self._store.questions.get(target.run_id, target.question_id)
+            about = gates.what(question.call) if question.call is not None else question.prompt
+            said = make_response(action, actor, key=f"{key}:{question.id}", digest=target.digest)
+            return about, refusal(await self.respond(question, said), question)
+        except ValueError:
+            return about, (sentences.TICK_UNKNOWN,)
+        except NotFound:
+            return about, (sentences.QUESTION_GONE,)
+        except StoreUnavailable:
+            return about, (sentences.NOT_SAVED,)
 
     async def _not_in_words(self, question: Question, words: str, actor: Actor, key: str) -> Line:
         """Why words don't count here, not even a button's label. Who may decide is told what to press."""
@@ -128,26 +154,35 @@ class Answers:
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
+            return text_reply(sentences.QUESTION_GONE)
+        if why := await self.why_not(question, actor):
+            return text_reply(*why)
+        return question
+
+    async def why_not(self, question: Question, actor: Actor) -> Line:
+        """Why this person may not answer the question now, their groups read anew; empty if they may."""
         people = await self._store.directory.people(question.policy, [actor])
         why = objection(actor, question.policy, people)
         if not why and question.open:
-            return question
+            return ()
         code = "not_allowed" if why else "settled"
         reason = " ".join(sorted(people.unreadable.values()))
         ruling = Ruling(verdict=Verdict.REFUSED, code=code, objection=why, reason=reason, question=question)
-        return Reply(say=private_messages.explained(refusal(ruling, question)))
+        return refusal(ruling, question)
 
     async def _decides_unseen(self, question: Question, actor: Actor, words: str) -> bool:
         """Whether these words would decide something of which the thread shows the beginning only."""
         action, _, _ = answering.interpret(question, words, numbered=self._layout.is_numbered(question))
-        if action is Action.RESPOND or not question.open or not can_decide(actor, question.policy):
+        if action is Action.RESPOND or not question.open:
             return False
         run = await self._store.runs.get(question.run_id)
-        if self._layout.is_complete(run, question):
+        names = (await self._store.outbox.state(self._surface, run.id)).messages
+        if asked_in_words(question.id) in names:
             return False
-        shown = await self._store.outbox.state(self._surface, run.id)
-        return asked_in_words(question.id) not in shown.messages
+        if self._layout.is_complete(run, question, shared=shares_message(names, question.id)):
+            return False
+        # Whoever may not decide it is told that, by the store.
+        return not await self.why_not(question, actor)
 
     async def respond(self, question: Question, said: Response) -> Ruling:
         """What the store makes of a response."""
@@ -161,7 +196,7 @@ class Answers:
         return answering.in_words(question, actor, words, key=key, digest=digest, numbered=numbered)
 
     def _typed(self, question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
-        """What the words of a form say: of a review they are changes, whatever the words are."""
+        """The action for words typed into a form: for a review they always request changes."""
         if question.kind is QuestionKind.REVIEW:
             return make_response(Action.RESPOND, actor, key=key, comment=words, digest=digest)
         return self._in_words(question, actor, words, key, digest)

@@ -20,12 +20,12 @@ from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.value import Value
+from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of
-from bot.surfaces.chat.inbound.interactions import InboundRequest, IncomingMessage
+from bot.surfaces.chat.inbound.ports import InboundRequest, IncomingMessage
 from bot.surfaces.chat.inbound.routing import MessageRouter
-from bot.surfaces.chat.message_keys import MOVED, Posted, is_direct
-from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.message_keys import MOVED, is_direct
+from bot.surfaces.chat.places import ChatPlace, MessageRef
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class ThreadHistory(Protocol):
         """What was written in a thread since a time (in seconds, by the store's clock), if it can be read."""
 
 
-class Round(Value):
+class CatchUpRound(Value):
     """All threads with open questions are to be read once, because no process received anything before."""
 
     id: str
@@ -106,7 +106,7 @@ class CatchUp:
         await self._presence.mark_receiving()
 
     async def _open_round(self, alive: frozenset[str]) -> None:
-        fresh = Round(id=uuid.uuid4().hex, by=self._presence.owner)
+        fresh = CatchUpRound(id=uuid.uuid4().hex, by=self._presence.owner)
         kept = self._round(
             await self._store.key_values.set_if_absent(self._round_key, fresh.model_dump_json(), ROUND_TTL_S)
         )
@@ -130,17 +130,17 @@ class CatchUp:
         finally:
             await self._release()
 
-    async def _open(self) -> Round | None:
+    async def _open(self) -> CatchUpRound | None:
         kept = await self._store.key_values.get(self._round_key)
         current = self._round(kept) if kept else None
         return (
             None if current is None or await self._store.key_values.get(self._done_key(current)) else current
         )
 
-    def _round(self, kept: str) -> Round | None:
+    def _round(self, kept: str) -> CatchUpRound | None:
         """A round as it is kept; None: it can't be read."""
         try:
-            return Round.model_validate_json(kept)
+            return CatchUpRound.model_validate_json(kept)
         except ValidationError:
             self._store.health.report_unreadable(
                 "round", self._round_key, "it is damaged, or another release's"
@@ -176,7 +176,7 @@ class CatchUp:
             if not await self._acquire():
                 raise _LeaseLost
 
-    async def _read_all(self, current: Round, tenant: str) -> None:
+    async def _read_all(self, current: CatchUpRound, tenant: str) -> None:
         after = await self._store.key_values.get(self._position_key(current))
         read: set[ChatPlace] = set()
         while await self._open() == current:
@@ -210,7 +210,7 @@ class CatchUp:
                 return []
             messages = (await self._store.outbox.state(self._surface, run.id)).messages
             refs = [ref for name, ref in messages.items() if name == MOVED or is_direct(name, question.id)]
-            direct = [Posted.decode(ref) for ref in refs]
+            direct = [MessageRef.decode(ref) for ref in refs]
             stays = lives_here and MOVED not in messages
             here = [ChatPlace.decode(run.place, self._surface)] if stays else []
         except (NotFound, UnreadableRecord):
@@ -228,8 +228,8 @@ class CatchUp:
                 reply = await reply_of(self._router.missed(message))
             await self._ack_handler.follow_up(InboundRequest(message.key, message.reply_to), reply)
 
-    def _position_key(self, current: Round) -> str:
+    def _position_key(self, current: CatchUpRound) -> str:
         return f"{self._round_key}:{current.id}:after"
 
-    def _done_key(self, current: Round) -> str:
+    def _done_key(self, current: CatchUpRound) -> str:
         return f"{self._round_key}:{current.id}:done"

@@ -16,11 +16,9 @@ from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.locales import Locale
 from bot.core.people import names_of
-from bot.core.ports import KeyValueStore, Store
+from bot.core.ports import Clock, KeyValueStore, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.inbound.crew_lists import CrewLists
-from bot.surfaces.chat.inbound.interactions import SILENT, Reply, ReplyTarget, said
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
     Cancel,
@@ -36,16 +34,17 @@ from bot.surfaces.chat.inbound.parser import (
     nearest,
     parse,
 )
-from bot.surfaces.chat.inbound.ports import ActorResolver
+from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, Reply, ReplyTarget, text_reply
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.listings import runs_of, waiting_for
-from bot.surfaces.chat.message_keys import untold_in
+from bot.surfaces.chat.message_keys import notification_failures
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.rendering import run_card
 from bot.surfaces.chat.wording import identities, private_messages, sentences
+from bot.surfaces.chat.wording.crew_list import CrewLists
 
 MAX_LISTED_RUNS = 10
 
@@ -68,16 +67,17 @@ class CommandContext:
 class ConsoleLinks:
     """Makes private links that open the console at `url` as the person who asked."""
 
-    def __init__(self, key_values: KeyValueStore, url: str, secret: str) -> None:
+    def __init__(self, key_values: KeyValueStore, clock: Clock, url: str, secret: str) -> None:
         self._key_values = key_values
+        self._clock = clock
         self._url = url
         self._secret = secret
 
     async def open(self, person: Actor) -> Reply:
         """A link for this person alone: the same one until it was used. Raises StoreUnavailable."""
         if person.membership is not Membership.MEMBER:
-            return said(sentences.CONSOLE_FOR_MEMBERS)
-        token, seconds = await sessions.offer_link(self._key_values, person, self._secret)
+            return text_reply(sentences.CONSOLE_FOR_MEMBERS)
+        token, seconds = await sessions.offer_link(self._key_values, self._clock, person, self._secret)
         link = f"{self._url}{sessions.LINK_PATH}{token}"
         minutes = math.ceil(seconds / 60)
         local = self._url.startswith(("http://127.", "http://[::1]"))
@@ -147,7 +147,7 @@ class CommandHandlers:
     async def _start(self, context: CommandContext, command: Start) -> Reply:
         crews = await self._store.catalogue.crews()
         if not crews and not await self._store.catalogue.problems(starting=True):
-            return Reply(say=private_messages.words(str(NoWorker())))
+            return text_reply(str(NoWorker()))
         if not command.crew:
             return await self._list(context.actor)
         crew = next(
@@ -159,7 +159,7 @@ class CommandHandlers:
             starting.check_can_start(crew, context.actor)
             return await self._begin(context, crew, given(crew, command.rest))
         except Refused as refused:
-            return Reply(say=private_messages.words(str(refused)))
+            return text_reply(str(refused))
         except InvalidInputs as wrong:
             return Reply(say=private_messages.problems(crew, wrong.problems, self._limits))
 
@@ -167,7 +167,7 @@ class CommandHandlers:
         """Why there is no crew of this name, or which one may be meant."""
         problem = problem_of(name, await self._store.catalogue.problems(starting=True))
         if problem is not None and actor.membership is Membership.MEMBER:
-            return Reply(say=private_messages.explained((Untrusted(f"{problem.name}: {problem.sentence}"),)))
+            return text_reply(Untrusted(f"{problem.name}: {problem.sentence}"))
         return _did_you_mean(sentences.no_such_crew(name), name, await self._known_to(actor))
 
     async def _begin(self, context: CommandContext, crew: Crew, values: dict[str, JsonValue]) -> Reply:
@@ -227,7 +227,7 @@ class CommandHandlers:
         note = "" if run.status.over else (await run_card(self._store, run)).note
         return Reply(
             say=private_messages.run_state(
-                run, asked, paused, self._platform, waits.get(run.id), untold_in(messages), note
+                run, asked, paused, self._platform, waits.get(run.id), notification_failures(messages), note
             )
         )
 
@@ -246,7 +246,7 @@ class CommandHandlers:
         try:
             run = await self._store.runs.cancel(run_id, actor)
         except NotFound:
-            return Reply(say=private_messages.words(sentences.RUN_GONE))
+            return text_reply(sentences.RUN_GONE)
         except Refused as refused:
             return Reply(say=await self._why_not(run_id, refused))
         return SILENT if silent else Reply(say=private_messages.cancelled(run))
@@ -266,10 +266,10 @@ class CommandHandlers:
         directory = self._store.directory
         try:
             if code:
-                return Reply(say=identities.confirm(code, await directory.bearer(code, actor)))
+                return Reply(say=identities.confirm(code, await directory.code_owner(code, actor)))
             new = await directory.new_code(actor)
         except Refused as refused:
-            return Reply(say=private_messages.words(str(refused)))
+            return text_reply(str(refused))
         return Reply(say=identities.code(new, await directory.identities(actor)))
 
     async def link(self, code: str, actor: Actor) -> Reply:
@@ -277,7 +277,7 @@ class CommandHandlers:
         try:
             return Reply(say=identities.linked(await self._store.directory.redeem(code, actor)))
         except Refused as refused:
-            return Reply(say=private_messages.words(str(refused)))
+            return text_reply(str(refused))
 
     async def unlink(self, principal: str, actor: Actor) -> Reply:
         """Remove one of this person's identities."""
@@ -299,7 +299,7 @@ class CommandHandlers:
             return found[0]
         if found:
             return Reply(say=private_messages.ambiguous(found, self._platform))
-        return Reply(say=private_messages.words(sentences.no_such_run(prefix)))
+        return text_reply(sentences.no_such_run(prefix))
 
     async def _known_to(self, actor: Actor) -> dict[str, Crew]:
         """The crews that this person may start: of others, guests are not told the names."""

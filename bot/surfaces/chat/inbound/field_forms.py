@@ -21,25 +21,21 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.form_drafts import FormDrafts
-from bot.surfaces.chat.inbound.form_files import FormFiles
-from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
-from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.inbound.starting import Draft, RunStarter, filling
-from bot.surfaces.chat.messages import Form, Limits, Message, Paragraph
+from bot.surfaces.chat.inbound.form_values import FormDrafts, FormFiles
+from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, FormSubmission, Reply
+from bot.surfaces.chat.inbound.starting import Draft, RunStarter, form_state
+from bot.surfaces.chat.messages import Button, Form, Limits, Message, Paragraph
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
     answer_messages,
-    fields,
-    form_steps,
+    field_forms,
     private_messages,
     question_forms,
     sentences,
     unsent,
 )
-from bot.surfaces.chat.wording.form_steps import Filling, step_of
+from bot.surfaces.chat.wording.field_forms import FormState, shown_step
 
 MAX_ERROR_LENGTH = 150
 CALLBACKS = frozenset({actions.START, actions.FORM})
@@ -48,17 +44,17 @@ CALLBACKS = frozenset({actions.START, actions.FORM})
 Values = Mapping[str, JsonValue]
 
 
-class Session(Protocol):
+class FormSession(Protocol):
     """One person's form."""
 
     @property
-    def filling(self) -> Filling: ...
+    def state(self) -> FormState: ...
 
     @property
     def actor(self) -> Actor:
         """Whose form it is."""
 
-    def form(self, shown: Filling) -> Form:
+    def form(self, shown: FormState) -> Form:
         """A step of the form."""
 
     async def save(self, values: Values) -> None:
@@ -99,18 +95,15 @@ class FieldForms:
         if isinstance(found, Reply):
             return found
         session = await self._question(found, target, actor, await self._people.locale(user))
-        return Reply(form=session.form(session.filling))
+        return Reply(form=session.form(session.state))
 
     async def submit(self, sent: FormSubmission) -> Reply:
         """A step was submitted: what is wrong in it, the next step, or the end."""
-        session = await self._session(sent)
-        if isinstance(session, Reply):
-            return session
-        sent, unread = await self._files.received(session.filling.group, sent, session.actor)
-        values = await _keep(session, sent)
-        if (ended := await session.ended(values, sent.key)) is not None:
-            return ended
-        shown = replace(session.filling, values=values)
+        received = await self._received(sent)
+        if isinstance(received, Reply):
+            return received
+        session, values, unread = received
+        shown = replace(session.state, values=values)
         try:
             _check_read(unread)
             if shown.is_last:
@@ -135,29 +128,26 @@ class FieldForms:
             return SILENT
         values = await _keep(session, sent)
         ended = await session.ended(values, sent.key)
-        has_text = bool(unsent.typed(session.filling.fields, values))
-        if ended is None or ended.instead is None or not has_text:
+        has_text = bool(unsent.typed(session.state.fields, values))
+        if ended is None or ended.fallback is None or not has_text:
             return SILENT
-        return Reply(say=await ended.instead())
+        return Reply(say=await ended.fallback())
 
     async def turn(self, sent: FormSubmission, steps: int) -> Reply:
         """Show the step that is so many steps further, or back, with what was filled in there."""
-        session = await self._session(sent)
-        if isinstance(session, Reply):
-            return session
-        sent, _ = await self._files.received(session.filling.group, sent, session.actor)
-        values = await _keep(session, sent)
-        if (ended := await session.ended(values, sent.key)) is not None:
-            return ended
-        step = min(max(session.filling.step + steps, 0), session.filling.steps - 1)
-        return Reply(form=session.form(replace(session.filling, values=values, step=step)))
+        received = await self._received(sent)
+        if isinstance(received, Reply):
+            return received
+        session, values, _ = received
+        step = min(max(session.state.step + steps, 0), session.state.steps - 1)
+        return Reply(form=session.form(replace(session.state, values=values, step=step)))
 
     async def shown(self, sent: FormSubmission) -> Form:
         """The step that was submitted; an empty form if it is not this person's, or not there any more."""
         session = await self._session(sent)
         if isinstance(session, Reply):
             return Form(sentences.NOT_COUNTED, (Paragraph((sentences.NOTHING_DONE,)),))
-        return session.form(session.filling)
+        return session.form(session.state)
 
     async def unsent(self, target: Target, actor: Actor) -> Reply | None:
         """What this person had filled in when somebody else was first; None if there is nothing."""
@@ -165,7 +155,7 @@ class FieldForms:
         if question is None or question.open or question.kind is not QuestionKind.FORM:
             return None
         session = await self._question(question, target, actor, Locale())
-        values = session.filling.values
+        values = session.state.values
         return await session.ended(values, "") if unsent.typed(question.form, values) else None
 
     async def wrong(self, sent: FormSubmission, why: tuple[str, ...]) -> Message:
@@ -174,7 +164,17 @@ class FieldForms:
         again = None if isinstance(session, Reply) else session.reopening()
         return unsent.wrong(why, "", self._limits, again)
 
-    async def _session(self, sent: FormSubmission) -> Session | Reply:
+    async def _received(self, sent: FormSubmission) -> tuple[FormSession, Values, Mapping[str, str]] | Reply:
+        """A form with what was filled in, which the draft has now, and why files of it can't be read."""
+        session = await self._session(sent)
+        if isinstance(session, Reply):
+            return session
+        read, unread = await self._files.received(session.state.group, sent, session.actor)
+        values = await _keep(session, read)
+        ended = await session.ended(values, read.key)
+        return ended if ended is not None else (session, values, unread)
+
+    async def _session(self, sent: FormSubmission) -> FormSession | Reply:
         try:
             target = Target.decode(sent.metadata)
         except ValueError:
@@ -192,12 +192,12 @@ class FieldForms:
         self, question: Question, target: Target, actor: Actor, locale: Locale
     ) -> QuestionForm:
         values = await self._drafts.of(question.id, actor)
-        filled = Filling(question.form, values, locale, step_of(target))
+        filled = FormState(question.form, values, locale, shown_step(target))
         return QuestionForm(self._answers, self._drafts, question, target, actor, self._limits, filled)
 
     async def _start(
         self, sent: FormSubmission, target: Target, actor: Actor, locale: Locale
-    ) -> Session | Reply:
+    ) -> FormSession | Reply:
         found = await self._starter.draft(target.run_id)
         if found is None:
             return _whole(sentences.FORM_EXPIRED)
@@ -205,7 +205,7 @@ class FieldForms:
         if not draft.is_of(actor):
             return _whole(sentences.FORM_OF_ANOTHER)
         return StartForm(
-            self._starter, sent, draft, crew, actor, filling(draft, crew, locale, step_of(target))
+            self._starter, sent, draft, crew, actor, form_state(draft, crew, locale, shown_step(target))
         )
 
 
@@ -218,16 +218,16 @@ class StartForm:
     draft: Draft
     crew: Crew
     actor: Actor
-    filling: Filling
+    state: FormState
 
-    def form(self, shown: Filling) -> Form:
+    def form(self, shown: FormState) -> Form:
         return self.starter.form(self.draft, self.crew, shown)
 
     async def save(self, values: Values) -> None:
         await self.starter.save(self._with(values))
 
     async def finish(self, values: Values, key: str) -> Reply:  # noqa: ARG002 - the draft names the start
-        run = await self.starter.start(self._with(values), self.crew, self.actor, self.filling.locale)
+        run = await self.starter.start(self._with(values), self.crew, self.actor, self.state.locale)
         asked_in = replace(self.sent.reply_to, channel=self.draft.channel, thread=self.draft.thread)
         return Reply(watch=lambda: self.starter.watch(run, asked_in))
 
@@ -252,11 +252,11 @@ class QuestionForm:
     target: Target
     actor: Actor
     limits: Limits
-    filling: Filling
+    state: FormState
 
-    def form(self, shown: Filling) -> Form:
+    def form(self, shown: FormState) -> Form:
         asked = self.question.model_copy(update={"digest": self.target.digest or self.question.digest})
-        return form_steps.question_form(asked, shown, self.limits)
+        return field_forms.question_form(asked, shown, self.limits)
 
     async def save(self, values: Values) -> None:
         if not self._is_mine(self.question):
@@ -264,7 +264,7 @@ class QuestionForm:
 
     async def finish(self, values: Values, key: str) -> Reply:
         """Send it. Whether this person may answer is checked by the store."""
-        read = core_forms.validate(self.question.form, values, strict=False, locale=self.filling.locale)
+        read = core_forms.validate(self.question.form, values, strict=False, locale=self.state.locale)
         # Null: it was left empty, so its default doesn't count.
         return await self._send({each.name: read.get(each.name) for each in self.question.form}, values, key)
 
@@ -292,10 +292,10 @@ class QuestionForm:
         text = unsent.typed(self.question.form, typed)
         everything = unsent.everything(Target(self.question.run_id, self.question.id))
 
-        async def instead() -> Message:
+        async def fallback() -> Message:
             return unsent.message(why, text, self.limits, everything)
 
-        return Reply(form=unsent.window(why, text, self.limits), instead=instead)
+        return Reply(form=unsent.window(why, text, self.limits), fallback=fallback)
 
     def _refusal(self, ruling: Ruling) -> str:
         settled = ruling.question.outcome if ruling.question is not None else None
@@ -310,17 +310,17 @@ class QuestionForm:
         return by is not None and by.principal == self.actor.principal
 
 
-async def _keep(session: Session, sent: FormSubmission) -> Values:
+async def _keep(session: FormSession, sent: FormSubmission) -> Values:
     """What was filled in so far, which the draft has now, too."""
-    values = _with(session.filling, sent)
+    values = _with(session.state, sent)
     await session.save(values)
     return values
 
 
-def _with(before: Filling, sent: FormSubmission) -> dict[str, JsonValue]:
+def _with(before: FormState, sent: FormSubmission) -> dict[str, JsonValue]:
     """What was filled in before, and what the form holds now."""
     present = [field for field in before.group if actions.input_field(field.name) in sent.values]
-    now = fields.submitted(present, sent.values, before.locale)
+    now = field_forms.submitted(present, sent.values, before.locale)
     # A field for a file is empty again whenever it is shown: what was uploaded stays.
     kept = {each.name for each in present if each.type is FieldType.FILE and not fits(each, now[each.name])}
     return {**before.values, **{name: value for name, value in now.items() if name not in kept}}
@@ -332,18 +332,18 @@ def _check_read(unread: Mapping[str, str]) -> None:
         raise InvalidValues(dict(unread))
 
 
-def _check(shown: Filling) -> None:
+def _check(shown: FormState) -> None:
     """Raises InvalidValues for the fields of this step."""
     names = {field.name for field in shown.group}
     given = {name: value for name, value in shown.values.items() if name in names}
     core_forms.validate(shown.group, given, strict=False, locale=shown.locale)
 
 
-def _wrong_at(session: Session, shown: Filling, problems: Mapping[str, str]) -> Reply:
+def _wrong_at(session: FormSession, shown: FormState, problems: Mapping[str, str]) -> Reply:
     """What is wrong, at its fields; where those are in another step, that step."""
-    if here := fields.errors(shown.group, problems):
+    if here := field_forms.errors(shown.group, problems):
         return Reply(errors=here)
-    if fields.errors(shown.fields, problems):
+    if field_forms.errors(shown.fields, problems):
         return Reply(form=session.form(shown.at_first_of(problems)))
     return _whole("; ".join(f"{name}: {why}" for name, why in problems.items()))
 

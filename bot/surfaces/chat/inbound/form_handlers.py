@@ -10,14 +10,12 @@ from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import Input
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.decisions import Decisions
+from bot.surfaces.chat.inbound.decision_forms import DecisionForms
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
-from bot.surfaces.chat.inbound.form_drafts import FormDrafts
-from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Reply
-from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.messages import Form, Message, said
+from bot.surfaces.chat.inbound.form_values import FormDrafts
+from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, FormSubmission, Reply
+from bot.surfaces.chat.messages import Form, Input, Message, text_message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import question_forms, sentences, unsent
 
@@ -31,13 +29,13 @@ class FormHandlers:
         store: Store,
         people: ActorResolver,
         answers: Answers,
-        decisions: Decisions,
+        decision_forms: DecisionForms,
         fields: FieldForms,
     ) -> None:
         self._limits = platform.limits
         self._drafts = FormDrafts(platform.surface, store.key_values)
         self._store = store
-        self._decisions = decisions
+        self._decision_forms = decision_forms
         self._people = people
         self._answers = answers
         self._fields = fields
@@ -45,12 +43,12 @@ class FormHandlers:
     async def handle(self, sent: FormSubmission) -> Reply:
         """What a submission results in."""
         reply = await self._handled(sent)
-        if not reply.errors or reply.instead is not None:
+        if not reply.errors or reply.fallback is not None:
             return reply
-        return replace(reply, instead=lambda: self._instead(sent, reply.errors))
+        return replace(reply, fallback=lambda: self._fallback(sent, reply.errors))
 
-    async def _instead(self, sent: FormSubmission, errors: Mapping[str, str]) -> Message:
-        """What is wrong and what was filled in, for who has no form in front of them any more."""
+    async def _fallback(self, sent: FormSubmission, errors: Mapping[str, str]) -> Message:
+        """The errors and the values of a form that its user has closed."""
         why = tuple(errors.values())
         try:
             if sent.callback in CALLBACKS:
@@ -68,7 +66,7 @@ class FormHandlers:
                     return await self._reply(sent)
                 case actions.EDIT | actions.REJECT:
                     actor = await self._people.actor(sent.reply_to.user, sent.installation)
-                    return await self._decisions.submit(sent, actor)
+                    return await self._decision_forms.submit(sent, actor)
                 case callback:
                     return await self._fields.submit(sent) if callback in CALLBACKS else SILENT
         except StoreUnavailable:
@@ -79,7 +77,8 @@ class FormHandlers:
     async def filled(self, sent: FormSubmission, errors: Mapping[str, str]) -> Form | None:
         """The form with what was filled in and what is wrong, for platforms that don't keep it open.
 
-        None where it can no longer be made. Raises StoreUnavailable.
+        It stays about what it was about: sent again, it is as stale as before. None where it can no longer be
+        made. Raises StoreUnavailable.
         """
         if sent.callback in CALLBACKS:
             return question_forms.filled(await self._fields.shown(sent), sent.values, errors)
@@ -88,10 +87,12 @@ class FormHandlers:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
             return None
-        if sent.callback not in {actions.EDIT, actions.REJECT}:
-            return question_forms.filled(question_forms.reply_form(question), sent.values, errors)
-        form = self._decisions.form(sent.callback, question)
-        return question_forms.filled(form, sent.values, errors) if form is not None else None
+        form: Form | None = question_forms.reply_form(question)
+        if sent.callback in {actions.EDIT, actions.REJECT}:
+            form = self._decision_forms.form(sent.callback, question)
+        if form is None:
+            return None
+        return replace(question_forms.filled(form, sent.values, errors), metadata=sent.metadata)
 
     async def open(self, target: Target, actor: Actor, user: str) -> Reply:
         """The form of a question, for who may answer it."""
@@ -130,7 +131,9 @@ class FormHandlers:
         reply = await self._fields.turn(sent, steps)
         if not reply.errors:
             return reply
-        return Reply(form=question_forms.told(sentences.NOT_COUNTED, said(" ".join(reply.errors.values()))))
+        return Reply(
+            form=question_forms.told(sentences.NOT_COUNTED, text_message(" ".join(reply.errors.values())))
+        )
 
     async def _reply(self, sent: FormSubmission) -> Reply:
         """An answer in words. Whether this person may answer is checked again, by the store."""
@@ -143,7 +146,7 @@ class FormHandlers:
 
 
 def _draft(callback: str, metadata: str) -> str:
-    """What the draft of an answer is called. Raises ValueError.
+    """The name of an answer's draft. Raises ValueError.
 
     An edited question has another digest, and with it a draft of its own.
     """

@@ -161,8 +161,8 @@ def given(crew: Crew, rest: str) -> dict[str, JsonValue]:
     """The inputs in the words after a crew's name: `key=value` pairs, free text as its main input.
 
     Before the free text every pair counts, so that a misspelt name is noticed; in it, only known names do.
-    Raises InvalidInputs for free text that the crew has no place for, for an input given twice, and for a
-    quotation that is opened and not closed.
+    Raises InvalidInputs for free text that the crew has no place for, for an input given twice, for a space
+    between = and a value, and for a quotation that is opened and not closed.
     """
     names = {field.name for field in crew.inputs}
     return inputs.gather(_pieces(_Text(rest), names), crew.main_input, _unquoted)
@@ -233,13 +233,16 @@ def _value(text: _Text, at: int, name: str) -> tuple[str, int]:
     if quoted is not None:
         return quoted
     word, end = text.word(at)
+    if not word and text.skip_space(at) < len(text.typed):
+        raise InvalidInputs({name: f'has no value: write it directly after the =, or {name}="" for nothing'})
     if word and word[0] in _CLOSES:
         raise InvalidInputs({name: _unclosed(word[0])})
     return word, end
 
 
 def _unclosed(mark: str) -> str:
-    return f"has a quotation that is opened with {mark} and not closed: end it with {_CLOSES[mark][-1]}"
+    closing = mark if mark in _CLOSES[mark] else _CLOSES[mark][-1]
+    return f"has a quotation that is opened with {mark} and not closed: end it with {closing}"
 
 
 def _unquoted(typed: str) -> str:

@@ -16,12 +16,11 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
-from bot.surfaces.chat.inbound.decisions import Decisions
+from bot.surfaces.chat.inbound.decision_forms import DecisionForms
 from bot.surfaces.chat.inbound.form_handlers import FormHandlers
-from bot.surfaces.chat.inbound.interactions import SILENT, Press, Reply
-from bot.surfaces.chat.inbound.ports import ActorResolver, Orphans
+from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, Orphans, Press, Reply, text_reply
 from bot.surfaces.chat.inbound.replies import Replies
-from bot.surfaces.chat.inbound.starting import RunStarter, filling
+from bot.surfaces.chat.inbound.starting import RunStarter, form_state
 from bot.surfaces.chat.messages import Limits
 from bot.surfaces.chat.rendering import offload
 from bot.surfaces.chat.wording import private_messages, question_forms, sentences
@@ -36,7 +35,7 @@ class PressHandlers:
     store: Store
     people: ActorResolver
     answers: Answers
-    decisions: Decisions
+    decision_forms: DecisionForms
     orphans: Orphans
     replies: Replies
     commands: CommandHandlers
@@ -107,13 +106,13 @@ class PressHandlers:
     async def _open_unsent(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Show all that this person had filled in when somebody else was first."""
         kept = await self.forms.unsent(target, actor)
-        return kept or Reply(say=private_messages.words(sentences.UNSENT_GONE))
+        return kept or text_reply(sentences.UNSENT_GONE)
 
     async def _open_decision(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for a reason or an edit, for who may decide."""
         await self._adopt(press, target)
         callback = actions.EDIT if press.action == actions.OPEN_EDIT else actions.REJECT
-        reply = await self.decisions.open(callback, target, actor)
+        reply = await self.decision_forms.open(callback, target, actor)
         if reply.form is not None:
             reply = replace(reply, form=await self.forms.with_draft(reply.form, actor))
         return self._in_form(press, target, reply)
@@ -129,28 +128,28 @@ class PressHandlers:
     async def _ticked(self, press: Press, _target: Target, actor: Actor) -> Reply:
         """Decide everything that is ticked."""
         action = Action.APPROVE if press.action == actions.APPROVE_TICKED else Action.REJECT
-        return await self.decisions.ticked(press, action, actor)
+        return await self.answers.ticked(press, action, actor)
 
     async def _open_full(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Show all of a question, to who may decide it or sees its beginning already."""
         found = await self._read(target)
         if found is None:
-            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
+            return text_reply(sentences.QUESTION_GONE)
         run, question = found
         if not can_decide(actor, question.policy) and not _sees(press, run, actor):
-            return Reply(say=private_messages.words(sentences.QUESTION_HIDDEN))
+            return text_reply(sentences.QUESTION_HIDDEN)
         size = len(question.prompt) + len(question.context)
         form = await offload(lambda: question_forms.full_text(run, question, self.limits), size)
         complete = await offload(lambda: question_forms.is_complete(run, question, self.limits), size)
         return Reply(form=form, then=lambda: self._opened(question, actor) if complete else nothing())
 
     async def _opened(self, question: Question, actor: Actor) -> None:
-        """Record that this person had all of it before them."""
-        await self.store.questions.opened(question.run_id, question.id, actor, question.digest)
+        """Record that this person opened all of it."""
+        await self.store.questions.record_opened(question.run_id, question.id, actor, question.digest)
 
-    async def _which(self, press: Press, target: Target, actor: Actor) -> Reply:
+    async def _which(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
-        return await self.replies.pass_on(target, actor, press.reply_to.channel)
+        return await self.replies.pass_on(target, actor)
 
     async def _read(self, target: Target) -> tuple[Run, Question] | None:
         try:
@@ -165,13 +164,13 @@ class PressHandlers:
         """Open the form for what a crew still needs, for who wanted to start it."""
         found = await self.starter.draft(target.run_id)
         if found is None:
-            return Reply(say=private_messages.words(sentences.START_EXPIRED))
+            return text_reply(sentences.START_EXPIRED)
         draft, crew = found
         if not draft.is_of(actor):
-            return Reply(say=private_messages.words(sentences.FORM_OF_ANOTHER))
+            return text_reply(sentences.FORM_OF_ANOTHER)
         starting.check_can_start(crew, actor)
         locale = await self.people.locale(press.reply_to.user)
-        return Reply(form=self.starter.form(draft, crew, filling(draft, crew, locale)))
+        return Reply(form=self.starter.form(draft, crew, form_state(draft, crew, locale)))
 
     async def _turn(self, press: Press, _target: Target, _actor: Actor) -> Reply:
         """Show another step of the form that was pressed in."""
@@ -188,9 +187,9 @@ class PressHandlers:
         try:
             run = await self.store.runs.get(target.run_id)
         except NotFound:
-            return Reply(say=private_messages.words(sentences.RUN_GONE))
+            return text_reply(sentences.RUN_GONE)
         if not can_view(run, actor, press.reply_to.channel):
-            return Reply(say=private_messages.words(sentences.RUN_HIDDEN))
+            return text_reply(sentences.RUN_HIDDEN)
         return await self.commands.describe(run)
 
     async def _pick_cancel(self, _press: Press, target: Target, actor: Actor) -> Reply:
@@ -222,14 +221,14 @@ class PressHandlers:
     def _refused(self, press: Press, target: Target, reply: Reply) -> Reply:
         """A settled question that could be pressed on: its message still has to show the outcome."""
         posted = press.message
-        if (reply.say is None and reply.instead is None) or posted is None:
+        if (reply.say is None and reply.fallback is None) or posted is None:
             return reply
         show = self.orphans.show_outcome
         return replace(reply, then=lambda: show(target.run_id, target.question_id, posted))
 
 
 def decision(action: str, target: Target) -> tuple[Action, str | None]:
-    """What a button of a question says: the action, and the option that was chosen."""
+    """The action of a question's button, and the option that was chosen."""
     match action:
         case actions.ANSWER_APPROVE:
             return Action.APPROVE, None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bot.core.actor import Actor
 from bot.core.errors import NotFound
@@ -13,18 +16,21 @@ from bot.core.run import Run
 from bot.core.text import says_nothing
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
-from bot.surfaces.chat.inbound.ports import ActorResolver
+from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, IncomingMessage, Reply, text_reply
 from bot.surfaces.chat.lines import Line
-from bot.surfaces.chat.message_keys import Posted, questions_at
-from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import Capabilities, Unrecognised
-from bot.surfaces.chat.wording import answer_messages, private_messages, sentences
+from bot.surfaces.chat.message_keys import questions_at, questions_shown
+from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.platform import Capabilities, ProfileUnavailable
+from bot.surfaces.chat.wording import answer_messages, sentences
 
 DAY_S = 24 * 3600.0
 FIRST_REPLY_TTL_S = 30 * DAY_S
 ROUTE_TTL_S = 7 * DAY_S
 """How long it is remembered which question a message answers, and the words that wait for a choice."""
+REFUSED_TTL_S = 90 * DAY_S
+"""How long it is remembered that a message did not count: threads are read again after each gap."""
+LOOKS_FOR_POSTED, LOOK_INTERVAL_S = 20, 0.1
+"""How often it is looked whether a question's message is recorded by now: whoever posts it does that next."""
 CLOCK_SKEW_MS = 2000
 """The platform's clock may be this far behind the store's: a reply is later than its question."""
 
@@ -51,20 +57,23 @@ class Replies:
     async def handle(self, message: IncomingMessage) -> Reply:
         """Take it as an answer, ask which question is meant, explain, or leave people to their talk."""
         runs = await self.runs_here(message)
-        if not runs:
+        if not runs or await self._store.key_values.get(_refusal(message)):
             return SILENT
         asked = await self._asked(runs, message)
         first = await self._is_first(message, asked)
         if message.names_others and (not first or message.speaks_to_others):
-            return await self._not_taken(message, asked)
+            return await self._not_taken(message, asked, "talk", sentences.NOT_TAKEN_AS_ANSWER)
         words = message.answer_text(await self._people.names(message.mentioned - {message.app_user}))
         if says_nothing(words):
-            return SILENT
+            if not message.attached:
+                return SILENT
+            return await self._not_taken(message, asked, "file", sentences.FILE_IS_NO_ANSWER)
+        words = _with_names(words, message.attached)
         actor = await self._people.actor(message.reply_to.user, message.installation)
         if message.quoted and asked:
             asked, others = await self._quoted(asked, message), asked
             if not asked:
-                return _quoted_something_else(others, actor)
+                return await self._refused(message, _quoted_something_else(others, actor))
         return await self._take(runs, asked, message, words, actor)
 
     async def _take(
@@ -78,26 +87,28 @@ class Replies:
             case _:
                 return await self._ask_which(message, words, asked, actor)
 
-    async def pass_on(self, target: Target, actor: Actor, channel: str) -> Reply:
+    async def pass_on(self, target: Target, actor: Actor) -> Reply:
         """The person said which question their message, `target.option_id`, was for."""
-        key = f"{self._surface}:{actor.tenant}:message:{channel}:{target.option_id}"
-        kept = await self._store.key_values.get(f"{key}:words")
-        said = json.loads(kept) if kept else None
-        if said is None or said["user"] != actor.user_id:
-            return Reply(say=private_messages.words(sentences.REPLY_FORGOTTEN))
+        kept = await self._store.key_values.get(self._words_of(actor, target.option_id))
+        if kept is None:
+            return text_reply(sentences.REPLY_FORGOTTEN)
+        said = json.loads(kept)
+        key = said["key"]
         try:
             question = await self._store.questions.get(target.run_id, target.question_id)
         except NotFound:
-            return Reply(say=private_messages.words(sentences.QUESTION_GONE))
+            return text_reply(sentences.QUESTION_GONE)
         if await self._routed(key, question) != _route(question):
-            return Reply(say=private_messages.words(sentences.REPLY_USED))
+            return text_reply(sentences.REPLY_USED)
         why = await self._answers.in_thread(question, said["words"], actor, key=key)
-        return Reply(
-            say=private_messages.explained(why) if why else private_messages.words(sentences.REPLY_PASSED_ON)
-        )
+        return text_reply(*why) if why else text_reply(sentences.REPLY_PASSED_ON)
 
     async def _asked(self, runs: list[Run], message: IncomingMessage) -> list[Asked]:
-        """The open questions of the thread; if this message arrived before, the one it was taken for."""
+        """The questions that the thread had shown and that were open when this was written.
+
+        If the message arrived before, the one it was taken for. None if all of them are settled by now. If
+        only some are, those are among them: the words may have been meant for these.
+        """
         if routed := await self._store.key_values.get(f"{message.key}:question"):
             run_id, question_id = routed.split()
             return [
@@ -105,18 +116,50 @@ class Replies:
                 for run in runs
                 if run.id == run_id
             ]
-        at_ms = message.sent_at * 1000 + CLOCK_SKEW_MS
-        found = [
-            (run, each)
+        asked = [
+            (run, question)
             for run in runs
-            if not run.status.over
-            for each in await self._store.questions.list(run.id)
+            if not _ended_before(run.finished_at, message)
+            for question in await self._seen(run, message)
         ]
-        return [(run, question) for run, question in found if question.open and question.created_at <= at_ms]
+        return asked if any(question.open for _, question in asked) else []
+
+    async def _seen(self, run: Run, message: IncomingMessage) -> list[Question]:
+        """A run's questions that were open when its writer may have seen them.
+
+        Words don't answer what nobody was shown.
+        """
+        asked = [
+            each
+            for each in await self._store.questions.list(run.id)
+            if not _ended_before(each.settled_at, message)
+        ]
+        if not asked:
+            return []
+        shown = await self._shown(run, message, lambda posted: message.follows(posted) is not False)
+        certain = await self._shown(run, message, lambda posted: message.follows(posted) is True)
+        # Where ids tell which message was first, no clock has to.
+        at_ms = message.sent_at * 1000 + CLOCK_SKEW_MS
+        found = [each for each in asked if each.id in certain or each.created_at <= at_ms]
+        if not found:
+            return []
+        looks = LOOKS_FOR_POSTED
+        while shown.isdisjoint(each.id for each in found) and looks:
+            # Posted, and recorded in a moment; where ids don't tell that it was before, it may not have been.
+            looks -= 1
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            shown = await self._shown(run, message, lambda posted: message.follows(posted) is True)
+        return [each for each in found if each.id in shown]
+
+    async def _shown(
+        self, run: Run, message: IncomingMessage, is_earlier: Callable[[str], bool]
+    ) -> frozenset[str]:
+        names = (await self._store.outbox.state(self._surface, run.id)).messages
+        return questions_shown(names, message.reply_to.channel, is_earlier)
 
     async def _quoted(self, asked: list[Asked], message: IncomingMessage) -> list[Asked]:
         """Those of them whose message is quoted."""
-        quoted = [Posted(message.reply_to.channel, each) for each in message.quoted]
+        quoted = [MessageRef(message.reply_to.channel, each) for each in message.quoted]
         meant: set[str] = set()
         for run_id in {run.id for run, _ in asked}:
             names = (await self._store.outbox.state(self._surface, run_id)).messages
@@ -134,16 +177,16 @@ class Replies:
         ]
         return any(message.sent_at <= float(first) for first in kept)
 
-    async def _not_taken(self, message: IncomingMessage, asked: list[Asked]) -> Reply:
-        """Talk between people. Who could have answered with it learns that it was not taken so."""
+    async def _not_taken(self, message: IncomingMessage, asked: list[Asked], what: str, why: str) -> Reply:
+        """Talk between people, a file. Who could have answered with it learns that it was not taken so."""
         try:
             actor = await self._people.actor(message.reply_to.user, message.installation)
-        except Unrecognised:
+        except ProfileUnavailable:
             return SILENT
-        theirs = [question for _, question in asked if can_decide(actor, question.policy)]
+        theirs = [each for _, each in asked if each.open and can_decide(actor, each.policy)]
         if not theirs:
             return SILENT
-        return await self._explain_once(f"{theirs[-1].id}:talk", actor, (sentences.NOT_TAKEN_AS_ANSWER,))
+        return await self._refuse(message, f"{theirs[-1].id}:{what}", actor, (why,))
 
     async def _answer(self, message: IncomingMessage, words: str, question: Question, actor: Actor) -> Reply:
         if can_decide(actor, question.policy):
@@ -155,9 +198,9 @@ class Replies:
             if question.kind is QuestionKind.FORM and question.open:
                 return Reply(say=answer_messages.fill_in_form(question))
         why = await self._answers.in_thread(question, words, actor, key=message.key)
-        if why == (sentences.SHOW_ALL_FIRST,):
-            return Reply(say=private_messages.explained(why))  # Each time: they meant to decide.
-        return await self._explain_once(question.id, actor, why) if why else SILENT
+        if why == (sentences.SHOW_ALL_FIRST,):  # Said each time: they meant to decide.
+            return await self._refused(message, text_reply(*why))
+        return await self._refuse(message, question.id, actor, why) if why else SILENT
 
     async def _routed(self, key: str, question: Question) -> str:
         """The route of a message: to this question, unless it has gone to another one already."""
@@ -166,12 +209,18 @@ class Replies:
     async def _ask_which(
         self, message: IncomingMessage, words: str, asked: list[Asked], actor: Actor
     ) -> Reply:
-        theirs = [(run, question) for run, question in asked if can_decide(actor, question.policy)]
+        # Their groups are read anew: who joined one just now is asked, too, and nothing is guessed.
+        why_not = [await self._answers.why_not(question, actor) for _, question in asked]
+        theirs = [each for each, why in zip(asked, why_not, strict=True) if not why]
         if not theirs:
-            return await self._answer(message, words, asked[-1][1], actor)
-        kept = json.dumps({"user": actor.user_id, "words": words})
-        await self._store.key_values.set(f"{message.key}:words", kept, ROUTE_TTL_S)
+            return await self._refuse(message, asked[-1][1].id, actor, why_not[-1])
+        kept = json.dumps({"key": message.key, "words": words})
+        await self._store.key_values.set(self._words_of(actor, message.id), kept, ROUTE_TTL_S)
         return Reply(say=answer_messages.which(theirs, words, message.id, self._limits))
+
+    def _words_of(self, actor: Actor, message_id: str) -> str:
+        """The key of the words that wait for a choice, which may be made in another conversation."""
+        return f"{self._surface}:which:{actor.principal}:{message_id}"
 
     async def _nothing_asked(self, runs: list[Run], message: IncomingMessage, actor: Actor) -> Reply:
         """Late for a question, or for the run: said once, so that people can talk in the thread."""
@@ -179,13 +228,15 @@ class Replies:
             return SILENT
         active = [run for run in runs if not run.status.over]
         if not active:
-            return await self._explain_once(runs[-1].id, actor, answer_messages.run_is_over(runs[-1]))
-        settled = [
-            each for run in active for each in await self._store.questions.list(run.id) if not each.open
-        ]
+            return await self._refuse(message, runs[-1].id, actor, answer_messages.run_is_over(runs[-1]))
+        asked = [each for run in active for each in await self._store.questions.list(run.id)]
+        if theirs := [each for each in asked if each.open and can_decide(actor, each.policy)]:
+            return await self._refuse(message, f"{theirs[-1].id}:early", actor, (sentences.WRITTEN_BEFORE,))
+        settled = [each for each in asked if not each.open]
         if not settled:
             return SILENT
-        return await self._explain_once(settled[-1].id, actor, answer_messages.already_settled(settled[-1]))
+        why = answer_messages.already_settled(settled[-1])
+        return await self._refuse(message, settled[-1].id, actor, why)
 
     async def _counted(self, runs: list[Run], message: IncomingMessage) -> bool:
         """Whether this message was an answer: it arrives again, after its route was forgotten."""
@@ -196,16 +247,46 @@ class Replies:
                     return True
         return False
 
-    async def _explain_once(self, about: str, actor: Actor, why: Line) -> Reply:
-        first = await self._store.key_values.once(f"{self._surface}:explained:{about}:{actor.principal}")
-        return Reply(say=private_messages.explained(why)) if first else SILENT
+    async def _refuse(self, message: IncomingMessage, about: str, actor: Actor, why: Line) -> Reply:
+        """These words did not count, and never will; why is said once to a person."""
+        first = await self._store.key_values.add(f"{self._surface}:explained:{about}:{actor.principal}")
+        return await self._refused(message, text_reply(*why) if first else SILENT)
+
+    async def _refused(self, message: IncomingMessage, reply: Reply) -> Reply:
+        """Remember that these words did not count, once their writer was told.
+
+        They are read again after a gap, or arrive again, when somebody else may decide or less is asked.
+        """
+        if reply == SILENT:
+            await self._remember_refusal(message)
+            return reply
+        return replace(reply, then=lambda: self._remember_refusal(message))
+
+    async def _remember_refusal(self, message: IncomingMessage) -> None:
+        await self._store.key_values.set(_refusal(message), "1", REFUSED_TTL_S)
+
+
+def _with_names(words: str, attached: Sequence[str]) -> str:
+    """What was said, with the names of attached files."""
+    files = ", ".join(filter(None, attached))
+    return f"{words}\nAttached: {files}" if files else words
 
 
 def _quoted_something_else(asked: list[Asked], actor: Actor) -> Reply:
-    """Who may decide something here learns that words about another message decide nothing."""
+    """Tell whoever may decide something here that words about another message decide nothing."""
     if not any(can_decide(actor, question.policy) for _, question in asked):
         return SILENT
-    return Reply(say=private_messages.words(sentences.QUOTED_SOMETHING_ELSE))
+    return text_reply(sentences.QUOTED_SOMETHING_ELSE)
+
+
+def _ended_before(at_ms: int | None, message: IncomingMessage) -> bool:
+    """Whether something had ended at this time (None: it has not) before the message was written."""
+    return at_ms is not None and at_ms <= message.sent_at * 1000
+
+
+def _refusal(message: IncomingMessage) -> str:
+    """The key under which it is remembered that a message did not count."""
+    return f"{message.key}:refused"
 
 
 def _route(question: Question) -> str:

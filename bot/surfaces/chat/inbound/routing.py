@@ -11,6 +11,7 @@ them is handled.
 | any other mention | `mention`: help |
 | a reply in a thread of ours | `message` |
 | on a platform that delivers each message once | `message_or_mention`, by the same rules |
+| a message is deleted | `deleted`: if it shows an open question, that is shown anew |
 | by the app itself, with buttons | `orphan`: it is adopted unless it is recorded |
 """
 
@@ -19,11 +20,17 @@ from __future__ import annotations
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, CommandHandlers
-from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage, Reply
 from bot.surfaces.chat.inbound.parser import is_command, looks_like_command
-from bot.surfaces.chat.inbound.ports import ActorResolver, Orphans
+from bot.surfaces.chat.inbound.ports import (
+    SILENT,
+    ActorResolver,
+    DeletedMessage,
+    IncomingMessage,
+    Orphans,
+    Reply,
+)
 from bot.surfaces.chat.inbound.replies import Replies
-from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.places import MessageRef
 
 HELP = "help"
 
@@ -82,14 +89,19 @@ class MessageRouter:
         target = message.own_target
         if target is None:
             return None
-        posted = Posted(message.reply_to.channel, message.id)
+        posted = MessageRef(message.reply_to.channel, message.id)
         return None if await self._orphans.is_recorded(target.run_id, posted) else self._adopt(target, posted)
+
+    async def deleted(self, gone: DeletedMessage) -> Reply:
+        """A message that somebody deleted: what it asked is shown anew."""
+        await self._orphans.show_anew(gone.tenant, MessageRef(gone.channel, gone.id), gone.thread)
+        return SILENT
 
     async def missed(self, message: IncomingMessage) -> Reply:
         """A message that was read in its thread's history."""
         return await (await self.orphan(message) or self.message(message))
 
-    async def _adopt(self, target: Target, posted: Posted) -> Reply:
+    async def _adopt(self, target: Target, posted: MessageRef) -> Reply:
         await self._orphans.adopt_unless_recorded_soon(target.run_id, target.question_id, posted)
         return SILENT
 

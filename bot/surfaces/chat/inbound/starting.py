@@ -10,24 +10,23 @@ from pydantic import Field, JsonValue
 from bot.core import ids, inputs, starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.feed import RECHECK_INTERVAL_S, Feed, run_topic
 from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value
-from bot.surfaces.chat.inbound.interactions import Reply, ReplyTarget
-from bot.surfaces.chat.inbound.ports import PrivateMessenger
+from bot.core.wakeups import RECHECK_INTERVAL_S, Wakeups, placed_topic, run_topic
+from bot.surfaces.chat.inbound.ports import PrivateMessenger, Reply, ReplyTarget
 from bot.surfaces.chat.message_keys import unplaced_notice
-from bot.surfaces.chat.messages import Form
+from bot.surfaces.chat.messages import Form, text_message
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
-from bot.surfaces.chat.wording import form_steps, private_messages
-from bot.surfaces.chat.wording.form_steps import Filling
+from bot.surfaces.chat.wording import field_forms, private_messages
+from bot.surfaces.chat.wording.field_forms import FormState
 
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
 """Twice as long as platforms let us answer a command in private."""
-FIRST_LOOK_S = 1.0
+FIRST_CHECK_DELAY_S = 1.0
 """Seconds until it is looked whether a thread was opened before anybody listened for that."""
 
 
@@ -55,11 +54,11 @@ class Draft(Value):
         return ids.run_id(self.key)
 
 
-def filling(draft: Draft, crew: Crew, locale: Locale, step: int = 0) -> Filling:
+def form_state(draft: Draft, crew: Crew, locale: Locale, step: int = 0) -> FormState:
     """How far a draft is, at a step of its form."""
     place = {name: at for at, name in enumerate(draft.order)}
     ordered = sorted(crew.inputs, key=lambda each: place.get(each.name, len(place)))
-    return Filling(tuple(ordered), draft.given, locale, step, early=True)
+    return FormState(tuple(ordered), draft.given, locale, step, early=True)
 
 
 def asking_order(crew: Crew, given: Mapping[str, JsonValue]) -> tuple[str, ...]:
@@ -72,11 +71,13 @@ def asking_order(crew: Crew, given: Mapping[str, JsonValue]) -> tuple[str, ...]:
 class RunStarter:
     """Starts runs from what people ask for."""
 
-    def __init__(self, platform: Capabilities, store: Store, feed: Feed, messenger: PrivateMessenger) -> None:
+    def __init__(
+        self, platform: Capabilities, store: Store, wakeups: Wakeups, messenger: PrivateMessenger
+    ) -> None:
         self._surface = platform.surface
         self._limits = platform.limits
         self._store = store
-        self._feed = feed
+        self._wakeups = wakeups
         self._messenger = messenger
 
     async def start(self, draft: Draft, crew: Crew, actor: Actor, locale: Locale) -> Run:
@@ -94,11 +95,11 @@ class RunStarter:
         await self.save(draft)
         if not form_handle:
             return Reply(say=private_messages.fill_in(crew, draft.id))
-        return Reply(form=self.form(draft, crew, filling(draft, crew, locale)))
+        return Reply(form=self.form(draft, crew, form_state(draft, crew, locale)))
 
-    def form(self, draft: Draft, crew: Crew, filled: Filling) -> Form:
+    def form(self, draft: Draft, crew: Crew, filled: FormState) -> Form:
         """A step of the form for a draft's inputs."""
-        return form_steps.start_form(crew, draft.id, filled, self._limits)
+        return field_forms.start_form(crew, draft.id, filled, self._limits)
 
     async def save(self, draft: Draft) -> None:
         """Keep a draft for a day from now."""
@@ -126,15 +127,18 @@ class RunStarter:
         if (
             run.status is RunStatus.FAILED
             and run.error is not None
-            and await self._store.key_values.once(unplaced_notice(self._surface, run.id))
+            and await self._store.key_values.add(unplaced_notice(self._surface, run.id))
         ):
-            await self._messenger.tell(reply_to, private_messages.words(run.error.message))
+            await self._messenger.tell(reply_to, text_message(run.error.message))
 
     async def _placed(self, run: Run) -> Run:
-        with self._feed.watch(run_topic(run.id)) as signal:
-            seconds = FIRST_LOOK_S
+        """The run, once its thread is open or it is over; as it was before if we heard that it is open."""
+        placed = placed_topic(run.id)
+        with self._wakeups.watch(run_topic(run.id), placed) as signal:
+            seconds = FIRST_CHECK_DELAY_S
             while run.awaiting_thread and not run.status.over:
                 await signal.wait(seconds)
-                signal.clear()
+                if placed in signal.clear():
+                    break
                 run, seconds = await self._store.runs.get(run.id), RECHECK_INTERVAL_S
         return run

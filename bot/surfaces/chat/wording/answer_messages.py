@@ -12,10 +12,8 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.elements import Button
-from bot.surfaces.chat.lines import Bold, Line, Mention, Untrusted, joined
-from bot.surfaces.chat.messages import Actions, Block, Limits, Message, Paragraph, Quote, said
-from bot.surfaces.chat.plain_text import plain_words
+from bot.surfaces.chat.lines import Bold, Line, Mention, Untrusted, joined, plain_words
+from bot.surfaces.chat.messages import Actions, Block, Button, Limits, Message, Paragraph, Quote, text_message
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies
 from bot.surfaces.chat.wording.private_messages import PROMPT_UNITS, STATES, TEXT_UNITS, crew_title, named
@@ -97,12 +95,12 @@ def fill_in(question: Question) -> Button:
 
 def taken_back() -> Message:
     """Somebody took their answer back."""
-    return said("Your answer was taken back. You can answer again as long as nothing is settled.")
+    return text_message("Your answer was taken back. You can answer again as long as nothing is settled.")
 
 
 def nothing_to_take_back() -> Message:
     """Somebody has no answer that they could take back."""
-    return said("You have no answer here that you could take back.")
+    return text_message("You have no answer here that you could take back.")
 
 
 def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]) -> Message:
@@ -111,4 +109,4 @@ def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]
     total = counted + len(refused)
     lines: list[Line] = [(Bold(f"{done} {counted} of {total}."),)]
     lines += [("• ", Untrusted(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
-    return said(*joined(lines))
+    return text_message(*joined(lines))

@@ -12,9 +12,19 @@ from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.elements import Button, Checkboxes, Option
 from bot.surfaces.chat.lines import Bold, Line, Time, Untrusted, joined
-from bot.surfaces.chat.messages import Actions, Audience, Block, Limits, Message, Paragraph, SmallPrint
+from bot.surfaces.chat.messages import (
+    Actions,
+    Audience,
+    Block,
+    Button,
+    Checkboxes,
+    Limits,
+    Message,
+    Option,
+    Paragraph,
+    SmallPrint,
+)
 from bot.surfaces.chat.shortening import length
 from bot.surfaces.chat.wording import gates, outcomes, policies, question_buttons, question_messages
 
@@ -77,6 +87,13 @@ def is_complete(card: QuestionCard, limits: Limits) -> bool:
     text = question_messages.full_text(card, limits)
     short = len(text) <= PART_UNITS and length(visible(text)) <= PART_UNITS
     return short and len(_literal(card, limits)) <= PART_BLOCKS
+
+
+def is_shown_whole(card: QuestionCard, limits: Limits, *, shared: bool) -> bool:
+    """Whether its message shows all of this question, alone or (`shared`) beside others."""
+    if shared and not is_complete(card, limits):
+        return False
+    return question_messages.fit(card, limits) is question_messages.Fit.MESSAGE
 
 
 def _opening(cards: Sequence[QuestionCard]) -> Actions:

@@ -1,11 +1,16 @@
-"""The crews that can be started, with their inputs, and those that can't be offered. Pure."""
+"""The crews that can be started, with their inputs, and those that can't be offered. Pure.
+
+The list is made once for each catalogue and each kind of person.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, CrewProblem
 from bot.core.fields import Field
+from bot.core.starting import can_start
 from bot.surfaces.chat.lines import Line, Passage, Untrusted, joined
 from bot.surfaces.chat.messages import Limits, Message, Paragraph
 from bot.surfaces.chat.wording.private_messages import crew_title, fitting, short_text
@@ -38,3 +43,24 @@ def _input(field: Field, main_input: str | None) -> Line:
     described = [part for at, each in enumerate(about) for part in ((", ", *each) if at else each)]
     description: Line = (": ", short_text(field.description)) if field.description.strip() else ()
     return (Untrusted(field.name), " (", *described, ")", *description)
+
+
+class CrewLists:
+    """The lists of one catalogue, which is known by identity: it is another object once it has changed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._crews: Mapping[str, Crew] = {}
+        self._problems: tuple[CrewProblem, ...] = ()
+        self._shown: dict[tuple[Membership, bool], Message] = {}
+
+    def shown(self, crews: Mapping[str, Crew], problems: tuple[CrewProblem, ...], person: Actor) -> Message:
+        """The crews that this person may start; to members also those that can't be offered."""
+        if crews is not self._crews or problems is not self._problems:
+            self._crews, self._problems, self._shown = crews, problems, {}
+        kind = person.membership, person.admin
+        if kind not in self._shown:
+            known = [crew for crew in crews.values() if can_start(crew, person)]
+            is_told = person.admin or person.membership is Membership.MEMBER
+            self._shown[kind] = shown(known, self._limits, problems if is_told else ())
+        return self._shown[kind]

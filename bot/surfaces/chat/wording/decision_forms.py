@@ -12,13 +12,24 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from bot.core.json_text import NotKept, read_json
 from bot.core.question import Question, QuestionKind
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import FieldType, Input, Option
 from bot.surfaces.chat.lines import Command, Untrusted
-from bot.surfaces.chat.messages import Block, Form, Limits, Message, Paragraph, Quote, said
+from bot.surfaces.chat.messages import (
+    Block,
+    FieldType,
+    Form,
+    Input,
+    Limits,
+    Message,
+    Option,
+    Paragraph,
+    Quote,
+    text_message,
+)
 from bot.surfaces.chat.shortening import length, truncate
 from bot.surfaces.chat.wording import gates
 from bot.surfaces.chat.wording.policies import listed
@@ -63,7 +74,7 @@ def edit_form(question: Question, limits: Limits) -> Form | None:
 
 def too_long_to_edit(platform: str) -> Message:
     """Instead of a form that could not hold the text."""
-    return said(
+    return text_message(
         f"This is too long to be edited in {platform}. The console can do that: ", Command("console"), "."
     )
 
@@ -259,11 +270,8 @@ def _number(words: str, kind: str) -> int | float:
 
 def _json(words: str) -> JsonValue:
     try:
-        value: JsonValue = json.loads(words, parse_constant=_refused)
-    except (ValueError, RecursionError):
+        return read_json(words)
+    except NotKept:
+        raise
+    except ValueError:
         raise ValueError("Type it as JSON, as it was before.") from None
-    return value
-
-
-def _refused(constant: str) -> JsonValue:
-    raise ValueError(f"{constant} is no JSON")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from bot.core.difference import word_difference
+from bot.core.json_text import value_text
 from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat.cards import QuestionCard, is_edited
@@ -99,15 +100,6 @@ def _text_lines(call: ToolCall) -> Iterator[str]:
         yield from (f"    | {line}" for line in value_text(value).split("\n"))
     for name in call.secrets:
         yield f"{_one_line(name)}: {HIDDEN}"
-
-
-def value_text(value: JsonValue) -> str:
-    """A value as people read it: texts as they are, everything else as JSON."""
-    if isinstance(value, str) and value.strip() == value and value:
-        return value
-    if isinstance(value, dict | list) and value:
-        return json.dumps(value, ensure_ascii=False, indent=2)
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _short(value: JsonValue) -> Line | None:

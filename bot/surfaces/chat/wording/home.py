@@ -10,9 +10,18 @@ from bot.core.crew import Crew
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.lines import Code, Command, Line, Time, Untrusted
-from bot.surfaces.chat.messages import Actions, Block, Heading, Limits, Message, Paragraph, Quote, SmallPrint
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Button,
+    Heading,
+    Limits,
+    Message,
+    Paragraph,
+    Quote,
+    SmallPrint,
+)
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
 

@@ -7,9 +7,17 @@ from collections.abc import Sequence
 from bot.core.actor import Actor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import Button, Option, Select
 from bot.surfaces.chat.lines import Bold, Code, Command, Line, Untrusted, joined
-from bot.surfaces.chat.messages import Actions, Block, Message, Paragraph, said
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Button,
+    Message,
+    Option,
+    Paragraph,
+    Select,
+    text_message,
+)
 
 SURFACES = {"slack": "Slack", "teams": "Teams", "http": "the API", "console": "the console"}
 NAME_UNITS = 60
@@ -26,7 +34,7 @@ def code(value: str, mine: Sequence[Actor]) -> Message:
         ),
         ("From then on you are one person for every policy, wherever you answer.",),
     ]
-    return said(*joined([*lines, *_linked(mine)]))
+    return text_message(*joined([*lines, *_linked(mine)]))
 
 
 def confirm(value: str, other: Actor) -> Message:
@@ -40,14 +48,14 @@ def confirm(value: str, other: Actor) -> Message:
 
 def linked(mine: Sequence[Actor]) -> Message:
     """What is linked now."""
-    return said(*joined([("Linked.",), *_linked(mine)]))
+    return text_message(*joined([("Linked.",), *_linked(mine)]))
 
 
 def unlinking(mine: Sequence[Actor], acting: Actor) -> Message:
     """What is linked, to choose what to unlink."""
     others = [each for each in mine if each.principal != acting.principal]
     if not others:
-        return said("Nothing is linked with you. ", Command("link"), " gives you a code for that.")
+        return text_message("Nothing is linked with you. ", Command("link"), " gives you a code for that.")
     options = tuple(Option(_plain(each), Target(each.principal).encode()) for each in others)
     line = joined(_linked(mine))
     return Message(line, (Paragraph(line), Actions((Select("Unlink...", actions.UNLINK, options),))))
@@ -56,8 +64,10 @@ def unlinking(mine: Sequence[Actor], acting: Actor) -> Message:
 def unlinked(found: bool) -> Message:  # noqa: FBT001 - what `Directory.unlink` returns
     """What became of it."""
     if not found:
-        return said("That isn't linked with you.")
-    return said("Unlinked: it isn't yours any more. For a month policies still count both as one person.")
+        return text_message("That isn't linked with you.")
+    return text_message(
+        "Unlinked: it isn't yours any more. For a month policies still count both as one person."
+    )
 
 
 def _linked(mine: Sequence[Actor]) -> list[Line]:

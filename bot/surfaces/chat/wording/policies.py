@@ -117,8 +117,8 @@ def progress_lines(card: QuestionCard) -> list[Line]:
     lines: list[Line] = []
     if card.open and (card.policy.seats > 1 or so_far.counted):
         lines.append(progress(card))
-    if card.open and so_far.fell_out:
-        lines.append(_fell_out(card, so_far.fell_out))
+    if card.open and so_far.ineligible:
+        lines.append(_ineligible(card, so_far.ineligible))
     return lines
 
 
@@ -156,15 +156,17 @@ def _counted(card: QuestionCard, each: Counted, *, settled: bool = False) -> Lin
 def _missing(card: QuestionCard) -> Line:
     so_far = card.progress
     left = card.policy.seats - so_far.approved
+    if left < 1:  # Somebody who had answered may decide again.
+        return ("the next answer that agrees settles it",)
     more = "needs one more of " if left == 1 else f"needs {left} more of "
     names = [_word(each) for each in so_far.missing or card.policy.per_group]
     last = "and" if card.policy.per_group and left > 1 else "or"
     return (more, *(listed(names, last) if names else who(card.policy)))
 
 
-def _fell_out(card: QuestionCard, responses: Sequence[Counted]) -> Line:
+def _ineligible(card: QuestionCard, responses: Sequence[Counted]) -> Line:
     why = "may no longer decide"
-    if card.edited:
+    if card.edited or card.edit:  # An edit may have been undone by another one.
         why = "answered before it was edited, or may no longer decide"
     names = listed([(person(each.by), " (", Time(each.at), ")") for each in responses], "and")
     return ("No longer counted: ", *names, f": {why}.")

@@ -12,7 +12,6 @@ from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.elements import Button, Option, Select
 from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
@@ -26,7 +25,17 @@ from bot.surfaces.chat.lines import (
     Untrusted,
     joined,
 )
-from bot.surfaces.chat.messages import Actions, Block, Limits, Message, Paragraph, said
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Button,
+    Limits,
+    Message,
+    Option,
+    Paragraph,
+    Select,
+    text_message,
+)
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import length, short
@@ -66,19 +75,9 @@ USAGE: tuple[Line, ...] = (
 )  # fmt: skip
 
 
-def words(text: str) -> Message:
-    """Plain words."""
-    return said(text)
-
-
-def explained(why: Line) -> Message:
-    """Why something did not count."""
-    return said(*why)
-
-
 def unknown_button() -> Message:
     """A button of an older or newer release."""
-    return said("This button does nothing any more. ", Command("status"), " shows how things are.")
+    return text_message("This button does nothing any more. ", Command("status"), " shows how things are.")
 
 
 # ── crews ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,7 +85,7 @@ def unknown_button() -> Message:
 
 def usage(problem: Line = ()) -> Message:
     """How to speak to the app, after what was not understood."""
-    return said(*joined([problem, *USAGE] if problem else USAGE))
+    return text_message(*joined([problem, *USAGE] if problem else USAGE))
 
 
 def unknown_word(word: str, verb: str) -> Message:
@@ -177,22 +176,22 @@ def named(run: Run) -> Line:
 
 def started(run: Run) -> Message:
     """The answer to who typed a command; the thread follows."""
-    return said("Starting ", *named(run), ". Its thread opens here.")
+    return text_message("Starting ", *named(run), ". Its thread opens here.")
 
 
 def cancelled(run: Run) -> Message:
     """The answer to who cancelled it."""
-    return said("Cancelled ", *named(run), ".")
+    return text_message("Cancelled ", *named(run), ".")
 
 
 def over(run: Run) -> Message:
     """Somebody wants to cancel what has ended."""
-    return said(*named(run), f" is over already: {STATES[run.status]}.")
+    return text_message(*named(run), f" is over already: {STATES[run.status]}.")
 
 
 def not_yours_to_cancel(run: Run) -> Message:
     """The answer to who may not."""
-    return said(*named(run), " isn't yours to cancel. Ask ", *policies.who(run.cancellers), ".")
+    return text_message(*named(run), " isn't yours to cancel. Ask ", *policies.who(run.cancellers), ".")
 
 
 def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
@@ -208,10 +207,10 @@ def run_state(
     paused: str | None,
     platform: Capabilities,
     wait: Wait | None = None,
-    untold: Mapping[str, str] = NOBODY,
+    notification_failures: Mapping[str, str] = NOBODY,
     note: str = "",
 ) -> Message:
-    """One run, in full. `untold`: why nobody could be told of a question who may answer it.
+    """One run, in full. `notification_failures`: why nobody could be told of a question who may answer it.
 
     `note`: what its crew said of its progress last.
     """
@@ -224,7 +223,7 @@ def run_state(
         prompt = Untrusted(question.prompt, PROMPT_UNITS)
         lines.append(("• waits for ", *policies.who(question.policy), ": ", prompt))
         lines += [("    ", *each) for each in policies.progress_lines(question_card(run, question))]
-        if why := untold.get(question.id):
+        if why := notification_failures.get(question.id):
             lines.append(("  ⚠️ None of them could be told (", short_text(why), "). It is tried again."))
     if run.error is not None:
         lines.append(("• ", short_text(run.error.message)))
@@ -268,7 +267,7 @@ def app_removed(runs: Sequence[Run], platform: Capabilities) -> Message:
 def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
     """One's own active runs, to choose which one to cancel."""
     if not runs:
-        return said("You have no run to cancel.")
+        return text_message("You have no run to cancel.")
     picker = _picker("Cancel...", actions.CHOOSE_RUN_TO_CANCEL, runs, limits)
     return _message([("Which run do you want to cancel?",)], limits, picker)
 
@@ -314,7 +313,7 @@ def console_link(url: str, minutes: int, *, local: bool) -> Message:
     if local:
         line.append("\nIt opens where Crewdeck runs. For other machines its operator sets ")
         line += [Code("CREWDECK_PUBLIC_URL"), "."]
-    return said(*line)
+    return text_message(*line)
 
 
 # ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from bot.core.question import Action, Option, QuestionKind
 from bot.core.text import visible
-from bot.surfaces.chat import actions, elements
+from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.elements import Button, Element, Select
-from bot.surfaces.chat.messages import Audience, Limits
+from bot.surfaces.chat.messages import Audience, Button, Element, Limits, Select
 from bot.surfaces.chat.shortening import length
 from bot.surfaces.chat.wording import gates
 
@@ -47,7 +46,7 @@ def replying(card: QuestionCard, *, primary: bool) -> list[Element]:
 
 
 def audience(card: QuestionCard) -> Audience | None:
-    """Who has a use for what can be pressed. Whether they may is checked at the press all the same.
+    """Who is shown the buttons. Whether they may decide is checked again at each press.
 
     None, and so everybody, where members of a group may decide: who they are is known at the press only.
     """
@@ -58,7 +57,7 @@ def audience(card: QuestionCard) -> Audience | None:
 
 def withdrawing(card: QuestionCard) -> list[Element]:
     """What takes a response back, while there is one."""
-    if not card.progress.counted and not card.progress.fell_out:
+    if not card.progress.counted and not card.progress.ineligible:
         return []
     return [Button("Take back", actions.WITHDRAW, _target(card), "Take your own answer back")]
 
@@ -121,7 +120,7 @@ def _choices(card: QuestionCard, limits: Limits) -> list[Element]:
     labels = _button_labels(card, limits)
     if len(card.options) > limits.buttons:
         offered = tuple(
-            elements.Option(label, _target(card, each.id))
+            messages.Option(label, _target(card, each.id))
             for each, label in zip(card.options, labels, strict=True)
         )
         return [Select("Choose...", actions.ANSWER_SELECT, offered[: limits.options])]

@@ -1,4 +1,4 @@
-"""A question as a message: open, with all one needs to decide it, and settled, with its outcome. Pure.
+"""An open question as a message, with all that one needs to decide it. Pure.
 
 What a crew wrote stands in a quotation or a frame, literally: no markup has an effect in it, and nothing in
 it can pass for what Crewdeck says. Nothing is approved half-seen. A question that fits into a message is
@@ -17,11 +17,11 @@ from bot.core.text import named, visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
-from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.lines import Bold, Code, Command, Line, Link, Mention, Part, Time, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
+    Button,
     Frame,
     Limits,
     Message,
@@ -29,8 +29,9 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     Quote,
     SmallPrint,
+    size,
 )
-from bot.surfaces.chat.shortening import beginning, length, short, size
+from bot.surfaces.chat.shortening import beginning, length, short
 from bot.surfaces.chat.wording import gates, policies, question_buttons
 
 SHORTENED_UNITS = 1500
@@ -100,7 +101,7 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
 
 
 def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button | None:
-    """What opens all of a question from a list; `name` tells it from the others there.
+    """The button in a list that opens all of a question; `name` distinguishes it from the others there.
 
     None where no form holds all of it: whoever sees the list may not have the file that does.
     """

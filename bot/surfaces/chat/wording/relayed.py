@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.run import Run
-from bot.surfaces.chat.lines import Line, Mention
-from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, said
-from bot.surfaces.chat.plain_text import platform_title
+from bot.surfaces.chat.lines import Line, Mention, platform_title
+from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, text_message
 
 KnownHere = Mapping[str, Mention]
 """Those who were asked here, by all of their principals, as they are mentioned on this surface."""
@@ -34,7 +33,7 @@ def as_known(message: Message, known: KnownHere) -> Message:
 def not_yours_any_more(*, unlinked: bool) -> Message:
     """In place of a question, for somebody who may not decide it any more."""
     why = ": the account that it is for is no longer linked with this one" if unlinked else ""
-    return said(f"A question was here that is no longer yours to decide{why}.")
+    return text_message(f"A question was here that is no longer yours to decide{why}.")
 
 
 def _origin(run: Run) -> Line:

@@ -12,10 +12,20 @@ from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import RunCard, Task
-from bot.surfaces.chat.elements import Button, Confirm
-from bot.surfaces.chat.failures import Reason
+from bot.surfaces.chat.failures import RejectionReason
 from bot.surfaces.chat.lines import ChannelName, Code, Line, Link, Mention, Time, Untrusted, joined
-from bot.surfaces.chat.messages import Actions, Block, Limits, Markdown, Message, Paragraph, SmallPrint, said
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Button,
+    Confirm,
+    Limits,
+    Markdown,
+    Message,
+    Paragraph,
+    SmallPrint,
+    text_message,
+)
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.shortening import length, pieces
 
@@ -142,7 +152,7 @@ def _cancel(card: RunCard) -> Button:
 
 def changed(card: RunCard, change: str) -> Message:
     """One line: it goes on by itself with something that is different. `change` is a sentence."""
-    return said(_title(card), ": ", Untrusted(change, REASON_UNITS, "plain"))
+    return text_message(_title(card), ": ", Untrusted(change, REASON_UNITS, "plain"))
 
 
 # ── files ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,7 +160,7 @@ def changed(card: RunCard, change: str) -> Message:
 
 def file_elsewhere(run_id: str, file: FileAttached) -> Message:
     """Instead of a file that can't be shown here: where it is."""
-    return said(
+    return text_message(
         "📎 ", Untrusted(file.name), f" ({in_words(file.size)}) can't be shown here. Get it with ",
         Code(f"crewdeck runs files {ids.short(run_id)} --save ."), ", or in the console.",
     )  # fmt: skip
@@ -159,7 +169,7 @@ def file_elsewhere(run_id: str, file: FileAttached) -> Message:
 def file_refused(file: FileRefused) -> Message:
     """What the crew made and nobody gets."""
     why = Untrusted(file.reason, REASON_UNITS, "plain")
-    return said("⚠️ ", Untrusted(file.name), " can't be attached. ", why)
+    return text_message("⚠️ ", Untrusted(file.name), " can't be attached. ", why)
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,7 +219,7 @@ def _whose(card: RunCard) -> Line:
 
 def cancelled(card: RunCard) -> Message:
     """Who cancelled it."""
-    return said("🚫 ", _title(card), " was cancelled", *_by(card), f"{_took(card)}.")
+    return text_message("🚫 ", _title(card), " was cancelled", *_by(card), f"{_took(card)}.")
 
 
 def file_name(title: str, run_id: str, what: str) -> str:
@@ -227,7 +237,7 @@ def posted_twice(card: RunCard, link: str | None) -> Message:
     """Instead of a run's first message that was posted twice: where the other one is."""
     there = Link("its thread", link) if link else "its thread"
     goes_on = (_title(card), ", run ", Code(card.short_id), ", goes on in ", there)
-    return said(*goes_on, ". This message was posted twice.")
+    return text_message(*goes_on, ". This message was posted twice.")
 
 
 def bare(run_id: str, status: RunStatus) -> Message:
@@ -241,7 +251,7 @@ def bare(run_id: str, status: RunStatus) -> Message:
 
 def moved(card: RunCard, channel: str) -> Message:
     """To the requester: the thread can't be reached, and the run goes on."""
-    return said(
+    return text_message(
         "I can't post in ", ChannelName(channel), " any more, where your run of ", _title(card),
         " lives: it was archived, or I was removed. The run goes on, and I'll write here instead. Run ",
         Code(card.short_id), ".",
@@ -251,20 +261,20 @@ def moved(card: RunCard, channel: str) -> Message:
 def not_placed(card: RunCard, channel: str) -> Message:
     """To the requester: the run's thread could not be opened, and it was not started."""
     why = Untrusted(card.error, REASON_UNITS, "plain")
-    return said("Your run of ", _title(card), " in ", ChannelName(channel), " was not started. ", why)
+    return text_message("Your run of ", _title(card), " in ", ChannelName(channel), " was not started. ", why)
 
 
 NOT_PLACED = {
-    Reason.ARCHIVED: "That channel is archived, so nobody can post there.",
-    Reason.THREAD_GONE: "That thread is no longer there.",
-    Reason.DIRECT_MESSAGES_OFF: "Direct messages to me are turned off in this workspace.",
-    Reason.POSTING_RESTRICTED: "Only some people may post in that channel, and I'm not one of them.",
+    RejectionReason.ARCHIVED: "That channel is archived, so nobody can post there.",
+    RejectionReason.THREAD_GONE: "That thread is no longer there.",
+    RejectionReason.DIRECT_MESSAGES_OFF: "Direct messages to me are turned off in this workspace.",
+    RejectionReason.POSTING_RESTRICTED: "Only some people may post in that channel, and I'm not one of them.",
 }
 
 
-def why_not_placed(reason: Reason, code: str, app: str, platform: Capabilities) -> str:
+def why_not_placed(reason: RejectionReason, code: str, app: str, platform: Capabilities) -> str:
     """Why a run's thread can't be opened, and what helps. Plain text; `app` is our name."""
-    if reason is Reason.NOT_A_MEMBER:
+    if reason is RejectionReason.NOT_A_MEMBER:
         what_helps = platform.admission.format(app=app)
         return f"I'm not a member of that conversation. {what_helps}, then start it again."
     why = NOT_PLACED.get(reason, f"I can't post there ({platform.title} says: {code}).")

@@ -29,7 +29,7 @@ CONSOLE_FOR_MEMBERS: Final = (
 )
 
 
-def unrecognised(platform: str) -> str:
+def profile_unavailable(platform: str) -> str:
     """The platform doesn't say who this is."""
     return f"{platform} can't tell me who you are right now. Please try again in a moment."
 
@@ -45,7 +45,7 @@ TICK_UNKNOWN: Final = "I can't tell what this is about, so it was not decided. O
 QUESTION_GONE: Final = "This question is no longer there: its run ended some time ago."
 SHOW_ALL_FIRST: Final = (
     "Only the beginning of this question fits into its message, so nothing was decided. "
-    "Press “Show all”: you decide at the end of it."
+    "Press “Show all”, or “Open” where it stands beside others: you decide at the end of it."
 )
 CHANGED_MEANWHILE: Final = (
     "What is asked has changed since you were shown it, so nothing was counted. "
@@ -56,6 +56,14 @@ QUESTION_HIDDEN: Final = "This isn't for you to see: its run is neither yours no
 NOT_TAKEN_AS_ANSWER: Final = (
     "I left that to the people it names: it was not taken as an answer. If it is one, mention me in it, "
     "or press a button of the question."
+)
+FILE_IS_NO_ANSWER: Final = (
+    "That has no words, so it was not taken as an answer: the crew can't look into what is attached. "
+    "Reply in words, or press a button of the question."
+)
+WRITTEN_BEFORE: Final = (
+    "You wrote that before the question that is open now was shown here, so it was not taken as an answer to "
+    "it. Look at the question, and reply again."
 )
 QUOTED_SOMETHING_ELSE: Final = (
     "You quoted a message that asks nothing now, so this was not taken as an answer. Quote the question that "
@@ -131,6 +139,11 @@ UNSENT_GONE: Final = "What you had filled in is no longer there."
 def form_too_late(platform: str) -> str:
     """The platform lets a form open for a few seconds after a press only."""
     return f"{platform} was too slow to open that window. Please press again."
+
+
+def form_refused(platform: str) -> str:
+    """The platform refuses a form, and would again. The command for the console follows."""
+    return f"{platform} can't show that window. The console can:"
 
 
 # ── the app in its workspace: why all runs are paused ───────────────────────────────────────────────────────

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from bot.core import forms
 from bot.core.fields import Field
 from bot.core.text import visible
-from bot.surfaces.chat import actions, elements
+from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
+    Button,
     Form,
     Frame,
     Limits,
@@ -21,11 +21,10 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     PlainText,
     SmallPrint,
-    said,
+    text_message,
 )
 from bot.surfaces.chat.shortening import head
-from bot.surfaces.chat.wording import fields as widgets
-from bot.surfaces.chat.wording import sentences
+from bot.surfaces.chat.wording import field_forms, sentences
 
 UNIT_BYTES = 3
 """Bytes of one UTF-16 unit in UTF-8, at most."""
@@ -33,19 +32,19 @@ WHY_UNITS = 1000
 TO_COPY = "This is what you had filled in, to copy:"
 
 
-def typed(fields: Sequence[Field], values: widgets.Values) -> str:
+def typed(fields: Sequence[Field], values: field_forms.Values) -> str:
     """What somebody filled in, a line or more for each field; empty where they filled in nothing."""
     filled = [each for each in fields if not forms.blank(values.get(each.name))]
-    return "\n".join(f"{each.title}: {widgets.in_words(each, values)}" for each in filled)
+    return "\n".join(f"{each.title}: {field_forms.in_words(each, values)}" for each in filled)
 
 
 def typed_in(form: Form) -> str:
     """The same of a form that holds what was filled in."""
-    filled = [each for each in form.blocks if isinstance(each, elements.Input) and each.value.strip()]
+    filled = [each for each in form.blocks if isinstance(each, messages.Input) and each.value.strip()]
     return "\n".join(f"{each.label}: {_value(each)}" for each in filled)
 
 
-def _value(field: elements.Input) -> str:
+def _value(field: messages.Input) -> str:
     chosen = field.value.split(",")
     labels = [each.label for each in field.options if each.value in chosen]
     return ", ".join(labels) if field.options else field.value
@@ -63,7 +62,7 @@ def message(why: str, text: str, limits: Limits, everything: Button | None = Non
     """The same as a private message. `everything` opens the window; it is shown where not all of it fits."""
     line = (Untrusted(why, WHY_UNITS, "plain"),)
     if not text:
-        return said(*line)
+        return text_message(*line)
     whole = len(head(text, limits.text_units, visible)) == len(text)
     row = (Actions((everything,)),) if everything is not None and not whole else ()
     return Message(line, (Paragraph(line), *_given_back(text, limits.text_units), *row))

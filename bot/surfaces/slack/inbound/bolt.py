@@ -21,10 +21,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
-from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.inbound.ports import Payload
 from bot.surfaces.slack.inbound.event_payloads import Event
-from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Payload, Submission
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Submission
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 
 log = structlog.get_logger(__name__)
 
@@ -47,15 +48,15 @@ SHAPES: Mapping[str, type[Payload]] = {
 """What is taken in; everything else is acknowledged."""
 
 
-def application(installed: Installed, api_url: str) -> AsyncApp:
+def application(installation: SlackInstallation, api_url: str) -> AsyncApp:
     """A Bolt application without listeners."""
 
     async def authorize(team_id: str | None, enterprise_id: str | None) -> AuthorizeResult:
         return AuthorizeResult(
             enterprise_id=enterprise_id,
             team_id=team_id,
-            bot_user_id=installed.user or None,
-            bot_id=installed.bot or None,
+            bot_user_id=installation.user or None,
+            bot_id=installation.bot or None,
         )
 
     # Below errors, Bolt speaks of listeners and tokens that are ours to decide, or quotes bodies.

@@ -9,9 +9,9 @@ import structlog
 
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.inbound.interactions import IncomingMessage, ReplyTarget
-from bot.surfaces.slack.inbound import emoji, words
-from bot.surfaces.slack.inbound.payloads import Identified, Payload
+from bot.surfaces.chat.inbound.ports import DeletedMessage, IncomingMessage, Payload, ReplyTarget
+from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound.payloads import Identified
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,12 @@ class AttachedFile(Payload):
     title: str = ""
 
 
+class PreviousMessage(Payload):
+    """A message as it was before somebody deleted it."""
+
+    thread_ts: str = ""
+
+
 class MessageEvent(Payload):
     """A message, or a mention of the app: both are delivered of one message, with the same channel and ts."""
 
@@ -46,7 +52,13 @@ class MessageEvent(Payload):
     hidden: bool = False
     text: str = ""
     files: tuple[AttachedFile, ...] = ()
+    #: Messages that it forwards, and the like.
+    attachments: tuple[dict[str, Any], ...] = ()
     blocks: tuple[dict[str, Any], ...] | None = None
+
+    #: Of `message_deleted`: the message, and what it was before.
+    deleted_ts: str = ""
+    previous_message: PreviousMessage = PreviousMessage()
 
     @property
     def human(self) -> bool:
@@ -57,6 +69,11 @@ class MessageEvent(Payload):
     @property
     def is_reply(self) -> bool:
         return bool(self.thread_ts) and self.thread_ts != self.ts
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """The names of what came with it."""
+        return (*(file.name or file.title for file in self.files), *("" for _ in self.attachments))
 
 
 class Event(Payload):
@@ -86,6 +103,14 @@ class Event(Payload):
         said = MessageEvent.model_validate(self.event)
         return incoming(said, team or self.team, self.app_user or app_user, installation=self.team)
 
+    def deleted(self, team: str) -> DeletedMessage | None:
+        """The message that it says is deleted; None for all other events."""
+        said = MessageEvent.model_validate(self.event)
+        if said.subtype != "message_deleted" or not said.deleted_ts:
+            return None
+        thread = said.previous_message.thread_ts or said.deleted_ts
+        return DeletedMessage(team or self.team, said.channel, thread, said.deleted_ts)
+
 
 def incoming(said: MessageEvent, team: str, app_user: str, installation: str = "") -> IncomingMessage:
     """A message as the engine takes it. `installation` is empty where we read it ourselves."""
@@ -111,15 +136,15 @@ def incoming(said: MessageEvent, team: str, app_user: str, installation: str = "
         answer_text=lambda names: _answer_text(said, app_user, names),
         installation=installation,
         own_target=_target_of(said) if said.user and said.user == app_user else None,
+        attached=said.attached,
+        follows=lambda other: _seconds(other) < _seconds(said.ts),
     )
 
 
 def _answer_text(said: MessageEvent, app_user: str, names: Mapping[str, str]) -> str:
-    """What was said, with the names of attached files."""
+    """What was said, with the emoji in the place of their names."""
     spoken = words.plain(words.without_mention(said.text, app_user), names)
-    text = emoji.read(spoken, said.blocks)
-    files = [file.name or file.title for file in said.files if file.name or file.title]
-    return "\n".join(part for part in (text, f"Attached: {', '.join(files)}" if files else "") if part)
+    return words.read(spoken, said.blocks)
 
 
 def _target_of(said: MessageEvent) -> Target | None:

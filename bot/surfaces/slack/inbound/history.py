@@ -1,4 +1,7 @@
-"""Reads threads in Slack for what was written in them while nobody received it."""
+"""Reads threads in Slack for what was written in them while nobody received it.
+
+A message that was edited since is left out: it no longer says what it said when it was written.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.inbound.interactions import IncomingMessage
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 
 log = structlog.get_logger(__name__)
 
@@ -25,15 +28,15 @@ class Threads(Protocol):
     """Slack's API for threads."""
 
     async def replies(self, channel: str, thread_ts: str, oldest: str) -> Sequence[Mapping[str, Any]]:
-        """The messages of a thread that are later than `oldest`. Raises Later, Rejected."""
+        """The messages of a thread that are later than `oldest`. Raises RetryLater, Rejected."""
 
 
 class SlackThreadHistory:
     """Threads of one workspace."""
 
-    def __init__(self, threads: Threads, installed: Installed) -> None:
+    def __init__(self, threads: Threads, installation: SlackInstallation) -> None:
         self._threads = threads
-        self._installed = installed
+        self._installation = installation
 
     async def replies(self, place: ChatPlace, since: float) -> list[IncomingMessage]:
         """What was written since then; nothing where Slack refuses to say."""
@@ -41,18 +44,20 @@ class SlackThreadHistory:
 
     def _messages(self, place: ChatPlace, messages: Sequence[Mapping[str, Any]]) -> Iterable[IncomingMessage]:
         for message in messages:
+            if message.get("edited"):
+                continue
             try:
                 said = MessageEvent.model_validate({**message, "channel": place.channel, "type": "message"})
             except ValidationError as error:
                 log.warning("a message doesn't have Slack's format", problems=error.error_count())
                 continue
-            yield incoming(said, place.tenant, self._installed.user)
+            yield incoming(said, place.tenant, self._installation.user)
 
     async def _read(self, place: ChatPlace, since: float) -> Sequence[Mapping[str, Any]]:
         while place.thread is not None:
             try:
                 return await self._threads.replies(place.channel, place.thread, f"{since - CLOCK_SKEW_S:.6f}")
-            except Later as later:
+            except RetryLater as later:
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:
                 log.warning(

@@ -18,7 +18,7 @@ from bot.core.ports import Runs
 from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
 from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
-from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Reply, ReplyTarget
+from bot.surfaces.chat.inbound.ports import SILENT, InboundRequest, Reply, ReplyTarget
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.chat.wording.question_forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
@@ -27,7 +27,7 @@ from bot.surfaces.slack.inbound.event_payloads import AppHomeOpened, Event, Toke
 from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Submission
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.renderer import render_form, render_message
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Listeners:
     """Registers all listeners; the first one that matches takes a request."""
 
     engine: InboundEngine
-    installed: Installed
+    installation: SlackInstallation
     people: SlackActors
     runs: Runs
     home: Home
@@ -118,14 +118,17 @@ class Listeners:
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
     async def mention(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
+        message = Event.model_validate(body).incoming(self.installation.team, self.installation.user)
         # A key other than the same message's event, so that each may have something to say.
         request = InboundRequest(f"{message.key}:mention", message.reply_to, body)
         return await self._event(request, self.engine.router.mention(message), ack)
 
     async def message(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        message = Event.model_validate(body).incoming(self.installed.team, self.installed.user)
+        event = Event.model_validate(body)
+        message = event.incoming(self.installation.team, self.installation.user)
         request = InboundRequest(message.key, message.reply_to, body)
+        if (gone := event.deleted(self.installation.team)) is not None:
+            return await self._event(request, self.engine.router.deleted(gone), ack)
         if (work := await self.engine.router.orphan(message)) is not None:
             return await self._event(request, work, ack, ack_timeout_s=0)
         return await self._event(request, self.engine.router.message(message), ack)
@@ -213,7 +216,7 @@ def _in_modal(ack: AsyncAck, first_input: str) -> Acknowledge:
             return SILENT
         if reply.form is not None:
             await ack(response_action="update", view=render_form(reply.form))
-            return replace(reply, form=None, instead=None)
+            return replace(reply, form=None, fallback=None)
         await ack()
         return reply
 

@@ -8,19 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.inbound.interactions import FormSubmission, Press, ReplyTarget
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.slack.inbound import emoji
+from bot.surfaces.chat.inbound.ports import FormSubmission, Payload, Press, ReplyTarget
+from bot.surfaces.chat.places import MessageRef
+from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.webapi.files import SlackFile
-
-
-class Payload(BaseModel):
-    """What all payloads have in common: nothing that isn't used."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Command(Payload):
@@ -54,6 +48,18 @@ class ActingUser(Identified):
     """Who pressed."""
 
     team_id: str = ""
+
+
+class Interaction(Payload):
+    """What somebody did in the client."""
+
+    #: Null where the app is installed for a whole organisation.
+    team: Identified | None = None
+    user: ActingUser
+
+    @property
+    def team_id(self) -> str:
+        return self.team.id if self.team is not None else self.user.team_id
 
 
 class Container(Payload):
@@ -102,7 +108,7 @@ class State(Payload):
     """What a modal's or a message's elements hold."""
 
     #: block_id, action_id, and what the element says.
-    values: dict[str, dict[str, dict[str, Any]]] = {}
+    values: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
 
 def _ticked(state: State) -> Iterator[str]:
@@ -124,7 +130,7 @@ class View(Identified):
     app_installed_team_id: str | None = None
     private_metadata: str = ""
     state: State = State()
-    blocks: list[dict[str, Any]] = []
+    blocks: tuple[dict[str, Any], ...] = ()
 
     @property
     def installation(self) -> str:
@@ -134,15 +140,28 @@ class View(Identified):
     @property
     def first_input(self) -> str:
         """The block_id at which something about the whole modal can be said."""
-        ids = (str(block.get("block_id", "")) for block in self.blocks if block.get("type") == "input")
-        return next(ids, "")
+        return next((str(block.get("block_id", "")) for block in self._inputs), "")
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What each field holds."""
+        offered = {
+            str(block.get("block_id", "")): str((block.get("element") or {}).get("initial_value") or "")
+            for block in self._inputs
+        }
+        return {
+            name: _value(name, answered, offered.get(name, ""))
+            for name, answered in self.state.values.items()
+        }
+
+    @property
+    def _inputs(self) -> Iterator[Mapping[str, Any]]:
+        return (block for block in self.blocks if block.get("type") == "input")
 
 
-class BlockAction(Payload):
+class BlockAction(Interaction):
     """A press of a button, or a choice in a select."""
 
-    team: Identified
-    user: ActingUser
     actions: list[PressedElement] = Field(min_length=1)
     trigger_id: str = ""
     response_url: str = ""
@@ -159,14 +178,14 @@ class BlockAction(Payload):
 
     def press(self) -> Press:
         return Press(
-            key=f"slack:{self.team.id}:press:{self.user.id}:{self.element.action_ts or self.trigger_id}",
+            key=f"slack:{self.team_id}:press:{self.user.id}:{self.element.action_ts or self.trigger_id}",
             action=self.element.action_id,
             value=self.element.target,
             reply_to=self._reply_to,
             installation=self.view.installation if self.view else "",
             message=self._message,
             form_id=self.view.id if self.view and self.view.type != "home" else "",
-            form=_submission(self.view, self.team.id, self.user.id) if self.view else None,
+            form=_submission(self.view, self.team_id, self.user.id) if self.view else None,
             ticked=tuple(_ticked(self.state)),
             is_link=self.element.has_link,
         )
@@ -177,7 +196,7 @@ class BlockAction(Payload):
         private = self.container.is_ephemeral
         thread = self.container.thread_ts or (self.message.thread_ts if self.message else "")
         return ReplyTarget(
-            self.team.id,
+            self.team_id,
             self.user.id,
             self.container.channel_id,
             thread,
@@ -186,22 +205,20 @@ class BlockAction(Payload):
         )
 
     @property
-    def _message(self) -> Posted | None:
+    def _message(self) -> MessageRef | None:
         if self.message is None or self.container.is_ephemeral:
             return None
-        return Posted(self.container.channel_id, self.message.ts)
+        return MessageRef(self.container.channel_id, self.message.ts)
 
 
-class Submission(Payload):
+class Submission(Interaction):
     """A modal that was submitted. What a modal shows acts once, so its id and hash name the delivery."""
 
-    team: Identified
-    user: ActingUser
     view: View
     trigger_id: str = ""
 
     def form_submission(self) -> FormSubmission:
-        return _submission(self.view, self.team.id, self.user.id)
+        return _submission(self.view, self.team_id, self.user.id)
 
 
 def _submission(view: View, team: str, user: str) -> FormSubmission:
@@ -209,19 +226,17 @@ def _submission(view: View, team: str, user: str) -> FormSubmission:
         key=":".join(filter(None, ("slack", team, "view", view.id, view.hash))),
         callback=view.callback_id,
         metadata=view.private_metadata,
-        values=_form_values(view.state),
+        values=view.values,
         reply_to=ReplyTarget(team, user),
         installation=view.installation,
     )
 
 
-def _form_values(state: State) -> dict[str, str]:
-    """What each field of a modal holds."""
-    return {name: _value(name, answered) for name, answered in state.values.items()}
+def _value(name: str, answered: Mapping[str, Mapping[str, Any]], offered: str) -> str:
+    """What a field holds: it has one element, whose value is typed, chosen or picked.
 
-
-def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
-    """What a field holds: it has one element, whose value is typed, chosen or picked."""
+    `offered`: what was filled in when it was shown.
+    """
     element = next(iter(answered.values()), {})
     chosen = [element.get("selected_option") or {}, *(element.get("selected_options") or ())]
     picked = (element.get(f"selected_{kind}") for kind in ("date", "time", "date_time"))
@@ -232,4 +247,4 @@ def _value(name: str, answered: Mapping[str, Mapping[str, Any]]) -> str:
     value = options or str(next(filter(None, picked), None) or element.get("value") or "")
     # A modal carries the names of emoji; words are read as their writer saw them.
     typed = name == actions.REPLY_FIELD or element.get("type") == "plain_text_input"
-    return emoji.read(value) if typed else value
+    return words.read(value, offered=offered) if typed else value

@@ -18,8 +18,8 @@ from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
-from bot.surfaces.chat.inbound.profiles import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
-from bot.surfaces.chat.platform import Unrecognised
+from bot.surfaces.chat.inbound.people import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
+from bot.surfaces.chat.platform import ProfileUnavailable
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
 from bot.tasks import BackgroundTasks
@@ -52,10 +52,10 @@ class UserLookup(Protocol):
     """Where profiles come from."""
 
     async def user(self, user_id: str) -> Mapping[str, Any]:
-        """users.info's `user`. Raises Later, Rejected."""
+        """users.info's `user`. Raises RetryLater, Rejected."""
 
 
-class Home(Protocol):
+class HomeWorkspace(Protocol):
     """The workspace, or the organisation, that installed the app."""
 
     team: str
@@ -70,7 +70,7 @@ class SlackActors:
     """The people of one workspace."""
 
     def __init__(
-        self, lookup: UserLookup, key_values: KeyValueStore, background: BackgroundTasks, home: Home
+        self, lookup: UserLookup, key_values: KeyValueStore, background: BackgroundTasks, home: HomeWorkspace
     ) -> None:
         self._lookup = lookup
         self._home = home
@@ -83,7 +83,7 @@ class SlackActors:
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this user is. `installation`: for whom Slack says that it sent what they did.
 
-        Raises Unrecognised, NotAdmitted, OtherWorkspace, StoreUnavailable.
+        Raises ProfileUnavailable, NotAdmitted, OtherWorkspace, StoreUnavailable.
         """
         await self._at_home()
         if not self._home.org_wide and installation not in {"", self._home.team}:
@@ -102,7 +102,7 @@ class SlackActors:
         )
 
     async def profile(self, user: str) -> Profile:
-        """What Slack said of this user in the last minutes. Raises Unrecognised, StoreUnavailable."""
+        """What Slack said of this user in the last minutes. Raises ProfileUnavailable, StoreUnavailable."""
         await self._at_home()
         return await self._profiles.of(user)
 
@@ -115,12 +115,12 @@ class SlackActors:
         try:
             async with asyncio.timeout(SHORT_TIMEOUT_S):
                 await self._at_home()
-        except (Unrecognised, TimeoutError):
+        except (ProfileUnavailable, TimeoutError):
             return {}
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.sessions.MembershipLookup`. Raises Unrecognised, StoreUnavailable."""
+        """`bot.core.sessions.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
         if person.tenant != self._home.team:
             return None
         profile = await self._profiles.soon(person.user_id)
@@ -136,7 +136,7 @@ class SlackActors:
             async with asyncio.timeout(PROFILE_TIMEOUT_S):
                 await self._home.ready()
         except TimeoutError as error:
-            raise Unrecognised(TITLE) from error
+            raise ProfileUnavailable(TITLE) from error
 
     async def _fetch(self, user: str) -> Profile:
         try:
@@ -150,7 +150,7 @@ class SlackActors:
         return f"slack:profile:{self._home.team}:{user}"
 
 
-def profile_of(home: Home, user: Mapping[str, Any]) -> Profile:
+def profile_of(home: HomeWorkspace, user: Mapping[str, Any]) -> Profile:
     """A profile from users.info's `user`, as seen from the workspace that installed the app."""
     about = user.get("profile") or {}
     name = (
@@ -166,7 +166,7 @@ def _is_barred(user: Mapping[str, Any]) -> bool:
     return any(user.get(flag) for flag in flags) or user.get("id") == "USLACKBOT"
 
 
-def _membership(home: Home, user: Mapping[str, Any]) -> Membership:
+def _membership(home: HomeWorkspace, user: Mapping[str, Any]) -> Membership:
     if user.get("is_stranger") or not _belongs(home, user):
         return Membership.EXTERNAL
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
@@ -174,7 +174,7 @@ def _membership(home: Home, user: Mapping[str, Any]) -> Membership:
     return Membership.MEMBER
 
 
-def _belongs(home: Home, user: Mapping[str, Any]) -> bool:
+def _belongs(home: HomeWorkspace, user: Mapping[str, Any]) -> bool:
     """In an Enterprise organisation one person belongs to several workspaces."""
     enterprise = user.get("enterprise_user") or {}
     if home.org_wide:

@@ -1,9 +1,20 @@
-"""The request URL: commands, events and interactions over HTTP."""
+"""The request URL: commands, events and interactions over HTTP, signed by Slack.
+
+Nothing is parsed before its signature is verified. Whatever is wrong ends in a 4xx without an effect.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import json
+import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
 from aiohttp import web
@@ -11,13 +22,140 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import KeyValueStore
-from bot.surfaces.slack.inbound import guard
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 
 log = structlog.get_logger(__name__)
 
+
+MAX_BODY_BYTES = 1024 * 1024
+TIMESTAMP_TOLERANCE_S = 300
+"""How far a request's timestamp may differ from our clock, either way."""
+_MAX_TIMESTAMP_DIGITS = 12
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+_EVENTS = frozenset({"event_callback", "url_verification", "app_rate_limited"})
+"""The types that Slack sends as JSON. Commands and interactions come as forms."""
+_FORM_CHARACTERS = re.compile(r"[!#-;=?-\[\]_a-z~]*")
+"""Printable ASCII without what forms always encode: space " < > \\ ^ ` { | }.
+
+A signature does not cover the content type. An event is signed, too, and holds what people wrote: sent again
+as a form, that would be fields. It never passes as one, since it is a JSON object and begins with a brace.
+"""
+
+
+class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, not a failure of ours
+    """The request is refused with this HTTP status; the message is for the sender."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A verified request: the JSON object or the fields in it."""
+
+    payload: dict[str, Any]
+    #: Names this very request: Slack signs each try anew, so the same signature again is a replay.
+    signature: str
+
+    @property
+    def kind(self) -> str:
+        """`command`, `ssl_check`, or Slack's `type`."""
+        if "command" in self.payload:
+            return "command"
+        return "ssl_check" if "ssl_check" in self.payload else str(self.payload["type"])
+
+
+def check(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> Checked:
+    """Verify and parse one request. Raises Unacceptable (400, 401, 413)."""
+    if len(body) > MAX_BODY_BYTES:
+        raise Unacceptable(413, "too long")
+    signature = verify(secret, headers, body, now)
+    return Checked(_payload(headers.get("Content-Type", ""), _decoded(body)), signature)
+
+
+def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str:
+    """The signature. Raises Unacceptable (401) unless Slack signed the body just now."""
+    timestamp = headers.get("X-Slack-Request-Timestamp", "")
+    signature = headers.get("X-Slack-Signature", "")
+    if not _is_timestamp(timestamp) or abs(now - int(timestamp)) > TIMESTAMP_TOLERANCE_S:
+        raise Unacceptable(401, "missing, wrong or old timestamp")
+    signed = b"v0:" + timestamp.encode() + b":" + body
+    expected = "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    # As bytes, since compare_digest refuses text that is not ASCII.
+    if not hmac.compare_digest(expected.encode(), signature.encode(errors="surrogateescape")):
+        raise Unacceptable(401, "wrong signature")
+    return expected
+
+
+def _is_timestamp(timestamp: str) -> bool:
+    # str.isdigit() alone takes digits of every script.
+    return timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _MAX_TIMESTAMP_DIGITS
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Unacceptable(400, "not UTF-8") from error
+
+
+def _payload(content_type: str, text: str) -> dict[str, Any]:
+    match content_type.partition(";")[0].strip().lower():
+        case "application/json":
+            return _event(text)
+        case "application/x-www-form-urlencoded":
+            return _form(text)
+        case _:
+            raise Unacceptable(400, f"send {JSON} or {FORM}")
+
+
+def _event(text: str) -> dict[str, Any]:
+    event = _object(text)
+    if event.get("type") not in _EVENTS or {"command", "ssl_check"} & event.keys():
+        raise Unacceptable(400, "not an event of Slack's")
+    return event
+
+
+def _form(text: str) -> dict[str, Any]:
+    """A command's fields, or the interaction in the only field `payload`."""
+    if not _FORM_CHARACTERS.fullmatch(text):
+        raise Unacceptable(400, "not a form")
+    try:
+        fields = parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise Unacceptable(400, "not a form") from error
+    if any(len(values) > 1 for values in fields.values()):
+        raise Unacceptable(400, "a field is there twice")
+    if fields.keys() == {"payload"}:
+        return _interaction(fields["payload"][0])
+    if "payload" in fields or not {"command", "ssl_check"} & fields.keys():
+        raise Unacceptable(400, "not something that Slack sends")
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _interaction(text: str) -> dict[str, Any]:
+    interaction = _object(text)
+    kind = interaction.get("type")
+    if not isinstance(kind, str) or kind in _EVENTS or {"command", "ssl_check"} & interaction.keys():
+        raise Unacceptable(400, "not an interaction of Slack's")
+    return interaction
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unacceptable(400, "not JSON") from error
+    if not isinstance(parsed, dict):
+        raise Unacceptable(400, "not a JSON object")
+    return parsed
+
+
 PATH = "/slack/events"
-SIGNATURE_TTL_S = 2.0 * guard.TIMESTAMP_TOLERANCE_S
+SIGNATURE_TTL_S = 2.0 * TIMESTAMP_TOLERANCE_S
 """A signature is valid for this long: its timestamp may be in the future by as much as in the past."""
 STORE_TIMEOUT_S = 0.5
 """How long the store may take to say whether a request is a replay."""
@@ -37,8 +175,8 @@ class RequestUrl:
     async def receive(self, request: web.Request) -> web.Response:
         """Slack's answer, or 400, 401, 413. A replay is acknowledged, and nothing is done."""
         try:
-            checked = guard.check(self._secret, request.headers, await request.read(), time.time())
-        except guard.Unacceptable as wrong:
+            checked = check(self._secret, request.headers, await request.read(), time.time())
+        except Unacceptable as wrong:
             log.info("a request was refused", status=wrong.status, why=str(wrong))
             return web.Response(status=wrong.status, text=str(wrong))
         match checked.payload:
@@ -49,7 +187,7 @@ class RequestUrl:
             case _:
                 return await self._once(checked)
 
-    async def _once(self, checked: guard.Checked) -> web.Response:
+    async def _once(self, checked: Checked) -> web.Response:
         name = f"slack:signature:{checked.signature}"
         if not await self._first(name):
             log.warning("a request of Slack's was sent again with the same signature: nothing is done")
@@ -63,7 +201,7 @@ class RequestUrl:
         """True while the store is away: then the request fails, and the person is told so."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
-                return await self._key_values.once(name, SIGNATURE_TTL_S)
+                return await self._key_values.add(name, SIGNATURE_TTL_S)
         except (StoreUnavailable, TimeoutError):
             return True
 

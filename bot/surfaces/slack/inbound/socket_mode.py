@@ -16,7 +16,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.connection import Presence
 from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
 
 log = structlog.get_logger(__name__)
@@ -137,7 +137,7 @@ class SocketMode:
 
 
 def _payload_of(request: SocketModeRequest) -> dict[str, Any]:
-    """What is in an envelope; nothing, if its kind holds no such thing: that is only acknowledged."""
+    """The payload of an envelope; empty if its kind isn't handled, so that it is only acknowledged."""
     payload = request.payload
     if kind_of(payload) in ENVELOPES.get(request.type, frozenset()):
         return payload

@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from bot.core.text import visible
-from bot.surfaces.chat.elements import Button, Checkboxes, Confirm, Element, FieldType, Input, Option, Select
+from bot.surfaces.chat.messages import Button, Checkboxes, Confirm, Element, FieldType, Input, Option, Select
 from bot.surfaces.chat.shortening import truncate
 
 Json = dict[str, Any]

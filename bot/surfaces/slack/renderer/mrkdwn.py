@@ -23,8 +23,10 @@ from bot.surfaces.chat.lines import (
     SimplePart,
     Time,
     Untrusted,
+    display_name,
+    platform_suffix,
+    utc,
 )
-from bot.surfaces.chat.plain_text import name, utc, where
 from bot.surfaces.chat.shortening import ELLIPSIS, head, length, short
 
 COMMAND = "/crew"
@@ -69,7 +71,9 @@ def _mention(part: Mention) -> str:
     if user := user_id(part.principal):
         return f"<@{user}>"
     group = group_id(part.principal)
-    return f"<!subteam^{group}>" if group else f"{_literal(name(part))}{where('slack', part)}"
+    return (
+        f"<!subteam^{group}>" if group else f"{_literal(display_name(part))}{platform_suffix('slack', part)}"
+    )
 
 
 def _untrusted(part: Untrusted) -> str:

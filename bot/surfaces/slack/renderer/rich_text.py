@@ -1,4 +1,4 @@
-"""Lines and texts as Slack's rich text. Pure.
+"""Lines, texts and Markdown as Slack's rich text. Pure.
 
 Slack looks for no markup in a rich text element, so whatever stands in it is shown as it is.
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.core.text import visible
+from bot.surfaces.chat import markdown
 from bot.surfaces.chat.lines import (
     Bold,
     ChannelName,
@@ -21,9 +22,13 @@ from bot.surfaces.chat.lines import (
     SimplePart,
     Time,
     Untrusted,
+    display_name,
+    platform_suffix,
+    untrusted,
+    utc,
 )
+from bot.surfaces.chat.markdown import CodeBlock, MarkdownBlock, StyledText, Table, TextBlock
 from bot.surfaces.chat.messages import Span
-from bot.surfaces.chat.plain_text import name, untrusted, utc, where
 from bot.surfaces.chat.shortening import pieces
 from bot.surfaces.slack.renderer.mrkdwn import COMMAND, DATE_FORMAT, group_id, user_id
 
@@ -87,7 +92,7 @@ def _mention(part: Mention) -> Json:
         return {"type": "user", "user_id": user}
     if group := group_id(part.principal):
         return {"type": "usergroup", "usergroup_id": group}
-    return text(name(part) + where("slack", part))
+    return text(display_name(part) + platform_suffix("slack", part))
 
 
 def text(words: str, *styles: str) -> Json:
@@ -137,3 +142,30 @@ def _literal(words: str) -> list[str]:
 
 def _whole(kind: str, piece: str) -> Json:
     return block([{"type": kind, "elements": [text(piece)]}])
+
+
+def rendered(source: str) -> list[Json]:
+    """The text as blocks; none if there is nothing in it to be seen."""
+    return blocks([made for block in markdown.parsed(source) for made in _block(block)])
+
+
+def _block(block: MarkdownBlock) -> list[Json]:
+    match block:
+        case TextBlock():
+            return [{"type": "rich_text_section", "elements": [_span(each) for each in block.spans]}]
+        case CodeBlock():
+            return _frame(block.text)
+        case Table():
+            return _frame(block.source)
+
+
+def _frame(source: str) -> list[Json]:
+    return [
+        {"type": "rich_text_preformatted", "elements": [text(piece)]} for piece in pieces(source, PIECE_UNITS)
+    ]
+
+
+def _span(span: StyledText) -> Json:
+    if span.url:
+        return {"type": "link", "url": span.url, "text": span.text}
+    return text(span.text, *span.styles)

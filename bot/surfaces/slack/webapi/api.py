@@ -20,15 +20,12 @@ from bot.core.addresses import is_loopback
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.failures import Later, PlatformFailure, Unrenderable
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Block, Form, Message
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.failures import PlatformFailure, RetryLater, Unrenderable
+from bot.surfaces.chat.flow_control import AckPriority, Rate, RateLimiter
+from bot.surfaces.chat.messages import Block, Form, Message, size
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
-from bot.surfaces.chat.rate_limiter import RateLimiter
 from bot.surfaces.chat.rendering import offload
-from bot.surfaces.chat.shortening import size
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import (
     LIMITS,
@@ -40,9 +37,41 @@ from bot.surfaces.slack.renderer import (
 )
 from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
 from bot.surfaces.slack.webapi.files import SlackFiles
-from bot.surfaces.slack.webapi.rate_limits import edit_interval_s, rates
 
 log = structlog.get_logger(__name__)
+
+
+POSTS = Rate(per_second=1.0, burst=4, by_channel=True)
+"""Slack: about one message a second and channel, with short bursts."""
+HOME_TABS = Rate(per_second=1.4, burst=15, reserved=5)
+USER_GROUPS = Rate(per_second=20 / 60, burst=10)
+"""Slack: 20 a minute and workspace, for each of the two methods."""
+BURST_SHARE = 0.16
+"""The part of a minute's edits that may be made at once."""
+MIN_EDIT_INTERVAL_S = 0.1
+
+
+def edit_interval_s(per_minute: int) -> float:
+    """Seconds from one edit of a run's progress to the next: 1.5 with what Slack grants everybody."""
+    return max(MIN_EDIT_INTERVAL_S, 75 / per_minute)
+
+
+def edits(per_minute: int) -> Rate:
+    """The rate of edits in a workspace: a full burst and a minute's refill together are `per_minute`."""
+    burst = max(1, round(per_minute * BURST_SHARE))
+    return Rate(per_second=(per_minute - burst) / 60, burst=burst, reserved=burst // 2)
+
+
+def rates(edits_per_minute: int) -> Mapping[str, Rate]:
+    """What Slack grants, by method."""
+    return {
+        "chat.postMessage": POSTS,
+        "chat.update": edits(edits_per_minute),
+        "views.publish": HOME_TABS,
+        "usergroups.list": USER_GROUPS,
+        "usergroups.users.list": USER_GROUPS,
+    }
+
 
 CALL_TIMEOUT_S = 15
 PAGE_SIZE = 200
@@ -54,7 +83,7 @@ GROUPS_INTERVAL_S = 60.0
 
 
 class SlackApi:
-    """A ChatPlatform, and what only Slack has. Calls raise Later, Rejected, Unrenderable."""
+    """A ChatPlatform, and what only Slack has. Calls raise RetryLater, Rejected, Unrenderable."""
 
     def __init__(
         self, web: AsyncWebClient, metrics: Metrics, limiter: RateLimiter, capabilities: Capabilities
@@ -79,7 +108,9 @@ class SlackApi:
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def post(self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS) -> Posted:
+    async def post(
+        self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
+    ) -> MessageRef:
         """Post a message; where it is now."""
         answer = await self._call(
             "chat.postMessage",
@@ -91,9 +122,11 @@ class SlackApi:
             unfurl_media=False,
             **await self._content(message),
         )
-        return Posted(str(answer["channel"]), str(answer["ts"]))
+        return MessageRef(str(answer["channel"]), str(answer["ts"]))
 
-    async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
+    async def update(
+        self, at: MessageRef, message: Message, *, priority: Priority = Priority.DECISION
+    ) -> None:
         """Replace one of our messages; what it held before is gone, buttons included."""
         await self._call(
             "chat.update",
@@ -117,7 +150,7 @@ class SlackApi:
             **await self._content(message),
         )
 
-    def thread_of(self, posted: Posted) -> Conversation:
+    def thread_of(self, posted: MessageRef) -> Conversation:
         """Where replies to this message are read."""
         return posted.thread
 
@@ -141,7 +174,7 @@ class SlackApi:
             thread_ts=to.thread,
         )
 
-    async def link_to(self, at: Posted) -> str:
+    async def link_to(self, at: MessageRef) -> str:
         """The address of a message."""
         answer = await self._call(
             "chat.getPermalink", self.web.chat_getPermalink, channel=at.channel, message_ts=at.message_id
@@ -226,11 +259,11 @@ class SlackApi:
 
     def seconds_until_post(self, channel: str) -> float:
         """For how long a message to this channel would have to wait, as far as is known."""
-        return self._limiter.seconds("chat.postMessage", channel, Priority.DECISION)
+        return self._limiter.seconds_until_allowed("chat.postMessage", channel, Priority.DECISION)
 
-    async def room_for_progress(self) -> None:
+    async def wait_for_progress_capacity(self) -> None:
         """Return when a progress edit could be made at once."""
-        await self._limiter.room("chat.update", Priority.PROGRESS)
+        await self._limiter.wait_for_capacity("chat.update", Priority.PROGRESS)
 
     async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement."""
@@ -242,7 +275,7 @@ class SlackApi:
         self, method: str, call: Call, *, priority: Priority = Priority.DECISION, **arguments: Any
     ) -> AsyncSlackResponse:
         channel = str(arguments.get("channel") or "")
-        await self._limiter.enter(method, channel, priority)
+        await self._limiter.acquire(method, channel, priority)
         try:
             answer = await call(**{name: value for name, value in arguments.items() if value is not None})
         except Exception as error:
@@ -276,18 +309,18 @@ class SlackApi:
         """Count the failure. Raises the error again if it is none of Slack's or the network's."""
         failure = translated(error)
         match failure:
-            case Later() as later:
+            case RetryLater() as later:
                 self._metrics.web_api_calls.inc(method, "later")
                 self._metrics.web_api_retries.inc(method)
                 if later.why in RATE_LIMIT_CODES:
-                    self._limiter.hold(method, channel, later.seconds)
+                    self._limiter.pause(method, channel, later.seconds)
             case _:
                 self._metrics.web_api_calls.inc(method, failure.code)
         return failure
 
 
 async def _rendered(render: Callable[[], dict[str, Any]], blocks: Sequence[Block]) -> dict[str, Any]:
-    """What fails to be rendered now would fail each time: it is shown in another way. Raises Unrenderable."""
+    """Render a message. Raises Unrenderable on any failure: trying again would fail, too."""
     try:
         return await offload(render, size(blocks))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What Slack's Web API answers when it doesn't do what was asked, as failures that no platform owns."""
+"""Translates errors of Slack's Web API into failures that all platforms share."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Final
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.core.retry_after import parse_retry_after
-from bot.surfaces.chat.failures import Later, PlatformFailure, Reason, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.failures import (
+    DEFAULT_RETRY_DELAY_S,
+    CredentialsRefused,
+    PlatformFailure,
+    Rejected,
+    RejectionReason,
+    RetryLater,
+    Unrenderable,
+    retry_after,
+)
 
 SERVER_ERROR: Final = 500
 RATE_LIMITED: Final = 429
-DEFAULT_RETRY_DELAY_S: Final = 1.0
-"""Seconds after which a failure without a Retry-After is tried again; who retries lengthens it."""
-
-MAX_RETRY_DELAY_S: Final = 600.0
-"""Seconds after which Slack is asked again at the latest, whatever its Retry-After says."""
 
 _TRANSIENT = frozenset(
     {
@@ -43,7 +46,7 @@ _UNRENDERABLE = frozenset(
         "no_text",
     }
 )
-_SHUT_OUT = frozenset(
+_CREDENTIALS_REFUSED = frozenset(
     {
         "account_inactive",
         "app_uninstalled",
@@ -56,17 +59,17 @@ _SHUT_OUT = frozenset(
     }
 )
 _REASONS = {
-    "is_archived": Reason.ARCHIVED,
-    "thread_not_found": Reason.THREAD_GONE,
-    "message_not_found": Reason.MESSAGE_GONE,
+    "is_archived": RejectionReason.ARCHIVED,
+    "thread_not_found": RejectionReason.THREAD_GONE,
+    "message_not_found": RejectionReason.MESSAGE_GONE,
     # What is left of a deleted message that has replies, and what another installation posted, isn't ours.
-    "cant_update_message": Reason.MESSAGE_GONE,
-    "messages_tab_disabled": Reason.DIRECT_MESSAGES_OFF,
-    "not_in_channel": Reason.NOT_A_MEMBER,
-    "channel_not_found": Reason.NOT_A_MEMBER,
+    "cant_update_message": RejectionReason.MESSAGE_GONE,
+    "messages_tab_disabled": RejectionReason.DIRECT_MESSAGES_OFF,
+    "not_in_channel": RejectionReason.NOT_A_MEMBER,
+    "channel_not_found": RejectionReason.NOT_A_MEMBER,
 }
 RATE_LIMIT_CODES = frozenset({"ratelimited", "rate_limited", f"status {RATE_LIMITED}"})
-"""`Later.why` where a rate limit was hit."""
+"""`RetryLater.why` where a rate limit was hit."""
 
 
 def translated(error: Exception) -> PlatformFailure:
@@ -75,7 +78,7 @@ def translated(error: Exception) -> PlatformFailure:
         case SlackApiError():
             return _answered(error)
         case SlackClientError() | aiohttp.ClientError() | OSError():
-            return Later(DEFAULT_RETRY_DELAY_S, type(error).__name__)
+            return RetryLater(DEFAULT_RETRY_DELAY_S, type(error).__name__)
         case _:
             raise error
 
@@ -87,23 +90,15 @@ def _answered(error: SlackApiError) -> PlatformFailure:
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, Mapping) else ""
     if status == RATE_LIMITED or status >= SERVER_ERROR or code in _TRANSIENT or not code:
-        return Later(retry_after(response.headers), code or f"status {status}")
+        return RetryLater(retry_after(response.headers), code or f"status {status}")
     return _refused(code)
 
 
 def _refused(code: str) -> Rejected:
     if code in _UNRENDERABLE:
         return Unrenderable(code)
-    if code in _SHUT_OUT:
-        return ShutOut(code)
+    if code in _CREDENTIALS_REFUSED:
+        return CredentialsRefused(code)
     if code.startswith("restricted_action"):
-        return Rejected(code, Reason.POSTING_RESTRICTED)
-    return Rejected(code, _REASONS.get(code, Reason.OTHER))
-
-
-def retry_after(headers: Mapping[str, object]) -> float:
-    """In seconds; by any capitalisation of the header's name."""
-    named = {str(name).lower(): value for name, value in headers.items()}
-    value = named.get("retry-after", "")
-    value = value[0] if isinstance(value, list) and value else value
-    return parse_retry_after(str(value), most=MAX_RETRY_DELAY_S) or DEFAULT_RETRY_DELAY_S
+        return Rejected(code, RejectionReason.POSTING_RESTRICTED)
+    return Rejected(code, _REASONS.get(code, RejectionReason.OTHER))

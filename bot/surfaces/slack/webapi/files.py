@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.files import MAX_FILE_BYTES, check_size
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.inbound.form_files import MISSING_SCOPE
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.form_values import MISSING_SCOPE
 
 HOSTS = (".slack.com", ".slack-files.com", ".slack-gov.com")
 """Where Slack keeps files. The token is sent to no other host."""
@@ -42,7 +42,7 @@ class SlackFiles:
         self._api = urlsplit(web.base_url)
 
     async def fetch(self, reference: str) -> tuple[str, bytes]:
-        """The name and the content. Raises Refused (file_too_large), Rejected, Later."""
+        """The name and the content. Raises Refused (file_too_large), Rejected, RetryLater."""
         try:
             file = SlackFile.model_validate_json(reference)
         except ValidationError:
@@ -55,7 +55,7 @@ class SlackFiles:
             async with asyncio.timeout(DOWNLOAD_TIMEOUT_S):
                 return file.name, await self._download(url, file)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Later(1.0, type(error).__name__) from error
+            raise RetryLater(1.0, type(error).__name__) from error
 
     async def _download(self, url: str, file: SlackFile) -> bytes:
         headers = {"Authorization": f"Bearer {self._web.token}"}
@@ -64,7 +64,7 @@ class SlackFiles:
             raise RuntimeError("The Web API has no session.")
         async with self._web.session.get(url, **how) as response:
             if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise Later(1.0, f"status {response.status}")
+                raise RetryLater(1.0, f"status {response.status}")
             page = response.content_type == "text/html" and file.mimetype != "text/html"
             if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST or page:
                 raise Rejected(MISSING_SCOPE)  # Slack shows its sign-in page instead.

@@ -12,8 +12,12 @@ import structlog
 from bot.core.addresses import is_loopback
 from bot.core.text import valid_json
 from bot.metrics import Metrics
-from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected
-from bot.surfaces.teams.connector.failures import DEFAULT_RETRY_DELAY_S, UNAUTHORIZED, Uncertain, translated
+from bot.surfaces.chat.failures import DEFAULT_RETRY_DELAY_S, PlatformFailure, Rejected, RetryLater
+from bot.surfaces.teams.connector.failures import (
+    UNAUTHORIZED,
+    OutcomeUnknown,
+    translated,
+)
 from bot.surfaces.teams.connector.tokens import CONNECTOR, Tokens
 
 log = structlog.get_logger(__name__)
@@ -45,7 +49,7 @@ class ConnectorClient:
         *,
         resource: str = CONNECTOR,
     ) -> Json:
-        """Raises Later (Uncertain, RateLimited), Rejected, Unrenderable, ShutOut."""
+        """Raises RetryLater (OutcomeUnknown, RateLimited), Rejected, Unrenderable, CredentialsRefused."""
         try:
             answer = await self._authorised(verb, self.checked(url), body, resource)
         except PlatformFailure as failure:
@@ -90,9 +94,9 @@ class ConnectorClient:
                 return response.status, translated(response.status, response.headers, answer)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Nothing was sent.
-            return 0, Later(DEFAULT_RETRY_DELAY_S, type(error).__name__)
+            return 0, RetryLater(DEFAULT_RETRY_DELAY_S, type(error).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return 0, Uncertain(DEFAULT_RETRY_DELAY_S, type(error).__name__)
+            return 0, OutcomeUnknown(DEFAULT_RETRY_DELAY_S, type(error).__name__)
 
     def _count(self, operation: str, failure: PlatformFailure) -> None:
         name = f"teams.{operation}"

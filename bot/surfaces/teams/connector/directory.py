@@ -1,4 +1,4 @@
-"""Who is in a conversation, asked of the Bot Connector and remembered for a while."""
+"""The members of a conversation, read from the Bot Connector and cached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from bot.core.ports import KeyValueStore
-from bot.surfaces.chat.failures import PlatformFailure, Rejected, ShutOut
+from bot.surfaces.chat.failures import CredentialsRefused, PlatformFailure, Rejected
 from bot.surfaces.chat.shortening import short
 from bot.surfaces.teams.connector.client import ConnectorClient, Json, address
 from bot.surfaces.teams.conversations import ServiceUrls, is_channel
@@ -48,7 +48,7 @@ class Directory:
     async def members(self, channel: str, principals: Iterable[str]) -> Mapping[str, Member]:
         """These people, as far as they are known; whoever is not in the conversation has no id there.
 
-        Raises Later, ShutOut, StoreUnavailable.
+        Raises RetryLater, CredentialsRefused, StoreUnavailable.
         """
         prefixes = (self._prefix, self._of_our_own)
         ours = [each for each in dict.fromkeys(principals) if each.startswith(prefixes)]
@@ -70,7 +70,7 @@ class Directory:
     async def profile(self, channel: str, object_id: str) -> Json | None:
         """What the Bot Connector says of a member, asked anew; None: there is no such member.
 
-        Raises Later, Rejected, ShutOut, StoreUnavailable.
+        Raises RetryLater, Rejected, CredentialsRefused, StoreUnavailable.
         """
         service_url = await self._service_urls.of(channel)
         if service_url is None:
@@ -79,7 +79,7 @@ class Directory:
             found = await self._client.call(
                 "member", "GET", address(service_url, "conversations", channel, "members", object_id)
             )
-        except ShutOut:
+        except CredentialsRefused:
             raise
         except Rejected:
             return None

@@ -14,9 +14,9 @@ from bot.core.errors import NotFound
 from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
-from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.lines import Line, Link, Untrusted
-from bot.surfaces.chat.messages import Message, said
+from bot.surfaces.chat.messages import Message, text_message
 from bot.surfaces.chat.platform import SharedFile
 
 Json = dict[str, Any]
@@ -29,7 +29,7 @@ _STORAGE = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepo
 """Where Teams keeps the files of people."""
 
 
-class Offer(Value):
+class FileOffer(Value):
     """A file that somebody may take: one of a run's files, or a text that was made for it."""
 
     name: str
@@ -62,9 +62,9 @@ class FileConsents:
         """Keep the offer of a file; returns the message that makes it. Raises StoreUnavailable."""
         offer_id = uuid.uuid4().hex
         if file.file_id:
-            offer = Offer(name=file.name, run_id=run_id, file_id=file.file_id)
+            offer = FileOffer(name=file.name, run_id=run_id, file_id=file.file_id)
         else:
-            offer = Offer(name=file.name, text=file.content.decode())
+            offer = FileOffer(name=file.name, text=file.content.decode())
         await self._key_values.set(self._key(offer_id), offer.model_dump_json(), OFFER_TTL_S)
         return consent_card(file, offer_id)
 
@@ -72,7 +72,7 @@ class FileConsents:
         """Upload what a person consented to (the value of `fileConsent/invoke`); the message that shows it.
 
         None: it was declined, or is no longer kept. Either way it isn't kept any longer, unless the upload
-        failed. Raises Later, Rejected, StoreUnavailable.
+        failed. Raises RetryLater, Rejected, StoreUnavailable.
         """
         key = self._key(str(_field(_field(value, "context"), NAME).get("file") or ""))
         kept, to = await self._key_values.get(key), _field(value, "uploadInfo")
@@ -91,7 +91,7 @@ class FileConsents:
         info = {"contentType": INFO, "name": offer.name, "contentUrl": to.get("contentUrl")}
         return {"type": "message", "attachments": [{**info, "content": shown}]}
 
-    async def _content(self, offer: Offer) -> bytes:
+    async def _content(self, offer: FileOffer) -> bytes:
         if not offer.file_id:
             return offer.text.encode()
         return b"".join([part async for part in self._files.read(offer.run_id, offer.file_id)])
@@ -107,7 +107,7 @@ class FileConsents:
                 if not response.ok:
                     raise Rejected(f"upload_status_{response.status}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Later(1.0, type(error).__name__) from error
+            raise RetryLater(1.0, type(error).__name__) from error
 
     def _is_storage(self, url: str) -> bool:
         try:
@@ -127,10 +127,12 @@ def _field(of: object, name: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _read(kept: str) -> Offer:
+def _read(kept: str) -> FileOffer:
     """An offer; a former release kept the name and the text in a list."""
     stored = json.loads(kept)
-    return Offer(name=stored[0], text=stored[1]) if isinstance(stored, list) else Offer.model_validate(stored)
+    if isinstance(stored, list):
+        return FileOffer(name=stored[0], text=stored[1])
+    return FileOffer.model_validate(stored)
 
 
 def in_console(file: SharedFile, url: str, run_id: str) -> Message:
@@ -139,6 +141,6 @@ def in_console(file: SharedFile, url: str, run_id: str) -> Message:
         raise Rejected("no_public_console")
     page = f"{url}/#/runs/{run_id}"
     if file.file_id:
-        return said("📎 ", Untrusted(file.title), ": ", Link("it is in the console", page))
+        return text_message("📎 ", Untrusted(file.title), ": ", Link("it is in the console", page))
     line: Line = (f"{file.title}: ", Link("read all of it in the console", page))
-    return said(*line)
+    return text_message(*line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -15,32 +14,24 @@ import structlog
 from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
-from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.failures import Later, Rejected, Unrenderable
+from bot.surfaces.chat.failures import Rejected, RetryLater, Unrenderable
+from bot.surfaces.chat.flow_control import AckPriority, Rate, RateLimiter
 from bot.surfaces.chat.lines import ChannelName, Line, Mention
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, size
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
-from bot.surfaces.chat.rate_limiter import Rate, RateLimiter
 from bot.surfaces.chat.rendering import offload
-from bot.surfaces.chat.shortening import size
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory
-from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
+from bot.surfaces.teams.connector.failures import OutcomeUnknown, RateLimited
 from bot.surfaces.teams.connector.files import FileConsents, in_console
-from bot.surfaces.teams.connector.history import History, marked
+from bot.surfaces.teams.connector.graph import GraphMessages, marked
 from bot.surfaces.teams.connector.tokens import (
-    GRAPH_URL,
-    LOGIN_URL,
-    ClientSecret,
-    FixedToken,
-    ManagedIdentity,
-    TokenIssuer,
     Tokens,
 )
 from bot.surfaces.teams.conversations import CHAT, ServiceUrls, full_id, is_channel, is_personal
+from bot.surfaces.teams.credentials import TeamsApp
 from bot.surfaces.teams.renderer import LIMITS, MESSAGE_CHARACTERS, Reader, render_message
 
 log = structlog.get_logger(__name__)
@@ -59,31 +50,6 @@ RATES = {
 """Each call keeps all of these. Edits count as messages do."""
 MAX_PROGRESS_WAIT_S = 1.0
 """An edit of progress that would wait longer is given up, so that what is decided doesn't wait behind it."""
-
-
-@dataclass(frozen=True)
-class TeamsApp:
-    """What the app is, and how it proves it: by a fixed token, a password, or a managed identity."""
-
-    app_id: str
-    tenant_id: str
-    password: str = ""
-    outbound_token: str = ""
-    managed_identity: bool = False
-    #: The console's address for people; files are shown there if it is public.
-    console: str = ""
-    #: The Bot Connector is a peer on this machine, which needs no https.
-    local_peer: bool = False
-    login_url: str = LOGIN_URL
-    graph_url: str = GRAPH_URL
-
-    def issuer(self, http: aiohttp.ClientSession) -> TokenIssuer:
-        """Where its tokens come from."""
-        if self.outbound_token:
-            return FixedToken(self.outbound_token)
-        if self.password:
-            return ClientSecret(http, self.app_id, self.tenant_id, self.password, self.login_url)
-        return ManagedIdentity(self.app_id)
 
 
 class TeamsPlatform:
@@ -107,32 +73,36 @@ class TeamsPlatform:
         self.directory = Directory(self.client, key_values, self.service_urls, SURFACE, app.tenant_id)
         self.files = FileConsents(http, key_values, files, local_peer=app.local_peer)
         graph_url = "" if app.outbound_token else app.graph_url
-        self.history = History(self.client, self.service_urls, app.app_id, graph_url)
+        self.history = GraphMessages(self.client, self.service_urls, app.app_id, graph_url)
         self._limiter = RateLimiter(RATES, ack_priority=ack_priority)
         self._direct: dict[str, Conversation] = {}
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def post(self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS) -> Posted:
+    async def post(
+        self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
+    ) -> MessageRef:
         """Post a message; where it is now. In a channel without a thread it begins a reply chain."""
         return await self.send(to, await self.rendered(message, to.channel), priority)
 
-    async def send(self, to: Conversation, activity: Json, priority: Priority = Priority.NEWS) -> Posted:
+    async def send(self, to: Conversation, activity: Json, priority: Priority = Priority.NEWS) -> MessageRef:
         """Post an activity. One that may have arrived is looked for before the caller tries again."""
         url = address(await self._service_url(to.channel), "conversations", full_id(to), "activities")
         made, mark = marked(activity)
         try:
             answer = await self._call("post", "POST", url, made, to.channel, priority)
-        except Uncertain:
+        except OutcomeUnknown:
             found = await self.history.find(to, mark)
             if found is None:
                 raise
-            return Posted(to.channel, found)
+            return MessageRef(to.channel, found)
         if not answer.get("id"):
             raise Rejected("no_message_id")
-        return Posted(to.channel, str(answer["id"]))
+        return MessageRef(to.channel, str(answer["id"]))
 
-    async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
+    async def update(
+        self, at: MessageRef, message: Message, *, priority: Priority = Priority.DECISION
+    ) -> None:
         """Replace one of our messages; what it held before is gone, buttons included."""
         activity = await self.rendered(message, at.channel) | {"id": at.message_id}
         service_url = await self._service_url(at.channel)
@@ -167,7 +137,7 @@ class TeamsPlatform:
         else:
             await self.post(to, in_console(file, self._app.console, run_id))
 
-    async def link_to(self, at: Posted) -> str:
+    async def link_to(self, at: MessageRef) -> str:
         """The address of a message; of one in a personal chat, the chat's."""
         if is_personal(at.channel):
             return f"https://teams.microsoft.com/l/chat/0/0?users=28:{self._app.app_id}"
@@ -195,12 +165,12 @@ class TeamsPlatform:
         return activity
 
     async def reader(self, message: Message, channel: str, alone: str = "") -> Reader:
-        """Who reads a message, and who of them can be mentioned. Raises Later, ShutOut."""
+        """Who reads a message, and who of them can be mentioned. Raises RetryLater, CredentialsRefused."""
         members = await self.directory.members(channel, set(_principals(message)))
         members = {**members, **await self.directory.channels(_channels(message))}
         return Reader(members, alone, personal=is_personal(channel))
 
-    def thread_of(self, posted: Posted) -> Conversation:
+    def thread_of(self, posted: MessageRef) -> Conversation:
         """Where replies to this message are read."""
         return posted.thread if is_channel(posted.channel) else Conversation(posted.channel, CHAT)
 
@@ -212,11 +182,11 @@ class TeamsPlatform:
 
     def seconds_until_post(self, channel: str) -> float:
         """For how long a message to this conversation would have to wait, as far as is known."""
-        return max(self._limiter.seconds(rate, channel, Priority.DECISION) for rate in RATES)
+        return max(self._limiter.seconds_until_allowed(rate, channel, Priority.DECISION) for rate in RATES)
 
-    async def room_for_progress(self) -> None:
+    async def wait_for_progress_capacity(self) -> None:
         """Return when a progress edit could be made at once."""
-        await self._limiter.room("all", Priority.PROGRESS)
+        await self._limiter.wait_for_capacity("all", Priority.PROGRESS)
 
     async def yield_to_acks(self) -> None:
         """Return when nobody waits for an acknowledgement."""
@@ -235,15 +205,15 @@ class TeamsPlatform:
     ) -> Json:
         """One call within the rate limits."""
         if priority is Priority.PROGRESS:
-            waits = max(self._limiter.seconds(rate, channel, priority) for rate in RATES)
+            waits = max(self._limiter.seconds_until_allowed(rate, channel, priority) for rate in RATES)
             if waits > MAX_PROGRESS_WAIT_S:
-                raise Later(waits, "no room for progress")
+                raise RetryLater(waits, "no room for progress")
         for rate in RATES:
-            await self._limiter.enter(rate, channel, priority)
+            await self._limiter.acquire(rate, channel, priority)
         try:
             return await self.client.call(operation, verb, url, body)
         except RateLimited as limited:
-            self._limiter.hold("conversation", channel, limited.seconds)
+            self._limiter.pause("conversation", channel, limited.seconds)
             raise
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
-from bot.surfaces.chat.failures import Later, ShutOut
+from bot.surfaces.chat.failures import CredentialsRefused, RetryLater
 from bot.surfaces.teams.connector.failures import RATE_LIMITED, SERVER_ERROR
 
 CONNECTOR: Final = "https://api.botframework.com"
@@ -36,7 +36,7 @@ class TokenIssuer(Protocol):
     """Where tokens come from."""
 
     async def issue(self, resource: str) -> Issued:
-        """A token for a resource. Raises Later, ShutOut."""
+        """A token for a resource. Raises RetryLater, CredentialsRefused."""
 
 
 class FixedToken:
@@ -71,7 +71,7 @@ class ClientSecret:
             async with self._http.post(self._url, data=form, allow_redirects=False) as response:
                 return _issued(response.status, await response.json(content_type=None))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Later(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
+            raise RetryLater(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
 
 
 class ManagedIdentity:
@@ -85,7 +85,7 @@ class ManagedIdentity:
         try:
             return _issued(SERVER_ERROR, await asyncio.to_thread(self._acquire, resource))
         except (OSError, ValueError) as error:
-            raise Later(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
+            raise RetryLater(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
 
     def _acquire(self, resource: str) -> Mapping[str, Any]:
         """Blocks; MSAL knows where each kind of machine has its identity."""
@@ -106,8 +106,8 @@ def _issued(status: int, answer: object) -> Issued:
         return Issued(token, float(seconds) if isinstance(seconds, int | float | str) else RENEWAL_S)
     error = said[:100] if isinstance(said, str) and said else f"status {status}"
     if status not in REFUSED_STATUSES or status == RATE_LIMITED or error in _TRANSIENT:
-        raise Later(RETRY_DELAY_S, f"no token: {error}")
-    raise ShutOut(error)
+        raise RetryLater(RETRY_DELAY_S, f"no token: {error}")
+    raise CredentialsRefused(error)
 
 
 class Tokens:
@@ -120,7 +120,7 @@ class Tokens:
         self._lock = asyncio.Lock()
 
     async def get(self, resource: str = CONNECTOR) -> str:
-        """Raises Later, ShutOut."""
+        """Raises RetryLater, CredentialsRefused."""
         async with self._lock:
             token, until = self._kept.get(resource, ("", 0.0))
             if not token or self._clock() >= until:

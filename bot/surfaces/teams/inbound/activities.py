@@ -1,4 +1,7 @@
-"""What each activity of Teams means: handed to the inbound engine, and answered within Teams' time."""
+"""What each activity of Teams means: handed to the inbound engine, and answered within Teams' time.
+
+Where the app is added people are welcomed; where it is removed, requesters learn what becomes of their runs.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,35 @@ import structlog
 from pydantic import ValidationError
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
+from bot.core.lists import RunFilter
+from bot.core.ports import Runs
+from bot.core.run import Run
 from bot.metrics import Metrics
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.engine import InboundEngine
-from bot.surfaces.chat.inbound.interactions import SILENT, InboundRequest, Press, Reply
-from bot.surfaces.chat.wording import sentences
-from bot.surfaces.teams import TITLE, card_data
+from bot.surfaces.chat.inbound.ports import (
+    SILENT,
+    InboundRequest,
+    Payload,
+    Press,
+    PrivateMessenger,
+    Reply,
+    ReplyTarget,
+)
+from bot.surfaces.chat.places import group
+from bot.surfaces.chat.platform import Capabilities
+from bot.surfaces.chat.wording import private_messages, sentences
+from bot.surfaces.teams import SURFACE, TITLE, card_data
 from bot.surfaces.teams.card_data import Pressed, Submitted
 from bot.surfaces.teams.connector.platform import TeamsPlatform
+from bot.surfaces.teams.conversations import is_personal
 from bot.surfaces.teams.inbound import invokes
-from bot.surfaces.teams.inbound.installation import Installation
-from bot.surfaces.teams.inbound.invokes import DialogAnswer, Json, PressAnswer
-from bot.surfaces.teams.inbound.payloads import Activity, CardAction, Payload, Task
+from bot.surfaces.teams.inbound.invokes import DialogAnswer, Json, PersonalCards, PressAnswer
+from bot.surfaces.teams.inbound.payloads import Activity, CardAction, Task
 from bot.surfaces.teams.inbound.people import TeamsActors
-from bot.surfaces.teams.inbound.request_url import Answer, Unacceptable, read
-from bot.surfaces.teams.inbound.views import QuestionViews
+from bot.surfaces.teams.inbound.request_url import ActivityResponse, Unacceptable, read
 
 log = structlog.get_logger(__name__)
 
@@ -46,21 +61,21 @@ class Activities:
         self,
         engine: InboundEngine,
         people: TeamsActors,
-        views: QuestionViews,
-        installation: Installation,
+        cards: PersonalCards,
+        installation_updates: InstallationUpdates,
         platform: TeamsPlatform,
         metrics: Metrics,
         ack_priority: AckPriority,
     ) -> None:
         self._engine = engine
         self._people = people
-        self._views = views
-        self._installation = installation
+        self._cards = cards
+        self._installation_updates = installation_updates
         self._platform = platform
         self._metrics = metrics
         self._ack_priority = ack_priority
 
-    async def dispatch(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+    async def dispatch(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
         """The answer to one activity; 503 while the store is away: Teams sends it again."""
         started = perf_counter()
         with self._ack_priority.acknowledging():
@@ -73,9 +88,9 @@ class Activities:
                 return await self._handled(payload, activity)
             except Unacceptable as wrong:
                 log.warning("an activity doesn't have Teams' format", kind=activity.type, name=activity.name)
-                return Answer(wrong.status)
+                return ActivityResponse(wrong.status)
             except StoreUnavailable:
-                return Answer(503)
+                return ActivityResponse(503)
             finally:
                 self._metrics.acks.observe(_kind(activity), perf_counter() - started)
 
@@ -86,21 +101,24 @@ class Activities:
         except Unacceptable as wrong:
             return wrong.status
 
-    async def _handled(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+    async def _handled(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
         match activity.type:
             case "message" if card_data.is_ours(activity.value):
                 return await self._pressed_message(payload, activity)
             case "message":
                 work = self._engine.router.message_or_mention(activity.incoming())
                 return await self._event(payload, activity, work)
+            case "messageDelete":
+                work = self._engine.router.deleted(activity.deleted)
+                return await self._event(payload, activity, work)
             case "invoke":
                 return await self._invoke(payload, activity)
             case "installationUpdate":
-                return await self._event(payload, activity, self._installation.updated(activity))
+                return await self._event(payload, activity, self._installation_updates.updated(activity))
             case _:
-                return Answer()  # Edits, deletions and reactions decide nothing.
+                return ActivityResponse()  # Edits and reactions decide nothing.
 
-    async def _invoke(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+    async def _invoke(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
         match activity.name:
             case "adaptiveCard/action":
                 return await self._card_action(payload, activity)
@@ -108,20 +126,20 @@ class Activities:
                 return await self._dialog(payload, activity)
             case "fileConsent/invoke":
                 await self._event(payload, activity, self._file(activity))
-                return Answer(body=invokes.ACCEPTED)
+                return ActivityResponse(body=invokes.ACCEPTED)
             case _:
                 log.info("an unknown invoke was received", name=activity.name)
-                return Answer(501, {})
+                return ActivityResponse(501, {})
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _event(self, payload: Mapping[str, Any], activity: Activity, work: Work) -> Answer:
-        """What comes of it is told; 503 where it could not be handled or saved: Teams sends it again."""
+    async def _event(self, payload: Mapping[str, Any], activity: Activity, work: Work) -> ActivityResponse:
+        """Handle the event and tell what became of it. 503, so that Teams sends it again, if that failed."""
         request = InboundRequest(activity.key, activity.to_sender, payload)
         handled = await self._engine.ack_handler.handle_event(request, work, _nothing, ACK_TIMEOUT_S)
-        return Answer(200 if handled else 503)
+        return ActivityResponse(200 if handled else 503)
 
-    async def _pressed_message(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+    async def _pressed_message(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
         """A press of a client that doesn't know Action.Execute: what comes of it is told."""
         data = _data(activity.value)
         if isinstance(data, Pressed):
@@ -139,7 +157,7 @@ class Activities:
 
     # ── cards ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _card_action(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+    async def _card_action(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
         data = _data(_read(CardAction, activity.value).action.data)
         if not isinstance(data, Pressed):
             raise Unacceptable(400, "a card that is no dialog submits nothing")
@@ -149,16 +167,18 @@ class Activities:
         answer = PressAnswer(lambda: self._current(press))
         return await self._answered(payload, activity, self._engine.presses.handle(press), answer)
 
-    async def _refreshed(self, activity: Activity, data: Pressed) -> Answer:
+    async def _refreshed(self, activity: Activity, data: Pressed) -> ActivityResponse:
         """The card as this person sees it. Nobody pressed anything, so nothing changes."""
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
                 shown = await self._current(activity.press(data))
         except CrewdeckError as error:
-            return Answer(body=invokes.words(str(error)))
+            return ActivityResponse(body=invokes.words(str(error)))
         except TimeoutError:
-            return Answer(body=invokes.words(sentences.unrecognised(TITLE)))
-        return Answer(body=invokes.card(shown) if shown else invokes.words(sentences.QUESTION_HIDDEN))
+            return ActivityResponse(body=invokes.words(sentences.profile_unavailable(TITLE)))
+        return ActivityResponse(
+            body=invokes.card(shown) if shown else invokes.words(sentences.QUESTION_HIDDEN)
+        )
 
     async def _current(self, press: Press) -> Json | None:
         """The question that was pressed on, as its presser sees it now. Raises CrewdeckError."""
@@ -169,11 +189,11 @@ class Activities:
         if not target.question_id:
             return None
         actor = await self._engine.people.actor(press.reply_to.user, press.installation)
-        return await self._views.of(target, actor, press.reply_to.channel, press.message)
+        return await self._cards.of(target, actor, press.reply_to.channel, press.message)
 
     # ── dialogs ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _dialog(self, payload: Mapping[str, Any], activity: Activity) -> Answer:
+    async def _dialog(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
         data = _data(_read(Task, activity.value).data)
         if isinstance(data, Submitted):
             sent = activity.submission(data)
@@ -190,10 +210,10 @@ class Activities:
         work: Work,
         answer: PressAnswer | DialogAnswer,
         form_id: str = "",
-    ) -> Answer:
+    ) -> ActivityResponse:
         request = InboundRequest(activity.key, activity.to_sender, payload, DIALOG, form_id)
         await self._engine.ack_handler.handle_interaction(request, work, answer, ACK_TIMEOUT_S)
-        return Answer(body=answer.body)
+        return ActivityResponse(body=answer.body)
 
 
 def _kind(activity: Activity) -> str:
@@ -225,3 +245,34 @@ def _data(data: object) -> Pressed | Submitted:
 
 async def _nothing() -> None:
     return
+
+
+ADDED, REMOVED = "add", "remove"
+MAX_RUNS = 100
+
+
+class InstallationUpdates:
+    """Welcomes people, and tells requesters that their runs have lost their conversation."""
+
+    def __init__(self, platform: Capabilities, runs: Runs, messenger: PrivateMessenger) -> None:
+        self._platform = platform
+        self._runs = runs
+        self._messenger = messenger
+
+    async def updated(self, activity: Activity) -> Reply:
+        """`installationUpdate`. An upgrade of the app is neither. Raises StoreUnavailable."""
+        channel = activity.where.channel
+        if activity.action == ADDED and is_personal(channel):
+            return Reply(say=private_messages.usage())
+        if activity.action != REMOVED:
+            return SILENT
+        here = RunFilter(group=group(SURFACE, activity.tenant, channel), active=True, limit=MAX_RUNS)
+        runs = await self._runs.list(here)
+        return Reply(then=lambda: self._tell(activity.tenant, runs)) if runs else SILENT
+
+    async def _tell(self, tenant: str, runs: list[Run]) -> None:
+        """Each requester, of all of their runs. Where that can't be done it is logged, and the runs go on."""
+        for requester in dict.fromkeys(run.requester for run in runs if run.requester.surface == SURFACE):
+            theirs = [run for run in runs if run.requester == requester]
+            to = ReplyTarget(tenant, requester.user_id)
+            await self._messenger.tell(to, private_messages.app_removed(theirs, self._platform))

@@ -14,12 +14,11 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.inbound.interactions import IncomingMessage
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.teams.conversations import full_id, is_channel
-from bot.surfaces.teams.inbound.payloads import Activity
-from bot.surfaces.teams.inbound.quotes import REFERENCE
+from bot.surfaces.teams.inbound.payloads import REFERENCE, Activity
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +33,7 @@ class Messages(Protocol):
     """Where messages are listed."""
 
     async def since(self, where: Conversation, since: float) -> Sequence[Json]:
-        """Graph's messages that are not older than `since` (in seconds), in order. Raises Later, Rejected."""
+        """Graph's messages not older than `since` (in seconds), in order. Raises RetryLater, Rejected."""
 
 
 class TeamsThreadHistory:
@@ -62,7 +61,7 @@ class TeamsThreadHistory:
         while where.thread is not None:
             try:
                 return await self._messages.since(where, since)
-            except Later as later:
+            except RetryLater as later:
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:
                 log.warning("missed replies can't be read", channel=where.channel, code=rejected.code)

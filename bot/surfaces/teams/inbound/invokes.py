@@ -1,16 +1,31 @@
-"""Answers to invokes: a card, a few words or a dialog; never nothing, which Teams shows as a fault."""
+"""Answers to invokes: a card, a few words or a dialog; never nothing, which Teams shows as a fault.
+
+A question's card is made for who asks for it: deciders see what can be pressed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
-from bot.core.errors import CrewdeckError
-from bot.surfaces.chat.inbound.interactions import Reply
+from bot.core.actor import Actor
+from bot.core.errors import CrewdeckError, NotFound
+from bot.core.policy import can_decide
+from bot.core.ports import Store
+from bot.core.run import Run
+from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.delivery.question_copies import ShownQuestions
+from bot.surfaces.chat.inbound.commands import can_view
+from bot.surfaces.chat.inbound.ports import Reply
+from bot.surfaces.chat.message_keys import questions_at
 from bot.surfaces.chat.messages import Actions, Form, Message
+from bot.surfaces.chat.places import MessageRef
+from bot.surfaces.chat.rendering import offload, size_of
 from bot.surfaces.chat.wording import sentences
-from bot.surfaces.teams.renderer import render_form
+from bot.surfaces.teams import SURFACE
+from bot.surfaces.teams.renderer import LIMITS, Reader, render_card, render_form
 from bot.surfaces.teams.renderer.render import CARD
 from bot.surfaces.teams.renderer.text import plain_line
 
@@ -91,7 +106,7 @@ class DialogAnswer:
             return Reply()
         if reply.form is not None:
             self.body = dialog(reply.form)
-            return replace(reply, form=None, instead=None)
+            return replace(reply, form=None, fallback=None)
         if reply.say is None:
             self.body = dialog_words(sentences.FORM_SENT)
             return reply
@@ -105,3 +120,56 @@ def _short(message: Message) -> str | None:
     text = plain_line(message.summary, {})
     has_buttons = any(isinstance(block, Actions) for block in message.blocks)
     return None if has_buttons or len(message.blocks) > 1 or len(text) > TOAST_UNITS else text
+
+
+class Readers(Protocol):
+    """Who is who in a conversation."""
+
+    async def reader(self, message: Message, channel: str, alone: str) -> Reader:
+        """For whom a message is rendered that one person of this conversation sees alone."""
+
+
+class PersonalCards:
+    """Cards of questions for one reader. Reads only: whoever looks changes nothing."""
+
+    def __init__(self, store: Store, readers: Readers) -> None:
+        self._store = store
+        self._readers = readers
+        self._shown = ShownQuestions(store, LIMITS)
+
+    async def of(
+        self, target: Target, actor: Actor, channel: str, posted: MessageRef | None = None
+    ) -> Json | None:
+        """The question as it is now, with those that share the message at `posted`.
+
+        None if there is none, or none that this person may see. `actor`: with what the directory knows of
+        them.
+        """
+        try:
+            run = await self._store.runs.get(target.run_id)
+            question = await self._store.questions.get(target.run_id, target.question_id)
+        except NotFound:
+            return None
+        names = (await self._store.outbox.state(SURFACE, run.id)).messages
+        sharing = questions_at(names, posted) if posted is not None else set()
+        asked = await self._store.questions.list(run.id) if len(sharing) > 1 else [question]
+        shown = [each for each in asked if each.id in sharing | {question.id}]
+        decides = {each.id for each in shown if can_decide(actor, each.policy)}
+        sees = _sees(run, actor, channel)
+        if not decides and not sees:
+            return None
+        message = await self._shown.message(run, question, names, posted, None if sees else decides)
+        if decides:
+            message = _for_everybody(message)
+        reader = await self._readers.reader(message, channel, actor.principal)
+        return await offload(lambda: render_card(message, reader), size_of(question_card(run, question)))
+
+
+def _for_everybody(message: Message) -> Message:
+    """The message with all that can be pressed: whoever reads it may, also as a linked identity."""
+    rows = (replace(each, audience=None) if isinstance(each, Actions) else each for each in message.blocks)
+    return replace(message, blocks=tuple(rows))
+
+
+def _sees(run: Run, actor: Actor, channel: str) -> bool:
+    return actor.membership in run.approvers.allowed_memberships and can_view(run, actor, channel)

@@ -1,25 +1,60 @@
 """Teams' activities as frozen values with the fields that are used, and the neutral values made of them.
 
 An activity that lacks what is needed raises pydantic's ValidationError, which is answered with 400.
+
+Teams says in three ways that a message is quoted: an entity `quotedReply` with a tag in the text that stands
+for it (since 2026), a block quote in the HTML that comes beside the text, and in Microsoft Graph an
+attachment of its own kind.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from bot.core.locales import Locale
-from bot.surfaces.chat.inbound.interactions import FormSubmission, IncomingMessage, Press, ReplyTarget
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.inbound.ports import (
+    DeletedMessage,
+    FormSubmission,
+    IncomingMessage,
+    Payload,
+    Press,
+    ReplyTarget,
+)
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.card_data import Pressed, Submitted
 from bot.surfaces.teams.conversations import parse
-from bot.surfaces.teams.inbound import quotes
 from bot.surfaces.teams.inbound.mentions import Mentioned, MessageText
+
+HTML = "text/html"
+REFERENCE = "messageReference"
+"""The kind of attachment by which Graph says that a message is quoted."""
+UNKNOWN = ""
+"""Stands for a message of which it isn't said which one it is."""
+
+_BLOCK = re.compile(r"<blockquote\b([^<>]*)>", re.IGNORECASE)
+_REPLY = re.compile(r"\bitemtype\s*=\s*[\"']https?://schema\.skype\.com/Reply[\"']", re.IGNORECASE)
+_ITEM = re.compile(r"\bitemid\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
+_TAG = re.compile(r"<quoted\b[^<>]*>(?:\s*</quoted>)?", re.IGNORECASE)
+
+
+def quoted_in(html: str) -> Iterator[str]:
+    """The ids of messages that are quoted in this HTML; UNKNOWN for one without an id."""
+    for block in _BLOCK.finditer(html):
+        if _REPLY.search(block[1]):
+            item = _ITEM.search(block[1])
+            yield item[1] if item else UNKNOWN
+
+
+def without_quotes(text: str) -> str:
+    """The text without the tags that stand for quoted messages."""
+    return _TAG.sub("", text).strip()
+
 
 FILE = "application/vnd.microsoft.teams.file.download.info"
 MAX_LOCALE_LENGTH = 100
@@ -28,19 +63,6 @@ _APPS = "28:"
 """With what the ids of apps begin."""
 _GROUPS = frozenset({"channel", "team", "tag"})
 _QUOTED = "quotedReply"
-
-
-class Payload(BaseModel):
-    """What all payloads have in common: nothing that isn't used, and null is the same as nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, given: object) -> object:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in given.items() if value is not None}
 
 
 class Account(Payload):
@@ -78,7 +100,7 @@ class ChannelData(Payload):
 class Quoted(Payload):
     """A message that is quoted."""
 
-    message_id: str = Field(quotes.UNKNOWN, alias="messageId")
+    message_id: str = Field(UNKNOWN, alias="messageId")
 
 
 class Entity(Payload):
@@ -101,13 +123,21 @@ class Attachment(Payload):
     content: Any = None
 
     @property
+    def is_content(self) -> bool:
+        """Whether a person added it: a file, a picture, a card. The rest says how the text looks."""
+        return bool(self.content_type) and self.content_type not in {HTML, REFERENCE}
+
+    @property
+    def file_name(self) -> str:
+        return self.name if self.content_type == FILE else ""
+
+    @property
     def quotes(self) -> Iterator[str]:
         """The ids of messages that it quotes."""
-        match self.content_type:
-            case quotes.HTML if isinstance(self.content, str):
-                yield from quotes.quoted_in(self.content)
-            case quotes.REFERENCE:
-                yield self.id
+        if self.content_type == HTML and isinstance(self.content, str):
+            yield from quoted_in(self.content)
+        elif self.content_type == REFERENCE:
+            yield self.id
 
 
 class Activity(Payload):
@@ -117,6 +147,8 @@ class Activity(Payload):
     id: str = Field(min_length=1)
     timestamp: datetime | None = None
     service_url: str = Field(alias="serviceUrl", min_length=1)
+    #: The Bot Connector's channel: Teams, or another one that the bot is registered with.
+    channel_id: str = Field("", alias="channelId")
     sender: Account = Field(alias="from")
     recipient: Account
     chat: Chat = Field(alias="conversation")
@@ -185,7 +217,7 @@ class Activity(Payload):
 
     def press(self, pressed: Pressed, *, form_id: str = "") -> Press:
         """A button that was pressed, in a form or in the message that this replies to."""
-        posted = Posted(self.where.channel, self.reply_to) if self.reply_to and not form_id else None
+        posted = MessageRef(self.where.channel, self.reply_to) if self.reply_to and not form_id else None
         return Press(
             key=self.key,
             action=pressed.action,
@@ -227,10 +259,18 @@ class Activity(Payload):
             names_others=bool(said.others) and not said.mentions_app,
             speaks_to_others=said.speaks_to_others,
             command_text=lambda _: said.words if addressed is None else addressed,
-            answer_text=lambda _: self._with_files(said.words),
+            answer_text=lambda _: said.words,
             installation=self.where.channel,
             quoted=self.quoted,
+            attached=tuple(each.file_name for each in self.attachments if each.is_content),
+            follows=lambda other: _is_before(other, self.id),
         )
+
+    @property
+    def deleted(self) -> DeletedMessage:
+        """The message that `messageDelete` tells of."""
+        where = self.where
+        return DeletedMessage(self.tenant, where.channel, where.thread or "", self.id)
 
     @property
     def quoted(self) -> frozenset[str]:
@@ -242,13 +282,14 @@ class Activity(Payload):
     def _said(self) -> MessageText:
         found = (each for each in self.entities if each.type == "mention" and each.mentioned is not None)
         tagged = any(each.type == _QUOTED for each in self.entities)
-        text = quotes.without_quotes(self.text) if tagged else self.text
+        text = without_quotes(self.text) if tagged else self.text
         return MessageText(text, tuple(_mention(each) for each in found), self.recipient.id)
 
-    def _with_files(self, words: str) -> str:
-        """What was said, with the names of attached files."""
-        files = [each.name for each in self.attachments if each.content_type == FILE and each.name]
-        return "\n".join(part for part in (words, f"Attached: {', '.join(files)}" if files else "") if part)
+
+def _is_before(one: str, other: str) -> bool | None:
+    """Whether a message comes before another one, as far as ids tell: most are milliseconds since 1970."""
+    told = all(each.isascii() and each.isdigit() for each in (one, other))
+    return int(one) < int(other) if told else None
 
 
 def _mention(entity: Entity) -> Mentioned:

@@ -16,14 +16,14 @@ from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
-from bot.surfaces.chat.inbound.profiles import Profile, Profiles
+from bot.surfaces.chat.inbound.people import Profile, Profiles
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)
 
-MET_TTL_S = 90 * 24 * 3600.0
+LAST_CONVERSATION_TTL_S = 90 * 24 * 3600.0
 """How long it is remembered in which conversation somebody acted last, and with which locale."""
 MEMBERS = frozenset({"user", "owner"})
 GUEST = "guest"
@@ -46,7 +46,7 @@ class Roster(Protocol):
     async def profile(self, channel: str, object_id: str) -> Mapping[str, Any] | None:
         """What the Bot Connector says of a member of a conversation; None: there is no such member.
 
-        Raises Later, Rejected.
+        Raises RetryLater, Rejected.
         """
 
 
@@ -70,12 +70,12 @@ class TeamsActors:
     async def actor(self, user: str, installation: str = "") -> Actor:
         """The actor that this person is. `installation`: the conversation in which they act.
 
-        Raises Unrecognised, NotAdmitted, StoreUnavailable.
+        Raises ProfileUnavailable, NotAdmitted, StoreUnavailable.
         """
         if not user:
             raise NotAdmitted
         if installation and self._met.get(user) != installation:
-            await self._key_values.set(self._met_key(user), installation, MET_TTL_S)
+            await self._key_values.set(self._met_key(user), installation, LAST_CONVERSATION_TTL_S)
             self._met[user] = installation
         profile = await self._profiles.of(user)
         if profile.barred:
@@ -99,13 +99,13 @@ class TeamsActors:
         before = await self.locale(user)
         now = Locale(tag=locale.tag or before.tag, timezone=locale.timezone or before.timezone)
         if now != before:
-            await self._key_values.set(self._locale_key(user), now.model_dump_json(), MET_TTL_S)
+            await self._key_values.set(self._locale_key(user), now.model_dump_json(), LAST_CONVERSATION_TTL_S)
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.sessions.MembershipLookup`. Raises Unrecognised, StoreUnavailable."""
+        """`bot.core.sessions.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
         if person.tenant != self._tenant:
             return None
         profile = await self._profiles.soon(person.user_id)

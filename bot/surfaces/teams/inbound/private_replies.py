@@ -1,4 +1,4 @@
-"""What the person who acted gets to see alone: messages in their chat with the app, and dialogs."""
+"""Replies that only the acting person sees: messages in their chat with the app, and dialogs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from bot.surfaces.chat.elements import Input
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.inbound.interactions import ReplyTarget
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.flow_control import with_retries
+from bot.surfaces.chat.inbound.ports import ReplyTarget
 from bot.surfaces.chat.lines import Mention
-from bot.surfaces.chat.messages import Form, Message, said
+from bot.surfaces.chat.messages import Form, Input, Message, text_message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority
-from bot.surfaces.chat.retries import with_retries
-from bot.surfaces.chat.wording import private_messages, sentences
+from bot.surfaces.chat.wording import sentences
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.conversations import is_personal
 
@@ -41,7 +40,7 @@ class TeamsMessenger:
         log.warning("a private message could not be delivered", user=to.user, channel=to.channel)
         if to.channel and not is_personal(to.channel):
             who = Mention(f"{SURFACE}:{to.tenant}:{to.user}")
-            await self._try(lambda: self._here(to, said(who, f" {sentences.NO_PRIVATE_CHAT}")), to)
+            await self._try(lambda: self._here(to, text_message(who, f" {sentences.NO_PRIVATE_CHAT}")), to)
         return False
 
     async def _privately(self, to: ReplyTarget, message: Message) -> None:
@@ -58,26 +57,27 @@ class TeamsMessenger:
     async def _try(self, way: Callable[[], Awaitable[None]], to: ReplyTarget) -> bool:
         try:
             await with_retries(way, MAX_ATTEMPTS, MAX_RETRY_DELAY_S)
-        except (Later, Rejected) as failure:
+        except (RetryLater, Rejected) as failure:
             log.info("a private message could not be sent in this way", why=str(failure), user=to.user)
             return False
         return True
 
 
-class PressAgain:
+class LateForms:
     """Dialogs open with the answer to a press: these came too late for it."""
 
     def __init__(self, messenger: TeamsMessenger) -> None:
         self._messenger = messenger
 
-    async def open(self, handle: str, form: Form, to: ReplyTarget) -> None:
+    async def open(self, handle: str, form: Form, to: ReplyTarget) -> bool:
         """Ask the person to press again."""
         del handle
         log.info("a dialog could not be opened in time", form=form.title, user=to.user)
-        await self._messenger.tell(to, private_messages.words(sentences.form_too_late(TITLE)))
+        await self._messenger.tell(to, text_message(sentences.form_too_late(TITLE)))
+        return False
 
-    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> None:
+    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> bool:
         """Tell what the dialog would have said."""
         del form_id
         told = Message((form.title,), tuple(each for each in form.blocks if not isinstance(each, Input)))
-        await self._messenger.tell(to, told)
+        return await self._messenger.tell(to, told)

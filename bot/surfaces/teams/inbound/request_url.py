@@ -16,7 +16,13 @@ from pydantic import ValidationError
 
 from bot.core.text import valid_json
 from bot.surfaces.teams.inbound.payloads import Activity
-from bot.surfaces.teams.inbound.tokens import KeysUnavailable, TokenVerifier, Unauthorized, Verified
+from bot.surfaces.teams.inbound.token_verifier import (
+    CHANNEL,
+    KeysUnavailable,
+    TokenVerifier,
+    Unauthorized,
+    Verified,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -26,14 +32,14 @@ RETRY_AFTER_S = 5
 
 
 @dataclass(frozen=True)
-class Answer:
+class ActivityResponse:
     """What Teams is answered. Only invokes have a body."""
 
     status: int = 200
     body: Mapping[str, Any] | None = None
 
 
-Dispatch = Callable[[Mapping[str, Any], Activity], Awaitable[Answer]]
+Dispatch = Callable[[Mapping[str, Any], Activity], Awaitable[ActivityResponse]]
 """Handles a verified activity: as it came, and what is read of it."""
 
 
@@ -78,12 +84,18 @@ class RequestUrl:
         return web.json_response(answer.body, status=answer.status)
 
     def admitted(self, payload: Mapping[str, Any], verified: Verified) -> Activity:
-        """The activity, if it is of this tenant and of the service that signed it. Raises Unacceptable."""
+        """The activity, if it is of this tenant's Teams and of the service that signed it.
+
+        Raises Unacceptable.
+        """
         activity = read(payload)
         if activity.service_url.rstrip("/") != verified.service_url.rstrip("/"):
             raise Unacceptable(401, "the token is for another service URL")
         if not activity.service_url.startswith("https://") and not self._local:
             raise Unacceptable(401, "the service URL is without TLS")
+        if activity.channel_id != CHANNEL and not self._local:
+            # Clients of other channels, such as Direct Line, say themselves who they are.
+            raise Unacceptable(403, "this is another channel's")
         if activity.tenants != {self._tenant}:
             raise Unacceptable(403, "this is another tenant's")
         return activity

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.core.text import visible
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.elements import Button, Checkboxes, Confirm, Element, FieldType, Input, Option, Select
+from bot.surfaces.chat.messages import Button, Checkboxes, Confirm, Element, FieldType, Input, Option, Select
 from bot.surfaces.chat.shortening import truncate
 from bot.surfaces.teams import card_data
 from bot.surfaces.teams.renderer.text import literal, rich_text
@@ -191,7 +191,7 @@ def _number(of: Input) -> Json:
         value = int(of.value) if of.type is FieldType.INTEGER else float(of.value)
     except ValueError:
         return {"type": "Input.Text", "value": of.value}
-    exact = abs(value) <= MAX_INTEGER if isinstance(value, int) else math.isfinite(value)
+    exact = math.isfinite(value) and abs(value) <= MAX_INTEGER
     return {**made, "value": value} if exact else {"type": "Input.Text", "value": of.value}
 
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.elements import Button, Input
 from bot.surfaces.chat.lines import Line
 from bot.surfaces.chat.messages import (
     Actions,
     Audience,
     Block,
+    Button,
     Difference,
     Divider,
     Form,
     Frame,
     Heading,
+    Input,
     Limits,
     Markdown,
     Message,

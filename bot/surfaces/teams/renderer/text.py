@@ -25,8 +25,12 @@ from bot.surfaces.chat.lines import (
     SimplePart,
     Time,
     Untrusted,
+    display_name,
+    platform_suffix,
+    untrusted,
+    utc,
+    without_passages,
 )
-from bot.surfaces.chat.plain_text import name, untrusted, utc, where, without_passages
 from bot.surfaces.teams.conversations import is_channel
 
 Json = dict[str, Any]
@@ -195,7 +199,7 @@ def plain(part: SimplePart, members: Members) -> str:  # noqa: PLR0911 - one for
             return untrusted(part) + part.suffix
         case Mention():
             member = members.get(part.principal)
-            return member.name if member else name(part) + where("teams", part)
+            return member.name if member else display_name(part) + platform_suffix("teams", part)
         case Time():
             return utc(part.at)
         case ChannelName():

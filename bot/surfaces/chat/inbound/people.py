@@ -1,6 +1,7 @@
-"""What a platform says of people, kept in the store for minutes: nothing is decided on anything older.
+"""Who acts: what a platform says of its people, and their linked identities.
 
-While the platform can't be asked, nothing is decided.
+A profile is cached in the store for minutes, and nothing is decided on an older one. So nothing is decided
+while the platform can't be asked.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 from pydantic import Field
 
-from bot.core.actor import Membership
+from bot.core.actor import Actor, Membership
+from bot.core.directory import Directory
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.platform import Unrecognised
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.ports import ActorResolver
+from bot.surfaces.chat.platform import ProfileUnavailable
 from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)
@@ -55,7 +58,7 @@ class Profiles:
     ) -> None:
         """`title` names the platform for people, `key` a profile in the store.
 
-        `fetch` asks the platform. Raises Later, Rejected.
+        `fetch` asks the platform. Raises RetryLater, Rejected.
         """
         self._title = title
         self._key = key
@@ -65,7 +68,10 @@ class Profiles:
         self._asked: dict[str, asyncio.Task[Profile]] = {}
 
     async def of(self, user: str) -> Profile:
-        """What the platform said of this user in the last minutes. Raises Unrecognised, StoreUnavailable."""
+        """What the platform said of this user in the last minutes.
+
+        Raises ProfileUnavailable, StoreUnavailable.
+        """
         kept = await self._key_values.get(self._key(user))
         return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
 
@@ -75,7 +81,7 @@ class Profiles:
             async with asyncio.timeout(SHORT_TIMEOUT_S):
                 return await self.of(user)
         except TimeoutError as error:
-            raise Unrecognised(self._title) from error
+            raise ProfileUnavailable(self._title) from error
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """What these users are called; those whose name can't be found out now are left out."""
@@ -83,7 +89,7 @@ class Profiles:
         for user in users:
             try:
                 found[user] = (await self.soon(user)).name
-            except Unrecognised:
+            except ProfileUnavailable:
                 log.info("the name of a user is unknown; the id is shown", user=user)
         return {user: name for user, name in found.items() if name}
 
@@ -116,13 +122,40 @@ class Profiles:
         while True:
             try:
                 return await self._fetch(user)
-            except Later as later:
+            except RetryLater as later:
                 if time.monotonic() + later.seconds > deadline:
-                    raise Unrecognised(self._title) from later
+                    raise ProfileUnavailable(self._title) from later
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:
                 log.warning("the platform refuses to say who somebody is", user=user, code=rejected.code)
-                raise Unrecognised(self._title) from rejected
+                raise ProfileUnavailable(self._title) from rejected
 
     def _mark(self, user: str) -> str:
         return f"{self._key(user)}:changed"
+
+
+class KnownPeople:
+    """A platform's people as the rest of the engine sees them. Implements the port `ActorResolver`."""
+
+    def __init__(self, people: ActorResolver, directory: Directory) -> None:
+        self._people = people
+        self._directory = directory
+
+    async def actor(self, user: str, installation: str = "") -> Actor:
+        """Raises what the platform's people raise, and StoreUnavailable."""
+        looking_up = self._people.actor(user, installation)
+        if not (principal := self._people.principal(user)):
+            return await self._directory.known(await looking_up)
+        return await self._directory.known_later(principal, looking_up)
+
+    def principal(self, user: str) -> str:
+        """What names this user in policies."""
+        return self._people.principal(user)
+
+    async def locale(self, user: str, /) -> Locale:
+        """How this user writes numbers and dates."""
+        return await self._people.locale(user)
+
+    async def names(self, users: Iterable[str]) -> Mapping[str, str]:
+        """What these users are called."""
+        return await self._people.names(users)

@@ -1,19 +1,55 @@
-"""Files that people choose in forms: fetched from the platform, and kept until their run is started."""
+"""What people fill in: drafts that they have not sent, and files that they choose.
+
+A draft is kept for its writer alone, also when somebody else was first. A file is fetched from the platform,
+and kept until its run is started.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from bot.core import input_files
 from bot.core.actor import Actor
 from bot.core.errors import Refused
 from bot.core.fields import Field, FieldType
 from bot.core.files import Files
+from bot.core.ports import KeyValueStore
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.failures import Later, Rejected
-from bot.surfaces.chat.inbound.interactions import FormSubmission
+from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.ports import FormSubmission
+
+DRAFT_TTL_S = 7 * 24 * 3600.0
+
+
+class FormDrafts:
+    """The drafts of forms that a surface's people fill in."""
+
+    def __init__(self, surface: str, key_values: KeyValueStore) -> None:
+        self._surface = surface
+        self._key_values = key_values
+
+    async def of(self, question_id: str, person: Actor) -> dict[str, JsonValue]:
+        """What this person filled in last, by field."""
+        kept = await self._key_values.get(self._draft(question_id, person.principal))
+        return dict(json.loads(kept)) if kept else {}
+
+    async def save(self, question_id: str, person: Actor, values: Mapping[str, JsonValue]) -> None:
+        """Keep what this person filled in, for a week from now."""
+        draft = self._draft(question_id, person.principal)
+        await self._key_values.set(draft, json.dumps(dict(values)), DRAFT_TTL_S)
+
+    async def delete(self, question_id: str, person: Actor) -> None:
+        """This person's answer counted. What others filled in stays theirs."""
+        await self._key_values.delete(self._draft(question_id, person.principal))
+
+    def _draft(self, question_id: str, principal: str) -> str:
+        return f"{self._surface}:form:{question_id}:{principal}"
+
 
 MISSING_SCOPE = "missing_scope"
 """The code of Rejected where the app may not read files."""
@@ -25,7 +61,7 @@ class FileSource(Protocol):
     async def fetch(self, reference: str) -> tuple[str, bytes]:
         """The name and the content of a file; `reference` is the value of its field.
 
-        Raises Refused (file_too_large), Rejected, Later.
+        Raises Refused (file_too_large), Rejected, RetryLater.
         """
 
 
@@ -50,7 +86,7 @@ class FormFiles:
                 continue
             try:
                 values[name] = await self._uploaded(reference, by)
-            except (Refused, Rejected, Later) as failure:
+            except (Refused, Rejected, RetryLater) as failure:
                 problems[field.name] = f"can't be read: {_reason(failure)}"
                 values[name] = ""
         return replace(sent, values=values), problems
@@ -63,11 +99,11 @@ class FormFiles:
         return upload_id
 
 
-def _reason(failure: Refused | Rejected | Later) -> str:
+def _reason(failure: Refused | Rejected | RetryLater) -> str:
     match failure:
         case Refused():
             return str(failure)
-        case Later():
+        case RetryLater():
             return "the platform gives no answer just now. Send the form again."
         case _ if failure.code == MISSING_SCOPE:
             return (

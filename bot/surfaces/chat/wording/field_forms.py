@@ -1,45 +1,67 @@
-"""Fields of forms, in steps: what people see and fill in, and what they filled in as it is validated. Pure.
+"""Forms of typed fields: a crew's inputs, and questions of kind `form`. Pure.
 
-Inputs of crews and questions of kind `form` share it.
+Their steps, what people see in each, and what they filled in as it is validated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from bot.core import forms
+from bot.core.crew import Crew
 from bot.core.fields import Field, FieldType
 from bot.core.forms import MAX_CHOICE_UNITS, default_of, parse
 from bot.core.locales import Locale
+from bot.core.question import Question
 from bot.core.text import valid, visible
-from bot.surfaces.chat import actions, elements
-from bot.surfaces.chat.elements import Option
+from bot.surfaces.chat import actions, messages
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.lines import Bold, Untrusted
-from bot.surfaces.chat.messages import Block, Frame, Limits, Paragraph
+from bot.surfaces.chat.messages import (
+    Actions,
+    Block,
+    Button,
+    Form,
+    Frame,
+    Limits,
+    Notice,
+    Option,
+    Paragraph,
+    PlainText,
+    Quote,
+    SmallPrint,
+)
 from bot.surfaces.chat.shortening import length, short
+from bot.surfaces.chat.wording import question_messages
 
 STEP_FIELDS = 6
 """More fields than people see at once without scrolling are asked in several steps."""
 ERROR_CHARACTERS = 150
+PROMPT_CHARACTERS = 3000
+"""How much of a question's prompt, and of its context, stands above its fields."""
+REST_UNITS = 600
+"""How much of the fields of further steps is shown."""
 NO_ANSWER = "-"
 """The option that leaves a choice empty. The others are numbered."""
 
 _WIDGETS = {
-    FieldType.STRING: elements.FieldType.LINE,
-    FieldType.TEXT: elements.FieldType.TEXT,
-    FieldType.INTEGER: elements.FieldType.INTEGER,
-    FieldType.NUMBER: elements.FieldType.NUMBER,
-    FieldType.BOOLEAN: elements.FieldType.CHOICE,
-    FieldType.CHOICE: elements.FieldType.CHOICE,
-    FieldType.MULTI_CHOICE: elements.FieldType.MULTI_CHOICE,
-    FieldType.DATE: elements.FieldType.DATE,
-    FieldType.TIME: elements.FieldType.TIME,
-    FieldType.DATETIME: elements.FieldType.DATETIME,
-    FieldType.EMAIL: elements.FieldType.EMAIL,
-    FieldType.URL: elements.FieldType.URL,
-    FieldType.FILE: elements.FieldType.FILE,
+    FieldType.STRING: messages.FieldType.LINE,
+    FieldType.TEXT: messages.FieldType.TEXT,
+    FieldType.INTEGER: messages.FieldType.INTEGER,
+    FieldType.NUMBER: messages.FieldType.NUMBER,
+    FieldType.BOOLEAN: messages.FieldType.CHOICE,
+    FieldType.CHOICE: messages.FieldType.CHOICE,
+    FieldType.MULTI_CHOICE: messages.FieldType.MULTI_CHOICE,
+    FieldType.DATE: messages.FieldType.DATE,
+    FieldType.TIME: messages.FieldType.TIME,
+    FieldType.DATETIME: messages.FieldType.DATETIME,
+    FieldType.EMAIL: messages.FieldType.EMAIL,
+    FieldType.URL: messages.FieldType.URL,
+    FieldType.FILE: messages.FieldType.FILE,
 }
 _CHOSEN = frozenset({FieldType.BOOLEAN, FieldType.CHOICE, FieldType.MULTI_CHOICE, FieldType.FILE})
 """Types whose fields show only what they offer; what was typed into others is shown again."""
@@ -54,7 +76,7 @@ def steps(fields: Sequence[Field]) -> tuple[tuple[Field, ...], ...]:
     return tuple(tuple(fields[start : start + STEP_FIELDS]) for start in starts)
 
 
-def step_of(fields: Sequence[Field], names: Mapping[str, object]) -> int:
+def first_step_with(fields: Sequence[Field], names: Mapping[str, object]) -> int:
     """The first step with one of these fields; the first of all if there is none."""
     groups = enumerate(steps(fields))
     return next((at for at, group in groups if any(field.name in names for field in group)), 0)
@@ -72,7 +94,7 @@ def _blocks(field: Field, values: Values, limits: Limits, locale: Locale) -> lis
     if field.type is FieldType.FILE:
         return [_file(field, values, limits)]
     given = values.get(field.name)
-    widget = elements.Input(
+    widget = messages.Input(
         name=actions.input_field(field.name),
         action=actions.FIELD_CHANGED,
         label=field.title,
@@ -98,20 +120,20 @@ def _file(field: Field, values: Values, limits: Limits) -> Block:
         return Paragraph((title, " files can't be given here. Start this crew in the console."))
     has_file = bool(values.get(field.name))
     hint = "A file is uploaded. Choose another one to replace it. " if has_file else ""
-    return elements.Input(
+    return messages.Input(
         name=actions.input_field(field.name),
         action=actions.FIELD_CHANGED,
         label=field.title,
-        type=elements.FieldType.FILE,
+        type=messages.FieldType.FILE,
         hint=f"{hint}{field.description}",
         required=field.required and not has_file,
         accept=field.accept,
     )
 
 
-def _widget(field: Field, locale: Locale) -> elements.FieldType:
+def _widget(field: Field, locale: Locale) -> messages.FieldType:
     if field.type is FieldType.NUMBER and locale.decimal_comma:
-        return elements.FieldType.LINE  # Fields for numbers take a decimal point only.
+        return messages.FieldType.LINE  # Fields for numbers take a decimal point only.
     return _WIDGETS[field.type]
 
 
@@ -230,3 +252,110 @@ def wrong(fields: Sequence[Field], problems: Mapping[str, str]) -> list[Block]:
         for field in fields
         if field.name in problems
     ]
+
+
+# ── the form, a step at a time ──────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class FormState:
+    """A form while somebody fills it in."""
+
+    fields: tuple[Field, ...]
+    #: What they gave so far, by field.
+    values: Mapping[str, JsonValue]
+    locale: Locale
+    #: The step that is shown, from 0.
+    step: int = 0
+    #: What is wrong with fields of this step, to be said above them.
+    problems: Mapping[str, str] = field(default_factory=dict)
+    #: It may be sent before its last step, if nothing that is needed is in the steps that follow.
+    early: bool = False
+
+    @property
+    def group(self) -> tuple[Field, ...]:
+        """The fields of this step; none if there is no such step."""
+        groups = steps(self.fields)
+        return groups[self.step] if self.step < len(groups) else ()
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return len(steps(self.fields))
+
+    @property
+    def rest(self) -> tuple[Field, ...]:
+        """The fields of the steps that follow."""
+        return tuple(each for group in steps(self.fields)[self.step + 1 :] for each in group)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the form is sent from this step."""
+        needed = (each for each in self.rest if each.required and each.default is None)
+        return not self.rest or (
+            self.early and not any(forms.blank(self.values.get(each.name)) for each in needed)
+        )
+
+    def at_first_of(self, problems: Mapping[str, str]) -> FormState:
+        """The first step with one of these problems."""
+        return replace(self, step=first_step_with(self.fields, problems), problems=problems)
+
+
+def shown_step(metadata: Target) -> int:
+    """The step that a form's metadata names, from 0."""
+    return int(metadata.option_id) if metadata.option_id.isascii() and metadata.option_id.isdigit() else 0
+
+
+def start_form(crew: Crew, draft_id: str, state: FormState, limits: Limits) -> Form:
+    """A step of the form for a crew's inputs. Its `metadata` is a Target: the `draft_id`, and the step."""
+    about = PlainText(crew.description.strip() or "What the crew needs to know:")
+    whole = Form(f"Start {crew.title}", (about,), callback=actions.START, submit="Start")
+    return _step(whole, Target(draft_id), state, limits)
+
+
+def question_form(question: Question, state: FormState, limits: Limits) -> Form:
+    """A step of a question's form. Its `metadata` is a Target: the question as it was shown, and the step."""
+    about: list[Block] = [
+        SmallPrint(((question_messages.THE_CREW_WRITES,),)),
+        Quote(question.prompt[:PROMPT_CHARACTERS]),
+    ]
+    if question.context.strip():
+        about.append(Frame(question.context[:PROMPT_CHARACTERS]))
+    if max(len(question.prompt), len(question.context)) > PROMPT_CHARACTERS:
+        about.append(Notice(("This is only the beginning: the question's message has all of it.",)))
+    whole = Form("Fill in", tuple(about), callback=actions.FORM, submit="Send")
+    return _step(whole, Target(question.run_id, question.id, digest=question.digest), state, limits)
+
+
+def _step(whole: Form, target: Target, state: FormState, limits: Limits) -> Form:
+    """One step. What the form says above its fields is in the first one only."""
+    metadata = replace(target, option_id=str(state.step) if state.step else "").encode()
+    above: list[Block] = [] if state.step else [*whole.blocks]
+    if state.steps > 1:
+        above.append(SmallPrint(((f"Step {state.step + 1} of {state.steps}",),)))
+    return replace(
+        whole,
+        blocks=(
+            *above,
+            *wrong(state.group, state.problems),
+            *blocks(state.group, state.values, limits, state.locale),
+            *_other_steps(state, metadata),
+        ),
+        metadata=metadata,
+        submit=whole.submit if state.is_last else "Next",
+    )
+
+
+def _other_steps(state: FormState, metadata: str) -> list[Block]:
+    """The ways to the other steps; and what those hold that needn't be looked at."""
+    blocks: list[Block] = []
+    buttons = (
+        [Button("Back", actions.PREVIOUS_STEP, metadata, "Back to the former step")] if state.step else []
+    )
+    if state.rest and state.is_last:
+        rest = [f"{each.title}: {in_words(each, state.values) or '-'}" for each in state.rest]
+        blocks.append(
+            SmallPrint((("In the next step, if you like:",),), (Untrusted("; ".join(rest), REST_UNITS),))
+        )
+        buttons.append(Button("More...", actions.NEXT_STEP, metadata, "Go to the next step"))
+    return [*blocks, Actions(tuple(buttons))] if buttons else blocks

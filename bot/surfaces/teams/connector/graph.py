@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 
-LOOKS_AFTER_S = (1.0, 4.0)
+CHECK_DELAYS_S = (1.0, 4.0)
 """Seconds before each look: a message that has just arrived is not listed at once."""
 PAGE_SIZE = 50
 MAX_PAGES = 20
@@ -42,7 +42,7 @@ def marked(activity: Json) -> tuple[Json, str]:
     return made, mark
 
 
-class History:
+class GraphMessages:
     """The newest messages of a conversation."""
 
     def __init__(
@@ -53,7 +53,7 @@ class History:
         self._service_urls = service_urls
         self._app_id = app_id
         self._graph_url = graph_url
-        self.looks_after_s: Sequence[float] = LOOKS_AFTER_S
+        self.looks_after_s: Sequence[float] = CHECK_DELAYS_S
 
     async def find(self, where: Conversation, mark: str) -> str | None:
         """The id of our message with this mark; None if it did not arrive, or that can't be found out."""
@@ -74,7 +74,7 @@ class History:
     async def since(self, where: Conversation, since: float) -> list[Json]:
         """The messages that are not older than `since` (in seconds), in their order; none of personal chats.
 
-        Of a conversation in which very much was written, the newest. Raises Later, Rejected.
+        Of a conversation in which very much was written, the newest. Raises RetryLater, Rejected.
         """
         if not self._graph_url or is_personal(where.channel):
             return []

@@ -8,26 +8,24 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.surfaces.chat.failures import Later, Rejected
+from bot.surfaces.chat.connection import until_accepted
+from bot.surfaces.chat.failures import Rejected
 
 log = structlog.get_logger(__name__)
 
-REFUSED_RETRY_DELAY_S = 60.0
-"""A refused token is tried again: it may have been a mistake on Slack's side."""
 
-
-class Introduction(Protocol):
+class AuthTester(Protocol):
     """Where we learn who we are."""
 
     async def auth_test(self) -> Mapping[str, Any]:
-        """Raises Later, Rejected."""
+        """Raises RetryLater, Rejected."""
 
 
-class Installed:
+class SlackInstallation:
     """What is known of the installation; empty until `learn` has ended."""
 
-    def __init__(self, introduction: Introduction) -> None:
-        self._introduction = introduction
+    def __init__(self, auth_tester: AuthTester) -> None:
+        self._auth_tester = auth_tester
         self.team = ""
         #: The organisation that the workspace is part of; empty if it is in none.
         self.enterprise = ""
@@ -52,16 +50,12 @@ class Installed:
 
     async def learn(self) -> None:
         """Return when Slack has taken the token, however long that takes."""
-        while not self.known:
-            try:
-                self._take(await self._introduction.auth_test())
-            except Later as later:
-                log.warning("Slack can't be reached; trying again", seconds=later.seconds)
-                await asyncio.sleep(later.seconds)
-            except Rejected as rejected:
-                self.problem = f"SLACK_BOT_TOKEN is refused by Slack: {rejected.code}"
-                log.error("the bot token is refused", setting="SLACK_BOT_TOKEN", code=rejected.code)  # noqa: TRY400
-                await asyncio.sleep(REFUSED_RETRY_DELAY_S)
+        if not self.known:
+            self._take(await until_accepted("Slack", self._auth_tester.auth_test, self._refused))
+
+    def _refused(self, rejected: Rejected) -> None:
+        self.problem = f"SLACK_BOT_TOKEN is refused by Slack: {rejected.code}"
+        log.error("the bot token is refused", setting="SLACK_BOT_TOKEN", code=rejected.code)
 
     def _take(self, answer: Mapping[str, Any]) -> None:
         self.enterprise = str(answer.get("enterprise_id") or "")

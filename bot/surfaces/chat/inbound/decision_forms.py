@@ -1,4 +1,4 @@
-"""Decisions that take more than a press: rejections with a reason, edits, and several approvals at once."""
+"""Forms of decisions: rejections with a reason, and approvals of what was edited."""
 
 from __future__ import annotations
 
@@ -6,32 +6,29 @@ from collections.abc import Mapping
 
 from bot.core.actor import Actor
 from bot.core.decision import Ruling
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import Response, make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.inbound.answers import Answers, refusal
-from bot.surfaces.chat.inbound.interactions import SILENT, FormSubmission, Press, Reply
-from bot.surfaces.chat.lines import Line
+from bot.surfaces.chat.inbound.answers import Answers
+from bot.surfaces.chat.inbound.ports import SILENT, FormSubmission, Reply, text_reply
 from bot.surfaces.chat.messages import Form
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.rendering import offload
-from bot.surfaces.chat.wording import answer_messages, decision_forms, gates, private_messages, sentences
+from bot.surfaces.chat.wording import answer_messages, decision_forms, sentences
 
 MAX_ERROR_LENGTH = 150
 
 
-class Decisions:
-    """Opens and handles the forms of decisions. What counts is decided by the store."""
+class DecisionForms:
+    """Opens and handles these forms. What counts is decided by the store."""
 
     def __init__(self, platform: Capabilities, store: Store, answers: Answers) -> None:
         self._platform = platform
         self._store = store
         self._answers = answers
-
-    # ── forms ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def open(self, callback: str, target: Target, actor: Actor) -> Reply:
         """The form of an edit or of a rejection, for who may decide what their message shows."""
@@ -39,7 +36,7 @@ class Decisions:
         if isinstance(found, Reply):
             return found
         if target.digest != found.digest:
-            return Reply(say=private_messages.words(sentences.CHANGED_MEANWHILE))
+            return text_reply(sentences.CHANGED_MEANWHILE)
         form = self.form(callback, found)
         if form is None:
             return Reply(say=decision_forms.too_long_to_edit(self._platform.title))
@@ -65,36 +62,6 @@ class Decisions:
             ruling = await self._answers.respond(question, said)
             said = _objections(ruling, question, sent)
         return Reply(errors={at: why[:MAX_ERROR_LENGTH] for at, why in said.items()}) if said else SILENT
-
-    # ── several at once ─────────────────────────────────────────────────────────────────────────────────
-
-    async def ticked(self, press: Press, action: Action, actor: Actor) -> Reply:
-        """Decide everything that this person has ticked, each for itself."""
-        if not press.ticked:
-            return Reply(say=private_messages.words(answer_messages.NOTHING_TICKED))
-        counted = 0
-        refused: list[tuple[str, Line]] = []
-        for value in dict.fromkeys(press.ticked):
-            about, why = await self._one(value, action, actor, press.key)
-            counted += not why
-            refused += [(about, why)] if why else []
-        return Reply(say=answer_messages.counted_of(action, counted, refused))
-
-    async def _one(self, ticked: str, action: Action, actor: Actor, key: str) -> tuple[str, Line]:
-        """What one decision is about, and why it did not count. What fails here leaves the others decided."""
-        about = answer_messages.TICKED
-        try:
-            target = Target.decode(ticked)
-            question = await self._store.questions.get(target.run_id, target.question_id)
-            about = gates.what(question.call) if question.call is not None else question.prompt
-            said = make_response(action, actor, key=f"{key}:{question.id}", digest=target.digest)
-            return about, refusal(await self._answers.respond(question, said), question)
-        except ValueError:
-            return about, (sentences.TICK_UNKNOWN,)
-        except NotFound:
-            return about, (sentences.QUESTION_GONE,)
-        except StoreUnavailable:
-            return about, (sentences.NOT_SAVED,)
 
 
 Objections = Mapping[str, str]

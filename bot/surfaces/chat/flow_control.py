@@ -1,0 +1,321 @@
+"""Flow control: when something may be sent to a platform.
+
+- Rate limits: a token bucket for each kind of call, and for each channel where the platform counts so.
+- Acknowledgements first. A platform waits about three seconds for one, and people are less patient; messages
+  to threads have no deadline. Both share one event loop, where a hundred runs to show would queue in front
+  of a press.
+- How many deliveries work at once: what merely waits for the platform's permission doesn't count.
+- Bounded retries of what a platform puts off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from bot.core.token_bucket import TokenBucket
+from bot.surfaces.chat.failures import RetryLater
+from bot.surfaces.chat.platform import Priority
+
+MAX_QUEUES = 1000
+MAX_YIELD_S = 0.5
+"""Sending is held up for this long at most, so that no burst of presses stops it."""
+
+
+# ── acknowledgements first ──────────────────────────────────────────────────────────────────────────────────
+
+
+class AckPriority:
+    """Whether this process has requests to acknowledge."""
+
+    def __init__(self) -> None:
+        self._unacknowledged = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._turn = asyncio.Lock()
+
+    @contextmanager
+    def acknowledging(self) -> Iterator[None]:
+        """The platform waits for what the block does."""
+        self._unacknowledged += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._unacknowledged -= 1
+            if not self._unacknowledged:
+                self._idle.set()
+
+    async def yield_to_acks(self) -> None:
+        """Return when no request waits for its acknowledgement. Callers pass one at a time."""
+        async with self._turn:
+            try:
+                async with asyncio.timeout(MAX_YIELD_S):
+                    await self._idle.wait()
+            except TimeoutError:
+                return
+
+
+# ── rate limits ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`per_second` calls in the long run, `burst` at once, of which progress leaves `reserved`."""
+
+    per_second: float
+    burst: int
+    reserved: int = 0
+    #: Each channel has a bucket of its own.
+    by_channel: bool = False
+
+
+@dataclass(frozen=True, order=True)
+class Ticket:
+    """A place in the queue for one call: within a priority, channels take turns."""
+
+    priority: Priority
+    turn: int
+    number: int
+    channel: str = ""
+
+
+@dataclass
+class CallQueue:
+    """A token bucket with a queue by priority. Pure: times are seconds of any monotonic clock."""
+
+    rate: Rate
+    #: The part of the rate that is ours; other processes spend the rest.
+    share: float = 1.0
+    _bucket: TokenBucket = field(init=False)
+    _queue: list[Ticket] = field(default_factory=list, init=False)
+    #: The turn of the call of each priority that was made last.
+    _turns: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0), init=False)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count, init=False)
+
+    def __post_init__(self) -> None:
+        self._bucket = TokenBucket(self.rate.per_second * self.share, self.rate.burst)
+
+    def enqueue(self, priority: Priority, channel: str = "") -> Ticket:
+        """Join the queue: behind the same channel's calls of this priority, and one of each other's."""
+        own = [each.turn for each in self._queue if (each.priority, each.channel) == (priority, channel)]
+        turn = max([self._turns[priority], *own]) + 1
+        ticket = Ticket(priority, turn, next(self._numbers), channel)
+        bisect.insort(self._queue, ticket)
+        return ticket
+
+    def remove(self, ticket: Ticket) -> None:
+        """Leave the queue; nothing if the call was made."""
+        if ticket in self._queue:
+            self._queue.remove(ticket)
+
+    def try_acquire(self, ticket: Ticket, now: float) -> float:
+        """Seconds after which to ask again; 0: the call may be made now, and is counted."""
+        self.refill(now)
+        ahead = self._queue.index(ticket)
+        seconds = self._bucket.seconds_until(self._reserved(ticket.priority) + ahead + 1)
+        if not seconds and ahead == 0:
+            self._bucket.tokens -= 1
+            self._turns[ticket.priority] = ticket.turn
+            del self._queue[0]
+            return 0.0
+        return max(seconds, 0.01 / self._bucket.per_second)
+
+    def seconds_until_allowed(self, priority: Priority, now: float) -> float:
+        """Seconds until such a call could be made if nothing else came; 0: now. Counts nothing."""
+        self.refill(now)
+        ahead = sum(1 for each in self._queue if each.priority <= priority)
+        return self._bucket.seconds_until(self._reserved(priority) + ahead + 1)
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Allow nothing for so long, and no burst after it."""
+        self.refill(now)
+        self._bucket.tokens = min(self._bucket.tokens, 1 - seconds * self._bucket.per_second)
+
+    @property
+    def idle(self) -> bool:
+        """Nobody waits, and nothing was spent lately: forgetting it changes nothing."""
+        return not self._queue and self._bucket.tokens >= self.rate.burst
+
+    def refill(self, now: float) -> None:
+        """Refill for the time that has passed, at our part of the rate."""
+        self._bucket.per_second = self.rate.per_second * self.share
+        self._bucket.refill(now)
+
+    def _reserved(self, priority: Priority) -> int:
+        return self.rate.reserved if priority is Priority.PROGRESS else 0
+
+
+_check: ContextVar[Callable[[], None] | None] = ContextVar("_check", default=None)
+
+
+@contextmanager
+def checked_before_calls(check: Callable[[], None]) -> Iterator[None]:
+    """Before each call of the block, once it has waited for its turn, `check` may raise: it isn't made."""
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
+
+
+class RateLimiter:
+    """Delays calls to what the platform grants, by method; methods without a rate are not delayed."""
+
+    def __init__(
+        self,
+        rates: Mapping[str, Rate],
+        clock: Callable[[], float] = time.monotonic,
+        ack_priority: AckPriority | None = None,
+    ) -> None:
+        #: Acknowledgements come before what is shown.
+        self.ack_priority = ack_priority or AckPriority()
+        self._rates = rates
+        self._clock = clock
+        self._queues: dict[tuple[str, str], CallQueue] = {}
+        #: This process's part of what the platform grants all channels together.
+        self.share = 1.0
+
+    async def acquire(self, method: str, channel: str, priority: Priority) -> None:
+        """Return when a call may be made, and count it."""
+        queue = self._queue_of(method, channel)
+        if queue is not None:
+            await self._wait_in(queue, queue.enqueue(priority, channel))
+            await self.ack_priority.yield_to_acks()
+        if (check := _check.get()) is not None:
+            check()
+
+    async def _wait_in(self, queue: CallQueue, ticket: Ticket) -> None:
+        try:
+            if (seconds := queue.try_acquire(ticket, self._clock())) > 0:
+                async with slot_released():
+                    await self._wait_for_turn(queue, ticket, seconds)
+        finally:
+            queue.remove(ticket)
+
+    async def _wait_for_turn(self, queue: CallQueue, ticket: Ticket, seconds: float) -> None:
+        while seconds > 0:
+            await asyncio.sleep(seconds)
+            seconds = queue.try_acquire(ticket, self._clock())
+
+    async def wait_for_capacity(self, method: str, priority: Priority) -> None:
+        """Return when a call of this priority could be made. Nothing is counted."""
+        queue = self._queue_of(method, "")
+        if queue is None:
+            return
+        seconds = queue.seconds_until_allowed(priority, self._clock())
+        while seconds > 0:
+            await asyncio.sleep(seconds)
+            seconds = queue.seconds_until_allowed(priority, self._clock())
+
+    def seconds_until_allowed(self, method: str, channel: str, priority: Priority) -> float:
+        """Until such a call could be made, by what is known of its queue. Nothing is counted."""
+        rate = self._rates.get(method)
+        queue = self._queues.get((method, channel if rate and rate.by_channel else ""))
+        return queue.seconds_until_allowed(priority, self._clock()) if queue else 0.0
+
+    def pause(self, method: str, channel: str, seconds: float) -> None:
+        """The platform asked to wait for so long."""
+        queue = self._queue_of(method, channel)
+        if queue is not None:
+            queue.pause(seconds, self._clock())
+
+    def _queue_of(self, method: str, channel: str) -> CallQueue | None:
+        rate = self._rates.get(method)
+        if rate is None:
+            return None
+        key = (method, channel if rate.by_channel else "")
+        if key not in self._queues:
+            self._forget_idle()
+            self._queues[key] = CallQueue(rate)
+        if not rate.by_channel:
+            self._queues[key].share = self.share
+        return self._queues[key]
+
+    def _forget_idle(self) -> None:
+        if len(self._queues) < MAX_QUEUES:
+            return
+        now = self._clock()
+        for queue in self._queues.values():
+            queue.refill(now)
+        self._queues = {key: each for key, each in self._queues.items() if not each.idle}
+
+
+# ── deliveries at once ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Slot:
+    """One task's share of the limit."""
+
+    def __init__(self, free: asyncio.Semaphore) -> None:
+        self._free = free
+        self._held = False
+
+    async def take(self) -> None:
+        await self._free.acquire()
+        self._held = True
+
+    def give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._free.release()
+
+
+_slot: ContextVar[_Slot | None] = ContextVar("slot", default=None)
+
+
+class WorkLimit:
+    """At most `most` tasks are within `slot` and not within `slot_released`."""
+
+    def __init__(self, most: int) -> None:
+        self._free = asyncio.Semaphore(most)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it during the block."""
+        slot = _Slot(self._free)
+        await slot.take()
+        token = _slot.set(slot)
+        try:
+            yield
+        finally:
+            _slot.reset(token)
+            slot.give_back()
+
+
+@asynccontextmanager
+async def slot_released() -> AsyncIterator[None]:
+    """The block only waits, so another task has this one's slot. Without one, nothing happens."""
+    slot = _slot.get()
+    if slot is None:
+        yield
+        return
+    slot.give_back()
+    try:
+        yield
+    finally:
+        await slot.take()
+
+
+# ── retries ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def with_retries(
+    call: Callable[[], Awaitable[None]],
+    attempts: int,
+    max_delay_s: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Call again after each RetryLater, when it says, or after `max_delay_s`. Raises the last one."""
+    for _ in range(attempts - 1):
+        try:
+            return await call()
+        except RetryLater as later:
+            await sleep(min(later.seconds, max_delay_s))
+    return await call()
