@@ -1,13 +1,22 @@
-"""Whom the server trusts while there are no API keys: the person at this machine, and how it knows them."""
+"""Whom the server trusts while there are no API keys, and how many wrong keys may be tried."""
 
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
 from aiohttp import web
 
 from bot.core.api_keys import digest
+from bot.core.token_bucket import TokenBucket
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,3 +73,71 @@ def is_own_origin(request: web.Request, public_url: str) -> bool:
         return True
     host = request.headers.get("Host", "").lower()
     return bool(host) and origin == f"{scheme_of(request)}://{host}"
+
+
+WARNING_INTERVAL_S = 60.0
+"""Seconds between two lines in the log."""
+MAX_ADDRESSES = 10_000
+"""Addresses that are remembered; the one that was silent for longest is forgotten first."""
+
+
+@dataclass(frozen=True)
+class AttemptRate:
+    """How often something may be tried: `burst` times at once, and `per_second` in the long run."""
+
+    burst: int
+    per_second: float
+
+    def bucket(self) -> TokenBucket:
+        return TokenBucket(self.per_second, self.burst)
+
+
+PER_ADDRESS = AttemptRate(10, 0.2)
+OVERALL = AttemptRate(300, 20)
+
+
+class WrongKeys:
+    """Counts wrong keys. A right one is never counted, nor refused because of others' wrong ones.
+
+    Keys are too long to be guessed; this keeps guessing from taking the server's time and filling its log.
+    """
+
+    def __init__(
+        self,
+        per_address: AttemptRate = PER_ADDRESS,
+        overall: AttemptRate = OVERALL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_address = per_address
+        self._overall = overall.bucket()
+        self._clock = clock
+        self._warned_at = -math.inf
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def count(self, address: str | None) -> int:
+        """Count one wrong key; 0, or in how many seconds the client may try again."""
+        bucket = self._bucket(_network(address or ""))
+        now = self._clock()
+        seconds = math.ceil(max(bucket.take(now), self._overall.take(now)))
+        if seconds and now - self._warned_at >= WARNING_INTERVAL_S:
+            self._warned_at = now
+            log.warning("Many wrong keys are tried", address=address)
+        return seconds
+
+    def _bucket(self, network: str) -> TokenBucket:
+        bucket = self._buckets.pop(network, None) or self._per_address.bucket()
+        self._buckets[network] = bucket
+        if len(self._buckets) > MAX_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return bucket
+
+
+def _network(address: str) -> str:
+    """The network from which one client can choose addresses: with IPv6, its /64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return address

@@ -21,7 +21,7 @@ from bot.core.crew import problem_of
 from bot.core.errors import InvalidInputs, NoWorker
 from bot.core.text import terminal_safe
 from bot.settings import Remote
-from bot.terminal import inputs, lines, pipe, uploads
+from bot.terminal import inputs, lines, pipe
 from bot.terminal import record as record_lines
 from bot.terminal.answers import AnswerOptions, action_of
 from bot.terminal.exits import COMPLETED, FAILED, INTERRUPTED, MISTAKE, Interrupted
@@ -44,8 +44,14 @@ if TYPE_CHECKING:
 Work = Callable[[Client, "Screen | None"], Awaitable[int]]
 """The body of a command. Without a screen, output goes into a pipe."""
 
-ON_A_RUN = frozenset({"settled", "not_allowed", "run_over"})
+RUN_STATE_CODES = frozenset({"settled", "not_allowed", "run_over"})
 """Codes that report a state of the run rather than a mistake in the arguments."""
+
+HINTS = {
+    "unauthenticated": " CREWDECK_API_KEY holds the key; `crewdeck keys add NAME` makes one.",
+    "not_found": " An id has 36 characters: `crewdeck inbox` and `crewdeck runs` show them.",
+}
+"""What to do about an error, by its code, where the server can't say it."""
 
 
 def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
@@ -56,7 +62,7 @@ def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str
         values = inputs.given(chosen, given)
         if screen is not None and screen.asks:
             await _ask_missing(screen, chosen, values)
-        started = await client.start(chosen.name, await uploads.with_uploads(client, chosen, values))
+        started = await client.start(chosen.name, await inputs.with_uploads(client, chosen, values))
         return await _follow(client, screen, started.run_id, answers)
 
     return _run(remote, work)
@@ -196,8 +202,8 @@ def _screen() -> Screen:
 def _refused(error: ApiError) -> int:
     if error.outcome is not None:
         return _mistake("".join(text for _, text in lines.decided(error.outcome)[1:]), FAILED)
-    hint = " CREWDECK_API_KEY holds the key." if error.code == "unauthenticated" else ""
-    return _mistake(f"{error.detail}{hint}", FAILED if error.code in ON_A_RUN else MISTAKE)
+    hint = HINTS.get(error.code, "")
+    return _mistake(f"{error.detail}{hint}", FAILED if error.code in RUN_STATE_CODES else MISTAKE)
 
 
 def _mistake(what: str, status: int = MISTAKE) -> int:
@@ -230,8 +236,8 @@ async def _ask_for(screen: Screen, field: InputField) -> str:
     if choices:
         value = choices[await screen.choose(choices)]
     elif field.type == "file":
-        path = await screen.words(f"{field.name}: path of a file", check=uploads.problem_of)
-        value = f"{uploads.MARK}{path.removeprefix(uploads.MARK)}"
+        path = await screen.words(f"{field.name}: path of a file", check=inputs.problem_of)
+        value = f"{inputs.MARK}{path.removeprefix(inputs.MARK)}"
     else:
         value = await screen.words(field.name, several_lines=field.type == "text", check=inputs.check(field))
     screen.say([("ansigreen", "  ✓ "), ("", lines.one_line(value))])

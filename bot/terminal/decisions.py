@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from bot.core.json_text import value_text
 from bot.core.text import terminal_safe
 from crewdeck.client import HumanInputRecorded, Policy, Progress, Question, Response, ToolCall
 
@@ -40,10 +41,10 @@ def call(action: ToolCall) -> list[Line]:
     lines: list[Line] = [[(DIM, f"    {terminal_safe(how, one_line=True)}")]]
     for name, value in action.arguments.items():
         lines += named(name, value)
-        if action.proposed and action.proposed.get(name) != value:
+        if action.proposed and not same(action.proposed.get(name), value):
             lines += [
                 [(DIM, "      edited, it was:")],
-                *[[(DIM, f"      {each}")] for each in as_lines(action.proposed.get(name))],
+                *[[(DIM, f"      {each}")] for each in as_lines(value_text(action.proposed.get(name)))],
             ]
     lines += [_secret(name) for name in action.secret]
     return lines
@@ -52,7 +53,7 @@ def call(action: ToolCall) -> list[Line]:
 def named(name: str, value: JsonValue) -> list[Line]:
     """A value under its name; several lines are indented, so that they can't imitate Crewdeck's own lines."""
     label = terminal_safe(name, one_line=True)
-    first, *more = as_lines(value)
+    first, *more = as_lines(value_text(value))
     if not more:
         return [[("ansicyan", f"    {label}: "), ("", first)]]
     return [[("ansicyan", f"    {label}:")], *[[("", f"      {each}")] for each in (first, *more)]]
@@ -63,17 +64,22 @@ def _secret(name: str) -> Line:
     return [("ansicyan", f"    {terminal_safe(name, one_line=True)}: "), ("ansiyellow", words)]
 
 
-def shown(value: JsonValue) -> str:
-    """A JSON value as people read it."""
+def written(value: JsonValue) -> str:
+    """A JSON value as people type it: texts as they are, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def as_lines(value: JsonValue) -> list[str]:
-    """A JSON value as lines that are safe to print."""
-    return terminal_safe(shown(value)).split("\n")
+def as_lines(text: str) -> list[str]:
+    """A text as lines that are safe to print."""
+    return terminal_safe(text).split("\n")
 
 
-def difference(before: JsonValue, after: JsonValue) -> list[Line]:
+def same(one: JsonValue, other: JsonValue) -> bool:
+    """Whether two JSON values are the same, types included."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def difference(before: str, after: str) -> list[Line]:
     """What changes, line by line."""
     marks = {"- ": ("ansired", "    - "), "+ ": ("ansigreen", "    + ")}
     compared = difflib.ndiff(as_lines(before), as_lines(after))
@@ -86,10 +92,10 @@ def changes(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> 
     """The arguments that differ, by name."""
     lines: list[Line] = []
     for name, value in after.items():
-        if before.get(name) != value:
+        if not same(before.get(name), value):
             lines += [
                 [("ansicyan", f"    {terminal_safe(name, one_line=True)}:")],
-                *difference(before.get(name), value),
+                *difference(value_text(before.get(name)), value_text(value)),
             ]
     return lines
 

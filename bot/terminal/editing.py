@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from bot.core.json_text import NotKept, read_json
 from bot.terminal import decisions
-from bot.terminal.decisions import shown
+from bot.terminal.decisions import same, written
 from bot.terminal.screen import Screen
 from crewdeck.client import Question, ToolCall
 
@@ -60,13 +60,13 @@ async def _edit_call(screen: Screen, action: ToolCall) -> Edit | None:
         name = action.editable[at]
         value = await _ask_value(screen, action, name, now.get(name))
         changed.pop(name, None)
-        if value != action.arguments.get(name):
+        if not same(value, action.arguments.get(name)):
             changed[name] = value
             screen.say(*decisions.changes(action.arguments, {name: value}))
 
 
 def _choice(name: str, value: JsonValue, *, changed: bool) -> str:
-    words = " ".join(shown(value).split())
+    words = " ".join(written(value).split())
     return f"{name}: {words[:60]}{'…' if len(words) > 60 else ''}{' (changed)' if changed else ''}"  # noqa: PLR2004
 
 
@@ -80,7 +80,9 @@ async def _ask_value(screen: Screen, action: ToolCall, name: str, now: JsonValue
             return str(error)
         return ""
 
-    return parse(await screen.words(name, default=shown(now), check=check))
+    words = await screen.words(name, default=written(now), check=check)
+    # What is typed has no spaces at its ends, and is no edit for that alone.
+    return now if words == written(now).strip() else parse(words)
 
 
 def parser(action: ToolCall, name: str) -> Callable[[str], JsonValue]:
@@ -98,10 +100,11 @@ def _as_text(words: str) -> JsonValue:
 
 def _as_json(words: str) -> JsonValue:
     try:
-        value: JsonValue = json.loads(words)
+        return read_json(words)
+    except NotKept:
+        raise
     except ValueError:
         raise ValueError("This is no JSON: a number, true, false, null, a list or an object") from None
-    return value
 
 
 async def _confirmed(screen: Screen) -> bool:

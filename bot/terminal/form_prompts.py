@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from bot.core import forms
 from bot.core.fields import Field
-from bot.terminal.decisions import shown
+from bot.terminal.decisions import written
 from bot.terminal.screen import Screen
 from crewdeck.client import InputField, Question
 
@@ -58,7 +58,7 @@ async def _value(screen: Screen, field: InputField, now: JsonValue) -> JsonValue
     words = await screen.words(
         _title(field),
         several_lines=field.type == "text",
-        default="" if now is None else shown(now),
+        default="" if now is None else written(now),
         check=checker(field),
     )
     return parsed(field, words)
@@ -123,7 +123,7 @@ def _in_short(value: JsonValue) -> str:
         return "-"
     if isinstance(value, bool):
         return YES if value else NO
-    words = ", ".join(map(str, value)) if isinstance(value, list) else " ".join(shown(value).split())
+    words = ", ".join(map(str, value)) if isinstance(value, list) else " ".join(written(value).split())
     return words if len(words) <= 60 else f"{words[:59]}…"  # noqa: PLR2004
 
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from bot.core.json_text import value_text
 from bot.core.text import terminal_safe
-from bot.terminal.decisions import DONE, as_lines, difference, shown, takes
-from crewdeck.client import Executed, Person, Policy, Record, RecordedPolicy, RecordedResponse, Version
+from bot.terminal.decisions import DONE, Line, as_lines, difference, takes, written
+from crewdeck.client import (
+    Change,
+    Executed,
+    Person,
+    Policy,
+    Record,
+    RecordedPolicy,
+    RecordedResponse,
+    Version,
+)
 
 AUTHENTICATED = {
     "slack": "verified by Slack's signature",
@@ -40,7 +50,7 @@ def text(record: Record) -> str:
         _summary(record),
         _section("What was asked", _versions(record)),
         _section("Who could decide", _policy(record.policy)),
-        _section("Who had all of it before them", _opened(record)),
+        _section("Who opened all of it", _opened(record)),
         _section("Who said what", _responses(record)),
         _section("What ran", _executed(record)) if record.versions and record.versions[-1].action else (),
     )
@@ -82,12 +92,17 @@ def _version(version: Version) -> Iterator[str]:
     if (action := version.action) is not None:
         yield _one_line(" · ".join(filter(None, (f"With the tool {action.tool}", action.on_behalf))))
         for name, value in action.arguments.items():
-            yield from _named(name, shown(value))
+            yield from _named(name, value_text(value))
         yield from (f"{_one_line(name)}: secret, not shown" for name in action.secret)
     for change in version.changes:
         yield f"Changed, {_one_line(change.part)}:"
-        yield from ("".join(part for _, part in line) for line in difference(change.before, change.after))
+        yield from ("".join(part for _, part in line) for line in _difference(change))
     yield f"Digest {version.digest}"
+
+
+def _difference(change: Change) -> list[Line]:
+    shown = written if change.part == "context" else value_text
+    return difference(shown(change.before), shown(change.after))
 
 
 def _policy(policy: RecordedPolicy) -> Iterator[str]:
@@ -109,7 +124,7 @@ def _policy(policy: RecordedPolicy) -> Iterator[str]:
 
 def _opened(record: Record) -> Iterator[str]:
     if not record.opened:
-        yield "Nobody is recorded: nobody opened it in full where that is seen"
+        yield "Nobody is recorded as having opened all of it; reading by a program isn't recorded"
     for each in record.opened:
         yield f"{_person(each.by)}, {exact(each.at)}{_which(record, each.digest)}"
 
@@ -133,7 +148,7 @@ def _response(said: RecordedResponse, record: Record) -> Iterator[str]:
         yield "  OVERRIDE: the policy doesn't name them"
     yield from (f"  | {line}" for line in (as_lines(said.comment) if said.comment else ()))
     for name, value in (said.values or {}).items():
-        yield from (f"  {line}" for line in _named(name, shown(value)))
+        yield from (f"  {line}" for line in _named(name, value_text(value)))
     how = AUTHENTICATED.get(said.by.authentication, said.by.authentication)
     rest = (said.by.surface, how, said.by.identity, STANDINGS.get(said.standing, ""))
     yield _one_line(f"  {' · '.join(filter(None, rest))}")
@@ -142,12 +157,15 @@ def _response(said: RecordedResponse, record: Record) -> Iterator[str]:
 def _executed(record: Record) -> Iterator[str]:
     if record.executed is None:
         approved = record.outcome is not None and record.outcome.action == "approve"
-        yield (
-            "It is not recorded that the call was made: it may not have been made yet, or its worker died "
-            "before it could say so"
-            if approved
-            else "Nothing: the call was not approved"
-        )
+        if record.outcome is None:
+            yield "Nothing yet: the question is open"
+        elif approved:
+            yield (
+                "It is not recorded that the call was made: it may not have been made yet, "
+                "or its worker died before it could say so"
+            )
+        else:
+            yield "Nothing: the call was not approved"
     else:
         yield from _call(record.executed)
 

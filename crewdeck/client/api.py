@@ -38,15 +38,15 @@ class Client:
     """
 
     def __init__(
-        self, url: str = "http://127.0.0.1:3000", key: str | None = None, *, patience: float = 60.0
+        self, url: str = "http://127.0.0.1:3000", key: str | None = None, *, reconnect_timeout: float = 60.0
     ) -> None:
         """Make a client; nothing is connected yet.
 
-        `key`: an API key, where the server has keys. `patience`: seconds for which a stream that was cut
-        tries to come back before it gives up.
+        `key`: an API key, where the server has keys. `reconnect_timeout`: seconds for which a stream that was
+        cut tries to come back before it gives up.
         """
         self._http = AsyncHttp(url, key)
-        self._patience = patience
+        self._reconnect_timeout = reconnect_timeout
 
     async def __aenter__(self) -> Self:
         self._http.open()
@@ -174,12 +174,17 @@ class Client:
         question_id: str | None = None,
         digest: str | None = None,
         on_behalf_of: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Answer:
         """Answer a run's open question with words: exactly a label or an action is that choice.
 
+        The same `idempotency_key` again, within a day, is for the question that the first call answered.
+
         Raises ApiError, besides `answer`'s: no_open_question, several_open_questions (then name one).
         """
-        return await self._http.call(operations.respond(run_id, words, question_id, digest, on_behalf_of))
+        return await self._http.call(
+            operations.respond(run_id, words, question_id, digest, on_behalf_of, idempotency_key)
+        )
 
     # ── identities ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,10 +218,12 @@ class Client:
         Connections that are cut are made again: no event is missing, and none comes twice. `StreamReset` says
         that a cursor was no good, and that all events come from the start. `lost` is told of each cut.
         """
-        return follow_async(self._http, operations.events_of(run_id), after or "", self._patience, lost)
+        return follow_async(
+            self._http, operations.events_of(run_id), after or "", self._reconnect_timeout, lost
+        )
 
     def inbox(
         self, after: str | None = None, *, lost: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[Event]:
         """The question events of all runs: what is open, `SnapshotComplete`, then live, without an end."""
-        return follow_async(self._http, operations.INBOX, after or "", self._patience, lost)
+        return follow_async(self._http, operations.INBOX, after or "", self._reconnect_timeout, lost)

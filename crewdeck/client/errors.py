@@ -1,4 +1,4 @@
-"""What can go wrong.
+"""The errors that the client raises.
 
 ClientError
 ├── ApiError       the server answered, and said why not

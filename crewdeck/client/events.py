@@ -240,7 +240,9 @@ _LAST = frozenset({"run_completed", "run_failed", "run_cancelled"})
 def parse(raw: str, cursor: str) -> Event:
     """Read an event; one of an unknown type or shape is a plain `Event`. Raises ValueError: it is none."""
     found: Any = json.loads(raw)
-    kind = str(found.get("type", "")) if isinstance(found, dict) else ""
+    if not isinstance(found, dict):
+        raise ValueError("an event is a JSON object")  # noqa: TRY004 - as JSONDecodeError is
+    kind = str(found.get("type", ""))
     try:
         event = _TYPES.get(kind, Event).model_validate(found)
     except ValidationError:

@@ -30,6 +30,7 @@ RETRIED_STATUSES = frozenset(
     {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 )
 MAX_WAIT_S = 30.0
+"""A call that is to come back later than that is not made again."""
 MIN_WAIT_S = 0.2
 
 Result = TypeVar("Result")
@@ -57,8 +58,13 @@ class Server:
     """Where one server is, and what goes with each request to it."""
 
     def __init__(self, url: str, key: str | None) -> None:
+        """Raises ValueError, which doesn't quote the key, if it is none."""
         self.url = url.rstrip("/")
-        self._key = key
+        #: Without a password.
+        self._shown = re.sub(r"//[^/?#]*@", "//", self.url)
+        self._key = (key or "").strip()  # what is read from a file ends with its newline
+        if not is_header_value(self._key):
+            raise ValueError("This is no API key: it has characters that no key has.")
 
     def options(self) -> dict[str, Any]:
         """What an httpx client of this server is made with."""
@@ -83,19 +89,23 @@ class Server:
         }
 
     def stream_request(self, path: str, cursor: str) -> dict[str, Any]:
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": cursor} if cursor else {})
-        timeout = httpx.Timeout(CALL_TIMEOUT_S, read=SILENCE_TIMEOUT_S)
-        return {"method": "GET", "url": self.url + path, "headers": headers, "timeout": timeout}
+        return {
+            "method": "GET",
+            "url": self.url + path,
+            "headers": {"Accept": "text/event-stream"},
+            "params": {"last_event_id": cursor} if cursor else None,
+            "timeout": httpx.Timeout(CALL_TIMEOUT_S, read=SILENCE_TIMEOUT_S),
+        }
 
     def no_answer(self, error: Exception) -> Unreachable:
-        return Unreachable(f"{self.url} gives no answer: {_reason(error)}.")
+        return Unreachable(f"{self._shown} gives no answer: {_reason(error).rstrip('.')}.")
 
     def pause(self, error: ApiError | Unreachable, call: Call[Any], tries: int) -> float:
         """Seconds after which a call that failed so often is made again; raises the error where it isn't."""
         if tries >= MAX_TRIES:
             raise error
         if isinstance(error, ApiError):
-            if error.status not in RETRIED_STATUSES:
+            if error.status not in RETRIED_STATUSES or _asked_wait(error) > MAX_WAIT_S:
                 raise error
             return wait_of(error)
         if not call.repeatable or isinstance(error.__cause__, httpx.ConnectError):
@@ -105,7 +115,7 @@ class Server:
     def check_stream(self, response: httpx.Response) -> None:
         """Raise ApiError unless the answer is an event stream."""
         if response.headers.get("Content-Type", "").partition(";")[0].strip() != "text/event-stream":
-            raise ApiError("no_stream", response.status_code, f"{self.url} answers with no event stream.")
+            raise ApiError("no_stream", response.status_code, f"{self._shown} answers with no event stream.")
 
 
 class Http:
@@ -206,13 +216,22 @@ class AsyncHttp:
             raise self.server.no_answer(error) from error
 
 
+def is_header_value(text: str) -> bool:
+    """Whether a header can carry this text."""
+    return text.isascii() and text.isprintable()
+
+
 def wait_of(error: ApiError) -> float:
     """Seconds after which the server wants to be asked again: a pause in any case."""
+    return min(MAX_WAIT_S, max(MIN_WAIT_S, _asked_wait(error)))
+
+
+def _asked_wait(error: ApiError) -> float:
     try:
         seconds = float(error.problem.get("retry_after", 1))
     except (TypeError, ValueError):
-        seconds = 1.0
-    return min(MAX_WAIT_S, max(MIN_WAIT_S, seconds if math.isfinite(seconds) else 1.0))
+        return 1.0
+    return seconds if math.isfinite(seconds) else 1.0
 
 
 def _json(response: httpx.Response, body: bytes) -> Any:  # noqa: ANN401 - JSON

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import JsonValue, ValidationError
 
 from crewdeck.client.errors import ApiError
-from crewdeck.client.http import Call
+from crewdeck.client.http import Call, is_header_value
 from crewdeck.client.records import Record
 from crewdeck.client.values import (
     Answer,
@@ -155,6 +155,7 @@ def answer(
 ) -> Call[Answer]:
     """`parts` that are None or False are left out of the request."""
     said = {"action": action, "value": value, "comment": comment, **parts}
+    said |= {name: dict(part) for name, part in said.items() if isinstance(part, Mapping)}
     key = said.pop("idempotency_key", None)
     body: dict[str, JsonValue] = {name: part for name, part in said.items() if part not in (None, False)}  # type: ignore[misc]
     return Call(
@@ -204,12 +205,23 @@ def unlink(identity: str) -> Call[tuple[Identity, ...]]:
 
 
 def respond(
-    run_id: str, words: str, question_id: str | None, digest: str | None, on_behalf_of: str | None
+    run_id: str,
+    words: str,
+    question_id: str | None,
+    digest: str | None,
+    on_behalf_of: str | None,
+    idempotency_key: str | None,
 ) -> Call[Answer]:
     body = {"response": words, **_digest(digest), **_acting(on_behalf_of)}
     if question_id is not None:
         body["question_id"] = question_id
-    return Call(method="POST", path=f"/{_id(run_id)}/input", body=body, read=_reader(Answer))
+    return Call(
+        method="POST",
+        path=f"/{_id(run_id)}/input",
+        body=body,
+        headers=_idempotent(idempotency_key),
+        read=_reader(Answer),
+    )
 
 
 def events_of(run_id: str) -> str:
@@ -218,6 +230,8 @@ def events_of(run_id: str) -> str:
 
 
 def _idempotent(key: str | None) -> dict[str, str]:
+    if key and not is_header_value(key):
+        raise ApiError("invalid_idempotency_key", 400, "An Idempotency-Key is printable ASCII characters.")
     return {"Idempotency-Key": key or str(uuid.uuid4())}
 
 

@@ -104,7 +104,7 @@ class Record(Value):
     settled_at: str | None = None
     policy: RecordedPolicy = RecordedPolicy()
     versions: tuple[Version, ...] = ()
-    #: Who had all of it before them, and when.
+    #: Who opened all of it, and when.
     opened: tuple[Opened, ...] = ()
     #: All responses, oldest first, also those that no longer count.
     responses: tuple[RecordedResponse, ...] = ()

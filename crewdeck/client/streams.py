@@ -16,6 +16,7 @@ from crewdeck.client.http import RETRIED_STATUSES, AsyncHttp, Http, wait_of
 
 FIRST_RECONNECT_DELAY_S, MAX_RECONNECT_DELAY_S = 0.1, 5.0
 """Before the first attempt to come back, and, after many, before each further one."""
+MAX_DOUBLINGS = 10
 SERVER_ERROR = 500
 HEARTBEAT = "heartbeat"
 
@@ -23,11 +24,11 @@ HEARTBEAT = "heartbeat"
 class StreamPosition:
     """Where a stream is, and when it is worth another connection. It does no I/O."""
 
-    def __init__(self, after: str, patience: float) -> None:
+    def __init__(self, after: str, reconnect_timeout: float) -> None:
         self.cursor = after
         #: The run's last event was received, or there is nothing more to come.
         self.over = False
-        self._patience = patience
+        self._reconnect_timeout = reconnect_timeout
         self._opened = False
         self._failures = 0
         self._since = time.monotonic()
@@ -41,7 +42,10 @@ class StreamPosition:
         if not sent.data:
             return None
         self.cursor, self._failures, self._since = sent.id or self.cursor, 0, time.monotonic()
-        event = parse(sent.data, self.cursor)
+        try:
+            event = parse(sent.data, self.cursor)
+        except ValueError:
+            raise ApiError("no_crewdeck", 200, "What answers there is no Crewdeck.") from None
         self.over = event.last  # no stream of all runs carries one of those
         return None if event.type == HEARTBEAT else event
 
@@ -50,14 +54,15 @@ class StreamPosition:
         if error is None:
             return self._backoff()
         worth_it = self._opened if isinstance(error, Unreachable) else _passes(error)
-        if not worth_it or time.monotonic() - self._since > self._patience:
+        if not worth_it or time.monotonic() - self._since > self._reconnect_timeout:
             raise error
         backoff = self._backoff()
         return max(backoff, wait_of(error)) if isinstance(error, ApiError) else backoff
 
     def _backoff(self) -> float:
         self._failures += 1
-        longest = min(MAX_RECONNECT_DELAY_S, FIRST_RECONNECT_DELAY_S * 2**self._failures)
+        exponent = min(self._failures, MAX_DOUBLINGS)
+        longest = min(MAX_RECONNECT_DELAY_S, FIRST_RECONNECT_DELAY_S * 2**exponent)
         return random.uniform(longest / 2, longest)  # noqa: S311 - so that not all come back at once
 
 
@@ -65,12 +70,14 @@ def _passes(error: ApiError) -> bool:
     return error.status in RETRIED_STATUSES or error.status >= SERVER_ERROR
 
 
-def follow(http: Http, path: str, after: str, patience: float, lost: Callable[[], None]) -> Generator[Event]:
+def follow(
+    http: Http, path: str, after: str, reconnect_timeout: float, lost: Callable[[], None]
+) -> Generator[Event]:
     """Every event, once and in order, until the run is over. Raises ApiError and Unreachable.
 
     `lost` is told whenever a connection is lost.
     """
-    position = StreamPosition(after, patience)
+    position = StreamPosition(after, reconnect_timeout)
     while not position.over:
         failure: ApiError | Unreachable | None = None
         try:
@@ -98,10 +105,10 @@ def _connection(http: Http, path: str, position: StreamPosition) -> Generator[Ev
 
 
 async def follow_async(
-    http: AsyncHttp, path: str, after: str, patience: float, lost: Callable[[], None]
+    http: AsyncHttp, path: str, after: str, reconnect_timeout: float, lost: Callable[[], None]
 ) -> AsyncGenerator[Event]:
     """The same for asyncio."""
-    position = StreamPosition(after, patience)
+    position = StreamPosition(after, reconnect_timeout)
     while not position.over:
         failure: ApiError | Unreachable | None = None
         try:

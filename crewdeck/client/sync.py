@@ -36,10 +36,10 @@ class SyncClient:
     """
 
     def __init__(
-        self, url: str = "http://127.0.0.1:3000", key: str | None = None, *, patience: float = 60.0
+        self, url: str = "http://127.0.0.1:3000", key: str | None = None, *, reconnect_timeout: float = 60.0
     ) -> None:
         self._http = Http(url, key)
-        self._patience = patience
+        self._reconnect_timeout = reconnect_timeout
 
     def __enter__(self) -> Self:
         self._http.open()
@@ -135,8 +135,11 @@ class SyncClient:
         question_id: str | None = None,
         digest: str | None = None,
         on_behalf_of: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Answer:
-        return self._http.call(operations.respond(run_id, words, question_id, digest, on_behalf_of))
+        return self._http.call(
+            operations.respond(run_id, words, question_id, digest, on_behalf_of, idempotency_key)
+        )
 
     # ── identities ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,7 +163,7 @@ class SyncClient:
     def follow(
         self, run_id: str, after: str | None = None, *, lost: Callable[[], None] = lambda: None
     ) -> Generator[Event]:
-        return follow(self._http, operations.events_of(run_id), after or "", self._patience, lost)
+        return follow(self._http, operations.events_of(run_id), after or "", self._reconnect_timeout, lost)
 
     def inbox(self, after: str | None = None, *, lost: Callable[[], None] = lambda: None) -> Generator[Event]:
-        return follow(self._http, operations.INBOX, after or "", self._patience, lost)
+        return follow(self._http, operations.INBOX, after or "", self._reconnect_timeout, lost)

@@ -9,10 +9,8 @@ from bot.core.sessions import MembershipLookup
 from bot.settings import Settings
 from bot.surfaces.console.authenticator import ConsoleAuthenticator, Cookies
 from bot.surfaces.console.files import Files
-from bot.surfaces.console.pages import LOCAL
-from bot.surfaces.console.signin import SignIn, SignInLinks
-from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust
+from bot.surfaces.console.signin import LOCAL_PATH, SignIn, SignInLinks
+from bot.surfaces.trust import LocalTrust, WrongKeys
 
 
 class Console:
@@ -46,4 +44,4 @@ def console_url(settings: Settings, here: str) -> str:
 
 def local_url(here: str, trust: LocalTrust) -> str:
     """The console's address for the local user, with their token where it is required."""
-    return f"{here}{LOCAL}#{trust.token}" if trust.token else f"{here}/"
+    return f"{here}{LOCAL_PATH}#{trust.token}" if trust.token else f"{here}/"

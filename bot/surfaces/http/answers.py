@@ -1,4 +1,4 @@
-"""Questions and their answers, over HTTP and WebSocket."""
+"""Answers to questions, over HTTP and WebSocket; refused ones as problems: why, and what would count."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from pydantic import JsonValue
 
 from bot.core import answering
 from bot.core.actor import Actor
+from bot.core.decision import Ruling
 from bot.core.errors import NotFound
 from bot.core.event import encode
 from bot.core.labels import label_key
-from bot.core.ports import Store
+from bot.core.policy import Objection, Policy
+from bot.core.ports import Prefetched, Store
 from bot.core.question import Action, Question
-from bot.core.response import Response, UnexpectedParts, make_response
+from bot.core.question_events import policy_view
+from bot.core.response import Approve, Response, Submit, UnexpectedParts, make_response
 from bot.core.run import Run
-from bot.surfaces.http.auth import Caller
+from bot.surfaces.http.auth import Caller, Visibility
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.question_views import AnswerView
-from bot.surfaces.http.refusals import invalid_answer, needs_action, refused
-from bot.surfaces.http.visibility import Visibility
+from bot.surfaces.http.question_views import AnswerView, outcome_of
 
 
 class FullAnswer(Protocol):
@@ -75,6 +76,14 @@ class Answers:
         )
         return await self._seen(caller, run, question)
 
+    async def prefetch(self, caller: Caller, question_id: str, actor: Actor) -> Prefetched:
+        """The same for an answer of this actor, to be given right after it."""
+        prefetched = await self._store.questions.prefetch(question_id, actor)
+        if not self._visibility.of_all(caller):
+            run = await self._store.runs.get(prefetched.question.run_id)
+            await self._seen(caller, run, prefetched.question)
+        return prefetched
+
     async def find_in(self, caller: Caller, run_id: str, question_id: str | None) -> Question:
         """Find a question of this run: the named one, or the only open one.
 
@@ -103,15 +112,16 @@ class Answers:
         if why := answering.ambiguous(question, words):
             raise _several(why)
         action, value, comment = answering.interpret(question, words)
-        return await self._record(question, Content(action, value, comment), actor, digest, key)
+        return await self._record(Prefetched(question), Content(action, value, comment), actor, digest, key)
 
     async def give(
-        self, question: Question, actor: Actor, said: FullAnswer, key: str | None = None
+        self, prefetched: Prefetched, actor: Actor, said: FullAnswer, key: str | None = None
     ) -> AnswerView:
         """Record a complete answer. `key`: an `Idempotency-Key`, if the caller sent one.
 
         Raises Problem (not_allowed, settled, stale, invalid_answer).
         """
+        question = prefetched.question
         content = Content(
             Action(said.action or ""), said.value, said.comment, said.values, said.arguments, said.override
         )
@@ -121,7 +131,7 @@ class Answers:
             content = content._replace(
                 value=None, comment="\n".join(filter(None, (said.value, said.comment)))
             )
-        return await self._record(question, content, actor, said.digest, key)
+        return await self._record(prefetched, content, actor, said.digest, key)
 
     async def _seen(self, caller: Caller, run: Run, question: Question) -> Question:
         if self._visibility.of_question(caller, run, question):
@@ -131,14 +141,15 @@ class Answers:
         raise NotFound("question", question.id)
 
     async def _record(
-        self, question: Question, content: Content, actor: Actor, digest: str | None, key: str | None
+        self, prefetched: Prefetched, content: Content, actor: Actor, digest: str | None, key: str | None
     ) -> AnswerView:
+        question = prefetched.question
         try:
             given = make_response(content.action, actor, key="", digest=digest or "", **content.parts)
         except UnexpectedParts as error:
             raise invalid_answer([(part, "must be left out") for part in error.parts]) from None
         given = given.model_copy(update={"key": _response_key(question, given, key)})
-        ruling = await self._store.questions.respond(question.run_id, question.id, given)
+        ruling = await self._store.questions.respond(question.run_id, question.id, given, prefetched)
         if not answering.counted(ruling):
             raise refused(ruling, question, given)
         return AnswerView.after(ruling, ruling.question or question, given)
@@ -183,3 +194,85 @@ def _which(waiting: Sequence[Question]) -> Problem:
         f"{len(waiting)} questions are open: say with `question_id` which one is meant.",
         questions=named,
     )
+
+
+DECIDERS = "somebody whom its crew names"
+
+
+def refused(ruling: Ruling, question: Question, given: Response) -> Problem:
+    """The problem for a response that doesn't count. `question` is the one that was answered."""
+    match ruling.code:
+        case "not_allowed":
+            return _not_allowed(ruling, question.policy)
+        case "invalid_answer":
+            return invalid_answer(
+                [(_part(name, given, question), why) for name, why in ruling.errors.items()]
+            )
+        case "settled" if ruling.question is not None and (outcome := outcome_of(ruling.question)):
+            detail = answering.explain(ruling, DECIDERS)
+            return Problem("settled", detail, outcome=outcome.model_dump(mode="json"))
+        case code:
+            return Problem(code, answering.explain(ruling, DECIDERS))
+
+
+def invalid_answer(errors: list[tuple[str, str]]) -> Problem:
+    """The problem of an answer that doesn't fit its question, with an entry for each wrong part."""
+    detail = "; ".join(f"`{part}` {why}" for part, why in errors)
+    return Problem("invalid_answer", f"This answer doesn't fit the question: {detail}.", errors=errors)
+
+
+def _not_allowed(ruling: Ruling, policy: Policy) -> Problem:
+    view = policy_view(policy)
+    return Problem(
+        "not_allowed",
+        f"{_because(ruling)} {takes(policy)}",
+        objection=ruling.objection.value,
+        policy=None if view is None else view.model_dump(mode="json"),
+    )
+
+
+def _because(ruling: Ruling) -> str:
+    match ruling.objection:
+        case Objection.EXCLUDED:
+            return "This isn't yours to decide: its policy excludes you, in all of your identities."
+        case Objection.MEMBERSHIP:
+            return "This isn't yours to decide: its crew doesn't admit guests and external people."
+        case Objection.UNREADABLE_GROUP:
+            return (
+                "Whether this is yours to decide can't be checked: a group that its policy names can't be "
+                f"read just now. {ruling.reason}".strip()
+            )
+        case _:
+            return "This isn't yours to decide."
+
+
+def takes(policy: Policy) -> str:
+    """Who may decide, in a sentence."""
+    if policy_view(policy) is None:
+        return f"Ask {DECIDERS}."
+    if policy.per_group:
+        people = " and ".join(f"{seats} of {group}" for group, seats in policy.per_group.items())
+    elif policy.who == ("anyone",):
+        people = f"{'one person' if policy.need == 1 else f'{policy.need} people'}, anyone"
+    else:
+        people = f"{policy.need} of {', '.join(policy.who) or DECIDERS}"
+    excluded = f", but not {', '.join(policy.not_)}" if policy.not_ else ""
+    named = f"The policy {policy.name}" if policy.name else "It"
+    return f"{named} takes {people}{excluded}."
+
+
+def _part(name: str, given: Response, question: Question) -> str:
+    """Where a wrong part stands in the request: fields in `values`, arguments in `arguments`."""
+    if isinstance(given, Submit) and given.action in question.actions:
+        return f"values.{name}"
+    if isinstance(given, Approve) and name in (given.arguments or {}):
+        return f"arguments.{name}"
+    return name
+
+
+def needs_action(question: Question) -> Problem | None:
+    """The problem if words can't decide this question; None if they can."""
+    if Action.RESPOND in question.actions:
+        return None
+    actions = " or ".join(f"`{action}`" for action in question.actions)
+    return invalid_answer([("response", f"can't be words here: send `action`, {actions}")])

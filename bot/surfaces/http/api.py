@@ -12,13 +12,13 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.event import encode
-from bot.core.feed import Feed
 from bot.core.ports import Store
 from bot.core.sessions import SessionAuthenticator
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.surfaces.http import docs_page, openapi
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import KeyCache, KeyRateLimiter
+from bot.surfaces.http.auth import KeyCache, KeyRateLimiter, Visibility
 from bot.surfaces.http.files import FileRoutes
 from bot.surfaces.http.identities import IdentityRoutes
 from bot.surfaces.http.inbox_feed import InboxFeed
@@ -32,10 +32,8 @@ from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
 from bot.surfaces.http.stream_table import StreamHandlers
 from bot.surfaces.http.streams import Streams, StreamTimings
-from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.websocket import WebSocketRoutes
-from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust
+from bot.surfaces.trust import LocalTrust, WrongKeys
 from bot.tasks import run_alongside
 
 HSTS_MAX_AGE_S = 365 * 24 * 3600
@@ -64,7 +62,7 @@ class Api:
 async def open_api(
     settings: Settings,
     store: Store,
-    feed: Feed,
+    wakeups: Wakeups,
     authenticator: SessionAuthenticator | None = None,
     *,
     timings: StreamTimings | None = None,
@@ -73,13 +71,13 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """Open the API on this store; its readers run during the block. Raises StoreUnavailable.
 
-    The caller runs `feed`. Sessions of the `authenticator` replace API keys. `trust` decides who needs no key
-    while none exist: by default, callers that the settings treat as local.
+    The caller runs `wakeups`. Sessions of the `authenticator` replace API keys. `trust` decides who needs no
+    key while none exist: by default, callers that the settings treat as local.
     """
     trust = trust or LocalTrust(settings.exposed_by)
-    keys = KeyCache(store.api_keys, feed, settings.api_keys)
+    keys = KeyCache(store.api_keys, wakeups, settings.api_keys)
     await keys.open()
-    runs, inbox = RunFeed(store, feed), InboxFeed(store.inbox, feed)
+    runs, inbox = RunFeed(store, wakeups), InboxFeed(store.inbox, wakeups)
     rates = KeyRateLimiter(settings.rate_limit)
     visibility = Visibility(store)
     auth = AuthMiddleware(
@@ -101,7 +99,7 @@ async def open_api(
         most_per_key=settings.streams_per_key,
     )
     table = operations(_handlers(store, streams, rates, visibility, Starts(store, settings.start_urls)))
-    notices = await _notices(trust, keys)
+    notices = _notices(trust, keys)
     async with run_alongside(runs.run(), inbox.run()):
         yield Api(_routes(table), auth, streams, notices, _headers(settings))
 
@@ -146,8 +144,8 @@ def _headers(settings: Settings) -> Mapping[str, str]:
     return {"Strict-Transport-Security": f"max-age={HSTS_MAX_AGE_S}"} if https else {}
 
 
-async def _notices(trust: LocalTrust, keys: KeyCache) -> tuple[str, ...]:
-    if not await keys.locked():
+def _notices(trust: LocalTrust, keys: KeyCache) -> tuple[str, ...]:
+    if not keys.locked:
         return (trust.keys_required,) if trust.trusts_nobody else ()
     if not keys.usable:
         return (

@@ -1,21 +1,30 @@
-"""Callers of the API: holders of keys, people with a session, and the local user while no keys exist."""
+"""Callers of the API, and what they may see: keys see all; people with a session see their own.
+
+Who calls holds a key, or has a session, or is the local user while no keys exist.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from bot.core import api_keys
 from bot.core.actor import Actor
 from bot.core.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
-from bot.core.errors import StoreUnavailable
-from bot.core.feed import Feed, Signal
+from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.event import Event
+from bot.core.policy import can_decide
+from bot.core.ports import Store
+from bot.core.question import Question
+from bot.core.run import Run, can_view
 from bot.core.sessions import SESSION, Session
+from bot.core.token_bucket import TokenBucket
+from bot.core.wakeups import Signal, Wakeups
 from bot.surfaces.http.problems import Problem
 
 KEYS_MAX_AGE_S = 5.0
@@ -50,6 +59,11 @@ class Caller:
         """Whether this is a person acting as themselves, who sees only runs that concern them."""
         return self.key is None and not self.local
 
+    @property
+    def rate_limit_key(self) -> str:
+        """Whose limits count: the key's, in whatever sessions; without one the person's."""
+        return self.key.name if self.key else self.actor.principal
+
     def allows(self, scope: Scope) -> bool:
         """Whether the caller has this scope."""
         return bool(self.scopes & {scope, Scope.ADMIN})
@@ -59,7 +73,7 @@ class Caller:
         if not self.allows(scope):
             raise Problem("missing_scope", f"This key lacks the scope {scope}.")
 
-    def acting(self, on_behalf_of: str | None) -> Actor:
+    def actor_on_behalf_of(self, on_behalf_of: str | None) -> Actor:
         """The actor, with the person for whom the caller says it acts."""
         return self.actor.model_copy(update={"on_behalf_of": on_behalf_of or ""})
 
@@ -89,36 +103,34 @@ def signed_in(session: Session, key: ApiKey | None) -> Caller:
 
 
 class KeyCache:
-    """The valid keys, from the settings and the store."""
+    """The valid keys, from the settings and the store, as `refresh` has read them."""
 
-    def __init__(self, api_keys: ApiKeys, feed: Feed, fixed: Sequence[ApiKey]) -> None:
+    def __init__(self, api_keys: ApiKeys, wakeups: Wakeups, fixed: Sequence[ApiKey]) -> None:
         self._api_keys = api_keys
         self._fixed = tuple(fixed)
         self._stored: tuple[ApiKey, ...] = ()
         self._locked = bool(fixed)
         self._changed = Signal()
         self._read_at = float("-inf")
-        feed.add(self._changed, KEYS_TOPIC)
+        wakeups.add(self._changed, KEYS_TOPIC)
 
     async def open(self) -> None:
         """Read the keys, and record that keys are in use. Raises StoreUnavailable."""
         if self._fixed:
             await self._api_keys.lock()
-        await self._refresh()
+        await self.refresh()
 
-    async def locked(self) -> bool:
+    @property
+    def locked(self) -> bool:
         """Whether a key has ever existed. Access without a key is refused then, even if all are revoked."""
-        await self._refresh()
         return self._locked
 
-    async def find(self, secret: str) -> ApiKey | None:
+    def find(self, secret: str) -> ApiKey | None:
         """The valid key with this secret."""
-        await self._refresh()
         return matching(secret, self._all)
 
-    async def find_digest(self, digest: str) -> ApiKey | None:
+    def find_digest(self, digest: str) -> ApiKey | None:
         """The valid key with this digest."""
-        await self._refresh()
         return next((key for key in self._all if key.digest == digest and key.revoked_at is None), None)
 
     async def still_valid(self, caller: Caller) -> bool:
@@ -127,7 +139,7 @@ class KeyCache:
         While the store is unavailable the cached keys decide; streams deliver nothing new then.
         """
         with suppress(StoreUnavailable):
-            await self._refresh()
+            await self.refresh()
         if caller.key is None:
             return not self._locked
         return any(
@@ -144,7 +156,8 @@ class KeyCache:
     def _all(self) -> tuple[ApiKey, ...]:
         return (*self._fixed, *self._stored)
 
-    async def _refresh(self) -> None:
+    async def refresh(self) -> None:
+        """Read the keys if they have changed, or were read a while ago. Raises StoreUnavailable."""
         if not self._changed.woken and time.monotonic() - self._read_at < KEYS_MAX_AGE_S:
             return
         self._changed.clear()
@@ -176,22 +189,86 @@ class KeyRateLimiter:
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
-        self._full = max(1.0, rate * BURST_S)
         self._clock = clock
-        #: By key: the number of tokens, and the time of that number.
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     def take(self, name: str) -> None:
         """Take a token. Raises Problem (rate_limited) with the time until the next one."""
-        now = self._clock()
-        tokens, at = self._buckets.get(name, (self._full, now))
-        tokens = min(self._full, tokens + (now - at) * self._rate)
-        if tokens < 1:
-            self._buckets[name] = tokens, now
-            seconds = max(1, math.ceil((1 - tokens) / self._rate))
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = TokenBucket(self._rate, max(1.0, self._rate * BURST_S))
+        if seconds := bucket.take(self._clock()):
             raise Problem(
                 "rate_limited",
                 f"This key may call {self._rate:g} times a second.",
-                headers={"Retry-After": str(seconds)},
+                headers={"Retry-After": str(math.ceil(seconds))},
             )
-        self._buckets[name] = tokens - 1, now
+
+
+CanView = Callable[[Event], Awaitable[bool]]
+"""Whether the caller may view what an event is about: its run, or its question."""
+
+
+class Visibility:
+    """Decides what a caller may view."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def recognised(self, caller: Caller) -> Caller:
+        """The caller with their linked identities and live groups. Raises StoreUnavailable."""
+        if caller.known is not None:
+            return caller
+        return replace(caller, known=await self._store.directory.known(caller.actor))
+
+    async def check(self, request: web.Request, caller: Caller) -> None:
+        """Raises NotFound if the path names a run, or a question of one, that the caller may not view."""
+        if not caller.is_person:
+            return
+        named = request.match_info
+        run_id = named.get("run_id") or named.get("execution_id")
+        if run_id and not await self._can_view(caller, run_id.lower()):
+            raise NotFound("run", run_id.lower())
+        question_id = named.get("question_id", "").lower()
+        if question_id:
+            run_id = await self._store.questions.run_of(question_id)
+            if not await self._can_view_question(caller, run_id, question_id):
+                raise NotFound("question", question_id)
+
+    def of(self, caller: Caller) -> CanView | None:
+        """A filter for streams of all runs; None if the caller sees all runs."""
+        return (lambda event: self._can_view_event(caller, event)) if caller.is_person else None
+
+    def of_all(self, caller: Caller) -> bool:
+        """Whether the caller may view all runs: keys with `read` may, people only their own."""
+        return not caller.is_person and caller.allows(Scope.READ)
+
+    def of_run(self, caller: Caller, run: Run) -> bool:
+        """Whether the caller may view the run."""
+        return self.of_all(caller) or can_view(caller.viewer, run)
+
+    def of_question(self, caller: Caller, run: Run, question: Question) -> bool:
+        """Whether the caller may view the question: everybody who may view its run or answer it."""
+        return self.of_run(caller, run) or can_decide(caller.viewer, question.policy)
+
+    async def _can_view_event(self, caller: Caller, event: Event) -> bool:
+        question_id = getattr(event.body, "question_id", None)
+        if question_id is None:
+            return await self._can_view(caller, event.run_id)
+        return await self._can_view_question(caller, event.run_id, question_id)
+
+    async def _can_view_question(self, caller: Caller, run_id: str, question_id: str) -> bool:
+        """Whether the caller may view the run, or answer this question of it."""
+        if await self._can_view(caller, run_id):
+            return True
+        try:
+            question = await self._store.questions.get(run_id, question_id)
+        except NotFound:
+            return False
+        return can_decide(caller.viewer, question.policy)
+
+    async def _can_view(self, caller: Caller, run_id: str) -> bool:
+        try:
+            return self.of_run(caller, await self._store.runs.get(run_id))
+        except NotFound:
+            return False

@@ -33,7 +33,7 @@ ActionWord = Literal["approve", "reject", "choose", "respond", "submit", "withdr
 class Request(BaseModel):
     """Unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class StartBody(Request):
@@ -122,7 +122,7 @@ class InputBody(AnswerParts):
         return self
 
 
-class OpenedBody(Request):
+class ReadReceiptBody(Request):
     """A person has had all of a question before them."""
 
     digest: Annotated[

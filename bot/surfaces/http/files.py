@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import structlog
 from aiohttp import web
+from aiohttp.hdrs import METH_HEAD
 from pydantic import Field
 
 from bot.core import input_files
@@ -97,6 +98,8 @@ class FileRoutes:
         response = web.StreamResponse(headers=_headers(file))
         response.content_length = file.size
         await response.prepare(context.request)
+        if context.request.method == METH_HEAD:
+            return response
         try:
             await response.write(first)
             async for part in parts:

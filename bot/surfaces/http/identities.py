@@ -69,9 +69,11 @@ class IdentityRoutes:
         code = await self._directory.new_code(context.caller.actor)
         return reply(CodeView(code=code, expires_in=CODE_TTL_S))
 
-    async def bearer(self, context: RequestContext[LinkBody, None]) -> web.Response:
+    async def code_owner(self, context: RequestContext[LinkBody, None]) -> web.Response:
         actor = context.caller.actor
-        return reply(IdentityView.of(await self._directory.bearer(context.body.code.strip(), actor), actor))
+        return reply(
+            IdentityView.of(await self._directory.code_owner(context.body.code.strip(), actor), actor)
+        )
 
     async def link(self, context: RequestContext[LinkBody, None]) -> web.Response:
         actor = context.caller.actor

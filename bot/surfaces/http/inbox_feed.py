@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.core.errors import StoreUnavailable
-from bot.core.feed import Feed, Signal
 from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, behind, inbox_topic
-from bot.surfaces.http.visibility import CanView
+from bot.core.wakeups import Signal, Wakeups
+from bot.surfaces.http.auth import CanView
 from bot.surfaces.http.wire import (
     RECHECK_INTERVAL_S,
     RESET,
     RETRY_DELAY_S,
-    Change,
+    ChangeNotifier,
     EventMessage,
     Message,
     Sink,
-    notice,
+    control_message,
     of_inbox,
 )
 
@@ -106,7 +106,7 @@ class InboxFollower:
             messages.append(of_inbox(event, self._cursor()))
         if not self._open:
             self._snapshot, self._mark = False, None
-            messages.append(notice("snapshot_complete", cursor=self._cursor()))
+            messages.append(control_message("snapshot_complete", cursor=self._cursor()))
         return messages
 
     async def _catch_up(self) -> Sequence[Message]:
@@ -148,7 +148,7 @@ class InboxFollower:
 class InboxFeed:
     """The newest entries, shared by all clients of this process."""
 
-    def __init__(self, inbox: Inbox, feed: Feed) -> None:
+    def __init__(self, inbox: Inbox, wakeups: Wakeups) -> None:
         self._inbox = inbox
         self._entries: list[Entry] = []
         self._start = 0
@@ -157,9 +157,9 @@ class InboxFeed:
         self._needed = asyncio.Event()
         self._woken = Signal()
         for shard in range(inbox.shards):
-            feed.add(self._woken, inbox_topic(shard))
+            wakeups.add(self._woken, inbox_topic(shard))
         self._followers = 0
-        self.changed = Change()
+        self.changed = ChangeNotifier()
 
     @property
     def end(self) -> int | None:
@@ -191,7 +191,7 @@ class InboxFeed:
             try:
                 if not self._positions:
                     self._positions = dict(enumerate(await self._inbox.newest()))
-                    self.changed.tell()
+                    self.changed.notify()
                 await self._woken.wait(RECHECK_INTERVAL_S)
                 self._woken.clear()
                 await self._read(self._positions)
@@ -219,4 +219,4 @@ class InboxFeed:
         gone = max(0, len(self._entries) - MAX_KEPT_EVENTS)
         del self._entries[:gone]
         self._start += gone
-        self.changed.tell()
+        self.changed.notify()

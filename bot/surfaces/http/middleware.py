@@ -9,6 +9,7 @@ suggest one, only the local user's token is accepted (`LocalTrust`). Requests to
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from aiohttp import web
 
 from bot.core.addresses import is_loopback
 from bot.core.api_keys import Scope
+from bot.core.errors import StoreUnavailable
 from bot.core.sessions import SessionAuthenticator
 from bot.surfaces.http.auth import (
     CALLER,
@@ -24,14 +26,13 @@ from bot.surfaces.http.auth import (
     Caller,
     KeyCache,
     KeyRateLimiter,
+    Visibility,
     caller_of,
     secret_of,
     signed_in,
 )
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.visibility import Visibility
-from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust, is_own_origin
+from bot.surfaces.trust import LocalTrust, WrongKeys, is_own_origin
 
 ALWAYS_OPEN_PATHS = frozenset({"/health"})
 """Paths that need no authentication."""
@@ -41,6 +42,8 @@ DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
 """Documents that are the same in every installation: public once keys are in use."""
 READY_PATH = "/ready"
 PROBE_PATHS = frozenset({READY_PATH, "/metrics"})
+KEYS_TIMEOUT_S = 2.0
+"""How long what needs no store waits for the keys. Probes have time limits, and a store may hang."""
 
 FORWARDING_HEADERS = frozenset(
     {
@@ -121,27 +124,43 @@ class AuthMiddleware:
         )
 
     async def _admit(self, request: web.Request) -> None:
-        if not await self._keys.locked():
+        await self._read_keys(request.path)
+        if not self._keys.locked:
             await self._admit_without_keys(request)
         elif not self._public(request.path):
-            request[CALLER] = caller = await self._visitor(request) or await self._holder(request)
+            request[CALLER] = caller = await self._visitor(request) or self._holder(request)
             if request.path in PROBE_PATHS:
                 caller.require(Scope.READ)
+
+    async def _read_keys(self, path: str) -> None:
+        """Read the keys. While the store is away, probes and public files go by what was read last.
+
+        Raises StoreUnavailable.
+        """
+        needs_store = path not in PROBE_PATHS and not self._public(path)
+        try:
+            async with asyncio.timeout(None if needs_store else KEYS_TIMEOUT_S):
+                await self._keys.refresh()
+        except (StoreUnavailable, TimeoutError):
+            if needs_store:
+                raise
 
     async def _admit_without_keys(self, request: web.Request) -> None:
         if self._trust.local_only:
             self._check_local(request)
-            request[CALLER] = await self._visitor(request) or LOCAL
+            if not self._public(request.path):
+                request[CALLER] = await self._visitor(request) or LOCAL
             return
         try:
             self._check_local(request)
         except Problem as problem:
             raise self._keys_required() from problem
+        if self._needs_nobody(request.path):
+            return
         caller = await self._visitor(request) or self._local_user(request)
-        if caller is not None:
-            request[CALLER] = caller
-        elif not self._needs_nobody(request.path):
+        if caller is None:
             raise self._keys_required()
+        request[CALLER] = caller
 
     def _keys_required(self) -> Problem:
         return Problem("keys_required", self._trust.keys_required)
@@ -181,22 +200,22 @@ class AuthMiddleware:
         session = await self._sessions.session(request.cookies)
         if session is None:
             return None
-        key = await self._keys.find_digest(session.key) if session.key else None
-        if (session.key and key is None) or (session.local and await self._keys.locked()):
+        key = self._keys.find_digest(session.key) if session.key else None
+        if (session.key and key is None) or (session.local and self._keys.locked):
             return None
         self._check_forgery(request)
         if session.local:
             return signed_in(session, None)
-        self._rates.take(key.name if key else session.actor.principal)
         caller = signed_in(session, key)
+        self._rates.take(caller.rate_limit_key)
         if caller.is_person:
             caller = await self._visibility.recognised(caller)
         await self._visibility.check(request, caller)
         return caller
 
-    async def _holder(self, request: web.Request) -> Caller:
+    def _holder(self, request: web.Request) -> Caller:
         secret = secret_of(request)
-        key = await self._keys.find(secret)
+        key = self._keys.find(secret)
         if key is None:
             if secret:
                 self._count_wrong(request)

@@ -14,8 +14,8 @@ from bot.surfaces.http.bodies import (
     EventsQuery,
     InputBody,
     LinkBody,
-    OpenedBody,
     QuestionsQuery,
+    ReadReceiptBody,
     RunsQuery,
     StartBody,
     UnlinkQuery,
@@ -53,6 +53,10 @@ LINKING = ("invalid_code", "same_surface", "already_linked", "not_linkable", "to
 ANSWER_KEY = {
     "Idempotency-Key": "Requests with the same key and the same answer are one response, also after it was "
     "taken back."
+}
+INPUT_KEY = {
+    "Idempotency-Key": "Requests with the same key within 24 hours answer the question of the first one, "
+    "whatever the run asks by then; with the same answer they are one response."
 }
 
 
@@ -258,8 +262,8 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             "Record that the caller, a person, had all of a question before them",
             to.questions.opened,
             {204: ResponseSpec("It is recorded")},
-            body=OpenedBody,
-            problems=("unknown_question", "not_allowed"),
+            body=ReadReceiptBody,
+            problems=("unknown_question", "not_allowed", "stale"),
             tag="questions",
         ),
         Operation(
@@ -272,7 +276,7 @@ def _questions(to: Handlers) -> tuple[AnyOperation, ...]:
             body=InputBody,
             scope=Scope.ANSWER,
             problems=("unknown_run", "no_open_question", "several_open_questions", *ANSWERING),
-            headers=ANSWER_KEY,
+            headers=INPUT_KEY,
             tag="questions",
         ),
     )
@@ -343,7 +347,7 @@ def _identities(to: Handlers) -> tuple[AnyOperation, ...]:
             "/me/identities/bearer",
             "getCodeBearer",
             "Whose code this is: to be shown to people before they link themselves with it",
-            to.identities.bearer,
+            to.identities.code_owner,
             {200: ResponseSpec("The identity that got the code", IdentityView)},
             body=LinkBody,
             scope=Scope.ANSWER,

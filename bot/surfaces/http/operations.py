@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from math import isfinite
 from typing import Any, Generic, TypeVar, cast
 
 from aiohttp import web
@@ -26,6 +27,10 @@ UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """The pattern of ids in paths. It is strict, so that `/{run_id}/...` doesn't match other routes."""
 MAX_BODY_BYTES = 1024 * 1024
 MAX_KEY_LENGTH = 255
+MAX_SHOWN = 20
+"""Characters of a wrong number that are shown."""
+IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
+"""How long an `Idempotency-Key` is remembered."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,15 @@ class Operation(Generic[B, Q]):
     problems: tuple[str, ...] = ()
     #: Request headers that the operation reads, with their descriptions.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: The response has no end, so that there is nothing to answer HEAD with.
+    endless: bool = False
     tag: str = "runs"
 
     def route(self) -> web.RouteDef:
         path = self.path
         for name in ("run_id", "execution_id", "question_id", "file_id"):
             path = path.replace(f"{{{name}}}", f"{{{name}:{UUID_PATTERN}}}")
-        return web.RouteDef(self.method, path, self.serve, {})
+        return web.RouteDef(self.method, path, self.serve, {"allow_head": False} if self.endless else {})
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Authorise, validate and handle a request. Raises Problem and errors of the core."""
@@ -113,6 +120,13 @@ class Operation(Generic[B, Q]):
         if self.query is None:
             return cast("Q", None)
         given = dict(request.query)
+        if len(given) < len(request.query):
+            twice = sorted({name for name in given if len(request.query.getall(name)) > 1})
+            raise Problem(
+                "invalid_request",
+                f"{', '.join(twice)}: give it once",
+                errors=[(name, "Give it once") for name in twice],
+            )
         if request.path.startswith("/ws/"):
             given.pop("token", None)
         return _validated(self.query, given)
@@ -136,17 +150,42 @@ AnyOperation = Operation[Any, Any]
 
 
 def read_json(raw: bytes | str) -> object:
-    """Parse strict JSON: no NaN, limited depth, unpaired surrogates replaced. Raises Problem."""
+    """Parse strict JSON: finite numbers, no name twice, limited depth; unpaired surrogates replaced.
+
+    Raises Problem.
+    """
     try:
         try:
-            return from_json(raw, allow_inf_nan=False)
+            read = from_json(raw, allow_inf_nan=False)
+            # Finds names that come twice, and numbers that are too large.
+            json.loads(raw, parse_float=_finite, object_pairs_hook=_object)
         except ValueError as error:
             if "hex escape" not in str(error):
                 raise
             # The strict parser refuses unpaired surrogates; the one of the standard library accepts them.
-            return valid_json(json.loads(raw, parse_constant=_no_number))
+            return valid_json(
+                json.loads(raw, parse_float=_finite, parse_constant=_no_number, object_pairs_hook=_object)
+            )
     except (ValueError, RecursionError) as error:
         raise Problem("invalid_json", f"This is not JSON: {error}.") from error
+    return read
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose names come once: readers disagree about which one of two values counts."""
+    read: dict[str, object] = {}
+    for name, value in pairs:
+        if name in read:
+            raise ValueError(f"{name!r} comes twice in an object")
+        read[name] = value
+    return read
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not isfinite(number):
+        raise ValueError(f"{word[:MAX_SHOWN]} is too large")
+    return number
 
 
 def _no_number(word: str) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -15,6 +17,10 @@ from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.views import HealthView
+
+STORE_TIMEOUT_S = 2.0
+"""How long a probe waits for the store, which may hang for longer than monitoring waits for figures."""
+FIGURES = TypeVar("FIGURES")
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Probes:
         Workers, chat platforms and delivery are only reported in the body, because the console and the API
         work without them.
         """
-        totals, delivering = await self._totals(), await self._delivering()
+        totals, delivering = await self._read()
         ready = totals is not None
         body = {
             "ready": ready,
@@ -54,28 +60,32 @@ class Probes:
     async def figures(self, _: web.Request) -> web.Response:
         from bot.exposition import CONTENT_TYPE, exposition  # loads Prometheus' library, once somebody asks
 
-        now = round(time.time() * 1000)
+        totals, delivering = await self._read()
         text = exposition(
             self.metrics,
-            await self._totals(),
-            now,
+            totals,
+            round(time.time() * 1000),
             self.store.health.unreadable(),
             self.surfaces(),
-            await self._delivering(),
+            delivering,
         )
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
-    async def _delivering(self) -> int | None:
-        try:
-            return None if self.delivering is None else await self.delivering()
-        except StoreUnavailable:
-            return None
+    async def _read(self) -> tuple[Totals | None, int | None]:
+        """The store's figures, read together, as it may hang for both."""
+        return await asyncio.gather(_in_time(self.store.health.totals()), self._delivering())
 
-    async def _totals(self) -> Totals | None:
-        try:
-            return await self.store.health.totals()
-        except StoreUnavailable:
-            return None
+    async def _delivering(self) -> int | None:
+        return None if self.delivering is None else await _in_time(self.delivering())
+
+
+async def _in_time(figures: Awaitable[FIGURES]) -> FIGURES | None:
+    """Figures of the store; None while it is away, or hangs."""
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_S):
+            return await figures
+    except (StoreUnavailable, TimeoutError):
+        return None
 
 
 async def health(_: RequestContext[None, None]) -> web.Response:

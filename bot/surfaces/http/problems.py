@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from bot.core.directory import CODE_TTL_S
 from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, NoWorker, Refused, StoreUnavailable
 from bot.core.event import encode
 
@@ -69,7 +70,11 @@ STATUS: Mapping[str, int] = {
 }
 """All problem codes with their status. They are documented and must not change."""
 
-RETRY_SOON = {"Retry-After": "2"}
+RETRY_SOON_S = 2
+RETRY_AFTER_S: Mapping[str, int] = {"too_many_attempts": CODE_TTL_S}
+"""When to come back, where it takes longer than that."""
+LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+"""These say when to come back."""
 
 
 class Problem(Exception):  # noqa: N818 - the term of RFC 9457
@@ -87,7 +92,8 @@ class Problem(Exception):  # noqa: N818 - the term of RFC 9457
         super().__init__(detail)
         self.code = code
         self.status = STATUS.get(code, 400)
-        self.headers = dict(headers or {})
+        soon = {"Retry-After": str(RETRY_AFTER_S.get(code, RETRY_SOON_S))} if self.status in LATER else {}
+        self.headers = {**soon, **(headers or {})}
         self.members = {
             **({"errors": [{"field": f, "reason": r} for f, r in errors]} if errors else {}),
             **members,
@@ -117,7 +123,7 @@ def of(error: Exception) -> Problem | None:
         case StoreUnavailable() | NoWorker():
             away = "The store is away for the moment. Try again."
             detail = str(error) if isinstance(error, NoWorker) else away
-            return Problem(error.code, detail, headers=RETRY_SOON)
+            return Problem(error.code, detail)
         case InvalidInputs():
             fields = [(f"inputs.{name}", why) for name, why in error.problems.items()]
             return Problem(error.code, str(error), errors=fields)

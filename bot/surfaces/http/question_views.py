@@ -113,7 +113,7 @@ class QuestionProgress(View):
             need=progress.need,
             missing=progress.missing,
             responses=tuple(map(response_view, progress.counted)),
-            fell_out=tuple(map(response_view, progress.fell_out)),
+            fell_out=tuple(map(response_view, progress.ineligible)),
         )
 
 

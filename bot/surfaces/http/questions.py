@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from aiohttp import web
 
+from bot.core.actor import Actor
 from bot.core.api_keys import Scope
+from bot.core.event import encode
 from bot.core.lists import QuestionPage
 from bot.core.people import UNKNOWN, People, names_of
-from bot.core.policy import ANYONE, can_decide
-from bot.core.ports import Store
+from bot.core.policy import ANYONE, Policy, can_decide
+from bot.core.ports import Prefetched, Store
 from bot.core.question import Question
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import Caller
-from bot.surfaces.http.bodies import AnswerBody, InputBody, OpenedBody, QuestionsQuery
-from bot.surfaces.http.operations import RequestContext, reply
+from bot.surfaces.http.auth import Caller, Visibility
+from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery, ReadReceiptBody
+from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.question_views import QuestionsView, QuestionView
 from bot.surfaces.http.record_views import RecordView
-from bot.surfaces.http.visibility import Visibility
+
+NOBODY = Policy(deciders=())
 
 
 class QuestionViews:
@@ -78,26 +82,58 @@ class QuestionRoutes:
 
     async def record(self, context: RequestContext[None, None]) -> web.Response:
         question = await self._answers.find(context.caller, context.id("question_id"))
-        return reply(RecordView.of(await self._store.questions.record(question.run_id, question.id)))
+        record = await self._store.questions.record(question.run_id, question.id)
+        # Who is who, and nothing of groups, which may have to be read from elsewhere.
+        people = await self._store.directory.people(NOBODY, [each.actor for each in record.responses])
+        return reply(RecordView.of(record, people))
 
-    async def opened(self, context: RequestContext[OpenedBody, None]) -> web.Response:
+    async def opened(self, context: RequestContext[ReadReceiptBody, None]) -> web.Response:
         caller = context.caller
         if caller.key is not None and caller.session is None:
-            raise Problem("not_allowed", "Only people who look at a question have it before them, no keys.")
+            raise Problem("not_allowed", "Only people can open a question; a key reads it.")
         question = await self._answers.find(caller, context.id("question_id"))
-        await self._store.questions.opened(question.run_id, question.id, caller.actor, context.body.digest)
+        seen = context.body.digest
+        if seen != question.digest and not await self._was_shown(question, seen):
+            raise Problem("stale", "No version of this question has that digest: read it again.")
+        await self._store.questions.record_opened(question.run_id, question.id, caller.actor, seen)
         return web.Response(status=204)
+
+    async def _was_shown(self, question: Question, digest: str) -> bool:
+        """Whether a version of the question had this digest before it was edited."""
+        record = await self._store.questions.record(question.run_id, question.id)
+        return any(each.digest == digest for each in record.versions)
 
     async def answer(self, context: RequestContext[AnswerBody, None]) -> web.Response:
         said = context.body
-        question = await self._answers.find(context.caller, context.id("question_id"))
-        actor = context.caller.acting(said.on_behalf_of)
-        return reply(await self._answers.give(question, actor, said, context.idempotency_key))
+        actor = context.caller.actor_on_behalf_of(said.on_behalf_of)
+        prefetched = await self._answers.prefetch(context.caller, context.id("question_id"), actor)
+        return reply(await self._answers.give(prefetched, actor, said, context.idempotency_key))
 
     async def input(self, context: RequestContext[InputBody, None]) -> web.Response:
         said, key = context.body, context.idempotency_key
-        question = await self._answers.find_in(context.caller, context.id("run_id"), said.question_id)
-        actor = context.caller.acting(said.on_behalf_of)
+        question = await self._meant(context, said.question_id, key)
+        actor = context.caller.actor_on_behalf_of(said.on_behalf_of)
         if said.response is not None:
             return reply(await self._answers.in_words(question, actor, said.response, said.digest, key))
-        return reply(await self._answers.give(question, actor, said, key))
+        return reply(await self._answers.give(Prefetched(question), actor, said, key))
+
+    async def _meant(
+        self, context: RequestContext[InputBody, None], named: str | None, key: str | None
+    ) -> Question:
+        """The question that is answered: the named one, or the only open one of the run.
+
+        A repeated request answers the question of the first one, whatever its run asks by now.
+        """
+        caller, run_id = context.caller, context.id("run_id")
+        if named is None and key is not None:
+            receipt, key_values = _receipt(caller.actor, run_id, key), self._store.key_values
+            named = await key_values.get(receipt)
+            if named is None:
+                question = await self._answers.find_in(caller, run_id, None)
+                named = await key_values.set_if_absent(receipt, question.id, IDEMPOTENCY_KEY_TTL_S)
+        return await self._answers.find_in(caller, run_id, named)
+
+
+def _receipt(actor: Actor, run_id: str, key: str) -> str:
+    """It mentions the run, so that it is deleted with it."""
+    return f"input:{run_id}:" + hashlib.sha256(encode([actor.principal, key])).hexdigest()

@@ -11,11 +11,13 @@ from pydantic import Field, JsonValue
 
 from bot.core.actor import Actor, Membership
 from bot.core.event import iso
+from bot.core.people import UNKNOWN, People, person_of
 from bot.core.policy import IfTooFew, OnReject, Policy
 from bot.core.question import Action, Counted, Option, Question, QuestionKind, Source
 from bot.core.record import Executed, Record
 from bot.core.response import Approve, Choose, Response, Submit, Withdraw
 from bot.core.sessions import account_of
+from bot.core.tool_call import sha256_of
 from bot.surfaces.http.question_views import CallView, OutcomeView, QuestionProgress, progress_of
 from bot.surfaces.http.views import View, iso_or_none
 
@@ -96,7 +98,7 @@ class VersionView(View):
     changes: tuple[ChangeView, ...] = Field(description="The difference to the version before.")
 
 
-class OpenedView(View):
+class ReadReceiptView(View):
     """A person had all of a version before them."""
 
     by: PersonView
@@ -115,7 +117,7 @@ class ResponseState(StrEnum):
     #: It approved a version that was edited later.
     OUTDATED = "outdated"
     #: Its person may no longer decide.
-    FELL_OUT = "fell_out"
+    INELIGIBLE = "fell_out"
     #: It took an earlier response back.
     WITHDRAWAL = "withdrawal"
 
@@ -164,7 +166,7 @@ class RecordView(View):
     settled_at: str | None
     policy: RecordedPolicyView
     versions: tuple[VersionView, ...]
-    opened: tuple[OpenedView, ...] = Field(description="Who had all of it before them, and when.")
+    opened: tuple[ReadReceiptView, ...] = Field(description="Who opened all of it, and when.")
     responses: tuple[RecordedResponseView, ...] = Field(
         description="All responses, oldest first, also those that no longer count."
     )
@@ -173,7 +175,8 @@ class RecordView(View):
     executed: ExecutedView | None = Field(description="null: no call was made, or not recorded as made.")
 
     @classmethod
-    def of(cls, record: Record) -> RecordView:
+    def of(cls, record: Record, people: People = UNKNOWN) -> RecordView:
+        """`people`: which of those who answered are one person."""
         question = record.question
         return cls(
             question_id=question.id,
@@ -189,10 +192,10 @@ class RecordView(View):
             policy=RecordedPolicyView.of(question.policy),
             versions=tuple(_versions((*record.versions, question))),
             opened=tuple(
-                OpenedView(by=PersonView.of(each.by), at=iso(each.at), digest=each.digest)
+                ReadReceiptView(by=PersonView.of(each.by), at=iso(each.at), digest=each.digest)
                 for each in record.opened
             ),
-            responses=_responses(question, record.responses),
+            responses=_responses(question, record.responses, people),
             progress=progress_of(question),
             outcome=OutcomeView.of(question.outcome, question) if question.outcome else None,
             executed=ExecutedView.of(record.executed) if record.executed else None,
@@ -222,11 +225,13 @@ def _changes(before: Question, after: Question) -> Iterator[ChangeView]:
         return
     former: Mapping[str, JsonValue] = before.call.arguments
     for name, value in after.call.arguments.items():
-        if former.get(name) != value:
+        if sha256_of(former.get(name)) != sha256_of(value):
             yield ChangeView(part=f"arguments.{name}", before=former.get(name), after=value)
 
 
-def _responses(question: Question, responses: Sequence[Response]) -> tuple[RecordedResponseView, ...]:
+def _responses(
+    question: Question, responses: Sequence[Response], people: People
+) -> tuple[RecordedResponseView, ...]:
     return tuple(
         RecordedResponseView(
             by=PersonView.of(each.actor),
@@ -238,24 +243,35 @@ def _responses(question: Question, responses: Sequence[Response]) -> tuple[Recor
             arguments=each.arguments if isinstance(each, Approve) else None,
             digest=each.digest,
             override=bool(getattr(each, "override", False)),
-            standing=_response_state(question, each, responses[number:]),
+            standing=_response_state(question, each, responses[number:], people),
         )
         for number, each in enumerate(responses, start=1)
     )
 
 
-def _response_state(question: Question, response: Response, later: Sequence[Response]) -> ResponseState:
+def _response_state(
+    question: Question, response: Response, later: Sequence[Response], people: People
+) -> ResponseState:
     if isinstance(response, Withdraw):
         return ResponseState.WITHDRAWAL
-    outcome, progress = question.outcome, question.progress
-    if _among(response, outcome.responses if outcome else progress.counted):
+    # Where the run ended before it was settled, its outcome rests on none of them.
+    if _among(response, question.progress.counted):
         return ResponseState.COUNTED
-    mine = set(response.actor.principals)
-    by_them = next((each for each in later if not mine.isdisjoint(each.actor.principals)), None)
+    person = person_of(response.actor, people)
+    by_them = next((each for each in later if person_of(each.actor, people) == person), None)
     if by_them is not None:
         return ResponseState.TAKEN_BACK if isinstance(by_them, Withdraw) else ResponseState.REPLACED
-    outdated = isinstance(response, Approve) and response.digest not in {"", question.digest}
-    return ResponseState.OUTDATED if outdated else ResponseState.FELL_OUT
+    return ResponseState.OUTDATED if _is_outdated(question, response, later) else ResponseState.INELIGIBLE
+
+
+def _is_outdated(question: Question, response: Response, later: Sequence[Response]) -> bool:
+    """Whether what was approved was edited afterwards, even if another edit made it the same again."""
+    if not isinstance(response, Approve):
+        return False
+    if not response.digest:  # As it can be left out of what nobody has edited.
+        return question.proposed is not None
+    asked_later = {question.digest, *(each.digest for each in later if isinstance(each, Approve))}
+    return not asked_later <= {"", response.digest}
 
 
 def _among(response: Response, counted: Sequence[Counted]) -> bool:

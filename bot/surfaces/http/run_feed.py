@@ -17,8 +17,8 @@ from typing import Self
 from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event, PublishedEvent
-from bot.core.feed import Feed, Signal, run_topic
 from bot.core.ports import Events, Store
+from bot.core.wakeups import Signal, Wakeups, run_topic
 from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, EventMessage, Sink, of_run
 
 MAX_KEPT_EVENTS = 500
@@ -27,12 +27,12 @@ BATCH_SIZE = 500
 """Runs per batch."""
 PAGE_SIZE = 500
 """Events of one run per batch."""
-TOLD_AT_ONCE = 64
+SENDS_PER_TURN = 64
 """Clients to whom an event is sent without a pause: about a millisecond's work."""
-WOKEN_AT_ONCE = 256
+WAKEUPS_PER_TURN = 256
 """Tasks that are woken without a pause. Who polls comes back at once with the next request: with much fewer,
 those who are back would be served before those who still wait."""
-LINGER_S = 5.0
+IDLE_CHANNEL_TTL_S = 5.0
 """Seconds that a channel is kept after its last client has left."""
 
 
@@ -46,7 +46,7 @@ class Channel:
         self.messages: list[EventMessage] = []
         self.followers: set[RunFollower] = set()
         #: Those who have not been told yet of what is new.
-        self._untold: deque[RunFollower] = deque()
+        self._unnotified: deque[RunFollower] = deque()
         #: When the last client left.
         self.left_at = 0.0
 
@@ -87,19 +87,19 @@ class Channel:
         gone = max(0, len(self.messages) - MAX_KEPT_EVENTS)
         del self.messages[:gone]
         self.start += gone
-        if not self._untold:
+        if not self._unnotified:
             asyncio.get_running_loop().call_soon(self._tell)
-        self._untold = deque(self.followers)
+        self._unnotified = deque(self.followers)
 
     def _tell(self) -> None:
         """Tell clients, some at a time: whoever else has something to do has a turn in between."""
         sent = woken = 0
-        while self._untold and sent < TOLD_AT_ONCE and woken < WOKEN_AT_ONCE:
-            if self._untold.popleft().tell():
+        while self._unnotified and sent < SENDS_PER_TURN and woken < WAKEUPS_PER_TURN:
+            if self._unnotified.popleft().notify():
                 sent += 1
             else:
                 woken += 1
-        if self._untold:
+        if self._unnotified:
             asyncio.get_running_loop().call_soon(self._tell)
 
 
@@ -145,7 +145,7 @@ class RunFollower:
             self._after = found[-1].seq
         return found
 
-    def tell(self) -> bool:
+    def notify(self) -> bool:
         """There is something new: send it, or have the task do so. The last event is left to the task.
 
         Returns whether something was sent.
@@ -198,9 +198,9 @@ class _Woken(Signal):
 class RunFeed:
     """The channels of this process."""
 
-    def __init__(self, store: Store, feed: Feed) -> None:
+    def __init__(self, store: Store, wakeups: Wakeups) -> None:
         self._store = store
-        self._feed = feed
+        self._wakeups = wakeups
         self._channels: dict[str, Channel] = {}
         self._woken = _Woken(self._channels)
 
@@ -225,7 +225,7 @@ class RunFeed:
         channel = self._channels.get(run_id)
         if channel is None:
             channel = self._channels[run_id] = Channel(run_id, after)
-            self._feed.add(self._woken, run_topic(run_id))
+            self._wakeups.add(self._woken, run_topic(run_id))
             self._woken.set((run_topic(run_id),))
         return channel
 
@@ -246,10 +246,10 @@ class RunFeed:
 
     def _drop_left(self) -> None:
         """Drop channels that have had no clients for a while."""
-        long_ago = time.monotonic() - LINGER_S
+        long_ago = time.monotonic() - IDLE_CHANNEL_TTL_S
         for channel in tuple(self._channels.values()):
             if not channel.followers and channel.left_at < long_ago:
-                self._feed.drop(self._woken, run_topic(channel.run_id))
+                self._wakeups.drop(self._woken, run_topic(channel.run_id))
                 del self._channels[channel.run_id]
 
     async def _read(self, channels: list[Channel]) -> None:

@@ -6,12 +6,11 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from aiohttp import web
 
 from bot.core import ids, starting
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, CrewProblem
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound, Refused
@@ -22,25 +21,45 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run
-from bot.surfaces.http.auth import Caller
+from bot.core.starting import can_start
+from bot.surfaces.http.auth import Caller, Visibility
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
-from bot.surfaces.http.operations import RequestContext, reply
+from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.question_views import QuestionView, full
 from bot.surfaces.http.questions import QuestionViews
 from bot.surfaces.http.views import CrewProblemView, CrewsView, CrewView, RunsView, started, summary
-from bot.surfaces.http.visibility import Visibility
-
-IDEMPOTENCY_KEY_TTL_S = 24 * 3600.0
-"""How long an `Idempotency-Key` is remembered."""
 
 
-class _Listed(NamedTuple):
-    """The list of a catalogue, encoded once."""
+class EncodedCrews:
+    """The lists of a catalogue, encoded once for each kind of person: guests see what admits them."""
 
-    crews: Mapping[str, Crew] | None = None
-    problems: tuple[CrewProblem, ...] = ()
-    body: bytes = b""
+    def __init__(self) -> None:
+        self._crews: Mapping[str, Crew] = {}
+        self._problems: tuple[CrewProblem, ...] = ()
+        self._encoded: dict[tuple[Membership, bool], bytes] = {}
+
+    def of(self, crews: Mapping[str, Crew], problems: tuple[CrewProblem, ...], person: Actor | None) -> bytes:
+        """The list for this person; None: for a program, or the local user."""
+        if crews is not self._crews or problems is not self._problems:
+            self._crews, self._problems, self._encoded = crews, problems, {}
+        kind = (Membership.MEMBER, True) if person is None else (person.membership, person.admin)
+        if kind not in self._encoded:
+            known = [crew for crew in crews.values() if person is None or can_start(crew, person)]
+            is_told = kind[1] or kind[0] is Membership.MEMBER
+            self._encoded[kind] = _encode_crews(known, problems if is_told else ())
+        return self._encoded[kind]
+
+
+def _encode_crews(crews: Sequence[Crew], problems: Sequence[CrewProblem]) -> bytes:
+    view = CrewsView(
+        crews=tuple(map(CrewView.of, crews)),
+        problems=tuple(
+            CrewProblemView(**each.model_dump(exclude={"starting"})) for each in problems if not each.starting
+        ),
+        starting=tuple(each.name for each in problems if each.starting),
+    )
+    return encode(view.model_dump(mode="json"))
 
 
 class RunRoutes:
@@ -51,26 +70,16 @@ class RunRoutes:
         self._views = views
         self._visibility = visibility
         self._starts = starts
-        self._listed = _Listed()
+        self._encoded_crews = EncodedCrews()
 
-    async def crews(self, _: RequestContext[None, None]) -> web.Response:
-        catalogue = self._store.catalogue
+    async def crews(self, context: RequestContext[None, None]) -> web.Response:
+        catalogue, caller = self._store.catalogue, context.caller
         crews, problems = await catalogue.crews(), await catalogue.problems(starting=True)
-        if crews is not self._listed.crews or problems is not self._listed.problems:
-            view = CrewsView(
-                crews=tuple(CrewView.of(crew) for crew in crews.values()),
-                problems=tuple(
-                    CrewProblemView(**each.model_dump(exclude={"starting"}))
-                    for each in problems
-                    if not each.starting
-                ),
-                starting=tuple(each.name for each in problems if each.starting),
-            )
-            self._listed = _Listed(crews, problems, encode(view.model_dump(mode="json")))
-        return web.Response(body=self._listed.body, content_type="application/json")
+        body = self._encoded_crews.of(crews, problems, caller.actor if caller.is_person else None)
+        return web.Response(body=body, content_type="application/json")
 
     async def start(self, context: RequestContext[StartBody, None]) -> web.Response:
-        actor = context.caller.acting(context.body.on_behalf_of)
+        actor = context.caller.actor_on_behalf_of(context.body.on_behalf_of)
         run = await self._starts.start(context.body, actor, context.idempotency_key)
         return reply(started(run), 202, {"Location": f"/runs/{run.id}"})
 
@@ -97,7 +106,9 @@ class RunRoutes:
     async def cancel(self, context: RequestContext[CancelBody | None, None]) -> web.Response:
         on_behalf_of = context.body.on_behalf_of if context.body else None
         await self._seen(context.caller, context.id("run_id"))
-        run = await self._store.runs.cancel(context.id("run_id"), context.caller.acting(on_behalf_of))
+        run = await self._store.runs.cancel(
+            context.id("run_id"), context.caller.actor_on_behalf_of(on_behalf_of)
+        )
         return reply(full(run, await self._questions(context.caller, run)))
 
     async def retry(self, context: RequestContext[None, None]) -> web.Response:

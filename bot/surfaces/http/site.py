@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -27,7 +28,7 @@ STREAMED_BODIES = frozenset({"/files"})
 BODY_TIMEOUT_S = 5.0
 """Seconds within which a client has to send the body."""
 IDLE_TIMEOUT_S = 75.0
-"""Seconds that a connection may be idle, or take to send a request's headers."""
+"""Seconds that a connection may be idle, take to send a request's headers, or take nothing of an answer."""
 SHUTDOWN_TIMEOUT_S = 2.0
 """Seconds that running requests get when the process stops."""
 HEADERS = {
@@ -37,6 +38,9 @@ HEADERS = {
 }
 REFERRER_POLICY = "no-referrer"
 """The default. Pages with forms set their own policy, because this one hides the origin of forms."""
+
+CACHE_CONTROL = "no-store"
+"""The default: what people decide on is for them, and is not left in caches of browsers and proxies."""
 
 EXTRA_HEADERS = web.AppKey("headers", Mapping[str, str])
 
@@ -68,7 +72,7 @@ async def serving(
 class Connection(web.RequestHandler):
     """A client connection. Malformed requests are answered here, before the application."""
 
-    __slots__ = ()
+    __slots__ = ("_idle_for", "_unsent_check")
 
     def __init__(self, runner: web.AppRunner, loop: asyncio.AbstractEventLoop, idle_for: float) -> None:
         if runner.server is None:
@@ -80,6 +84,37 @@ class Connection(web.RequestHandler):
             access_log_class=Silent,
             auto_decompress=False,  # no client compresses, and so none can send a decompression bomb
         )
+        self._idle_for = idle_for
+        #: Due while the client's buffer is full.
+        self._unsent_check: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._check_unsent(math.inf)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_check()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_check()
+        super().connection_lost(exc)
+
+    def _check_unsent(self, before: float) -> None:
+        """Disconnect a client that has taken nothing since `before` bytes were waiting for it."""
+        if self.transport is None:
+            return
+        unsent = self.transport.get_write_buffer_size()
+        if unsent >= before:
+            self.transport.abort()
+        else:
+            loop = asyncio.get_running_loop()
+            self._unsent_check = loop.call_later(self._idle_for, self._check_unsent, unsent)
+
+    def _end_check(self) -> None:
+        if self._unsent_check is not None:
+            self._unsent_check.cancel()
+            self._unsent_check = None
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -138,6 +173,7 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.update(HEADERS)
     response.headers.update(request.app[EXTRA_HEADERS])
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)
+    response.headers.setdefault("Cache-Control", CACHE_CONTROL)
 
 
 async def read_body(request: web.Request) -> None:
@@ -153,7 +189,7 @@ async def read_body(request: web.Request) -> None:
 
 
 def guarded(auth: AuthMiddleware) -> Middleware:
-    """What precedes every handler, in one middleware: each one more is a frame in memory for each stream."""
+    """All checks before a handler, in one middleware: each further one costs a frame for each stream."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:

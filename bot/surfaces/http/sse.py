@@ -16,7 +16,7 @@ from bot.core.errors import NotFound, StoreUnavailable
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.operations import RequestContext
-from bot.surfaces.http.streams import Streams, cut_off, forget_head, open_run, send_now, takes_at_once
+from bot.surfaces.http.streams import Streams, abort, can_send_now, free_headers, open_run, send_now
 from bot.surfaces.http.wire import HEARTBEAT, RETRY_DELAY_S, SSE_COMMENT, Follower, Message
 
 HEADERS = {
@@ -79,7 +79,7 @@ class SseRoutes:
         response = web.StreamResponse(headers=HEADERS)
         with self._streams.entered(caller), suppress(ConnectionError, NotFound):
             await response.prepare(request)
-            forget_head(response)
+            free_headers(response)
             await self._write(request, response, [*first], encoding)
             if request.version >= HttpVersion11:
                 follower.send_directly(partial(encoding.send_now, request))
@@ -104,14 +104,14 @@ class SseRoutes:
     ) -> None:
         """Send messages, or a comment if there are none. A client that doesn't read is disconnected."""
         block = b"".join(map(encoding.block, messages)) or SSE_COMMENT
-        if takes_at_once(request, len(block)):
+        if can_send_now(request, len(block)):
             await response.write(block)
             return
         try:
             async with asyncio.timeout(self._streams.timings.send_within):
                 await response.write(block)
         except TimeoutError:
-            cut_off(request)
+            abort(request)
             raise ConnectionResetError("The client takes nothing any more.") from None
 
 

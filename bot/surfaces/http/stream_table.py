@@ -45,6 +45,7 @@ def _of_run(to: StreamHandlers) -> tuple[AnyOperation, ...]:
             query=StreamQuery,
             headers=LAST_EVENT_ID,
             problems=("unknown_run",),
+            endless=True,
             tag="streams",
         ),
         Operation(
@@ -57,6 +58,7 @@ def _of_run(to: StreamHandlers) -> tuple[AnyOperation, ...]:
             query=StreamQuery,
             headers=LAST_EVENT_ID,
             problems=("unknown_run",),
+            endless=True,
             tag="streams",
         ),
         Operation(
@@ -68,6 +70,7 @@ def _of_run(to: StreamHandlers) -> tuple[AnyOperation, ...]:
             SOCKET,
             query=StreamQuery,
             problems=("unknown_run", "bad_request"),
+            endless=True,
             tag="streams",
         ),
         Operation(
@@ -95,6 +98,7 @@ def _of_all(to: StreamHandlers) -> tuple[AnyOperation, ...]:
             {200: STREAM[200]},
             query=StreamQuery,
             headers=LAST_EVENT_ID,
+            endless=True,
             tag="streams",
         ),
         Operation(
@@ -106,6 +110,7 @@ def _of_all(to: StreamHandlers) -> tuple[AnyOperation, ...]:
             SOCKET,
             query=StreamQuery,
             problems=("bad_request",),
+            endless=True,
             tag="streams",
         ),
         Operation(

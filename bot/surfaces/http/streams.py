@@ -13,11 +13,10 @@ from aiohttp import web
 
 from bot.core import ids
 from bot.core.ports import Runs, Store
-from bot.surfaces.http.auth import Caller
+from bot.surfaces.http.auth import Caller, Visibility
 from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.run_feed import RunFeed
-from bot.surfaces.http.visibility import Visibility
 from bot.surfaces.http.wire import RESET, Message
 
 SMALL_BYTES = 32 * 1024
@@ -40,7 +39,7 @@ class StreamTimings:
     send_within: float = 20.0
 
 
-def cut_off(request: web.Request) -> None:
+def abort(request: web.Request) -> None:
     """Close the connection of a client that doesn't read, discarding the data in its buffer."""
     if request.transport is not None:
         request.transport.abort()
@@ -58,13 +57,13 @@ def send_now(request: web.Request, data: bytes) -> bool:
     return True
 
 
-def takes_at_once(request: web.Request, size: int) -> bool:
+def can_send_now(request: web.Request, size: int) -> bool:
     """Whether sending so many bytes will not have to wait for the client."""
     transport = request.transport
     return transport is not None and not transport.get_write_buffer_size() and size < SMALL_BYTES
 
 
-def forget_head(response: web.StreamResponse) -> None:
+def free_headers(response: web.StreamResponse) -> None:
     """Free the headers, which have been sent: a stream may be open for days."""
     response.headers.clear()
 
@@ -98,7 +97,7 @@ class Streams:
 
     def enter(self, caller: Caller) -> None:
         """Raises Problem (too_many_streams)."""
-        holder = _holder(caller)
+        holder = caller.rate_limit_key
         if not caller.local and self._by_holder[holder] >= self.most_per_key:
             raise Problem(
                 "too_many_streams",
@@ -109,7 +108,7 @@ class Streams:
         self._by_holder[holder] += 1
 
     def leave(self, caller: Caller) -> None:
-        holder = _holder(caller)
+        holder = caller.rate_limit_key
         self._open.discard(_current_task())
         self._by_holder[holder] -= 1
         if not self._by_holder[holder]:
@@ -135,10 +134,6 @@ class _Entry:
 
     def __exit__(self, *_: object) -> None:
         self._streams.leave(self._caller)
-
-
-def _holder(caller: Caller) -> str:
-    return caller.key.name if caller.key else caller.actor.principal
 
 
 def _current_task() -> asyncio.Task[Any]:

@@ -18,7 +18,7 @@ from bot.core.waiting import Wait, WaitFor
 class View(BaseModel):
     """The base of responses. Clients have to ignore unknown fields, because more will be added."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class HealthView(View):

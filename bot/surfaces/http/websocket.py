@@ -11,17 +11,18 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
+from bot.core.actor import Actor
 from bot.core.api_keys import Scope
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import encode
-from bot.core.question import Question
+from bot.core.ports import Prefetched
 from bot.surfaces.http import problems
 from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.auth import Caller, KeyRateLimiter
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
 from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import Streams, cut_off, forget_head, open_run, send_now, takes_at_once
+from bot.surfaces.http.streams import Streams, abort, can_send_now, free_headers, open_run, send_now
 from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
 
 CLOSE_TIMEOUT_S = 0.5
@@ -78,7 +79,7 @@ class WebSocketRoutes:
         )
         with self._streams.entered(socket.caller):
             await response.prepare(request)
-            forget_head(response)
+            free_headers(response)
             try:
                 async with asyncio.TaskGroup() as group:
                     sending = group.create_task(self._send(response, request, socket.caller, follower, first))
@@ -118,7 +119,7 @@ class WebSocketRoutes:
                 messages = await self._next(follower)
             await _close(response, request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
         except (ConnectionError, NotFound):
-            cut_off(request)  # also ends `_receive`
+            abort(request)  # also ends `_receive`
 
     async def _next(self, follower: Follower) -> Sequence[Message]:
         try:
@@ -129,7 +130,7 @@ class WebSocketRoutes:
 
     async def _put(self, response: web.WebSocketResponse, request: web.Request, data: bytes) -> None:
         """Send a text message. A client that doesn't read is disconnected."""
-        if takes_at_once(request, len(data)):
+        if can_send_now(request, len(data)):
             await response.send_frame(data, WSMsgType.TEXT)
             return
         try:
@@ -164,22 +165,22 @@ class Socket:
             return {"type": "error", "request_id": request_id, **_told(problem)}
 
     async def _do(self, said: object) -> dict[str, Any]:
+        if not self.caller.local:
+            self._rates.take(self.caller.rate_limit_key)
         try:
             asked = AnswerMessage.model_validate(said)
         except ValidationError as error:
             raise problems.invalid(error) from error
         self.caller.require(Scope.ANSWER)
-        if self.caller.key is not None:
-            self._rates.take(self.caller.key.name)
-        question = await self._find(asked.question_id.lower())
-        actor = self.caller.acting(asked.on_behalf_of)
-        answer = await self._answers.give(question, actor, asked, asked.idempotency_key)
+        actor = self.caller.actor_on_behalf_of(asked.on_behalf_of)
+        prefetched = await self._look(asked.question_id.lower(), actor)
+        answer = await self._answers.give(prefetched, actor, asked, asked.idempotency_key)
         return answer.model_dump(mode="json")
 
-    async def _find(self, question_id: str) -> Question:
+    async def _look(self, question_id: str, actor: Actor) -> Prefetched:
         if self._run_id is None:
-            return await self._answers.find(self.caller, question_id)
-        return await self._answers.find_in(self.caller, self._run_id, question_id)
+            return await self._answers.prefetch(self.caller, question_id, actor)
+        return Prefetched(await self._answers.find_in(self.caller, self._run_id, question_id))
 
 
 def _send_now(response: web.WebSocketResponse, request: web.Request, message: Message) -> bool:
@@ -210,4 +211,4 @@ async def _close(response: web.WebSocketResponse, request: web.Request, code: WS
         async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
             await response.close(code=code)
     except TimeoutError:
-        cut_off(request)
+        abort(request)

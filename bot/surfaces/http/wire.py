@@ -123,7 +123,8 @@ def _cancelled(body: RunCancelled) -> dict[str, str]:
 
 def of_run(event: Event) -> EventMessage:
     """The message for an event in its run's stream; the event's id is the cursor."""
-    return EventMessage(event.body.type, encode(event.public()), event.id, event.last, event)
+    public = event.public()
+    return EventMessage(event.body.type, encode(public), public["event_id"], event.last, event)
 
 
 def of_inbox(event: Event, cursor: str) -> EventMessage:
@@ -131,14 +132,14 @@ def of_inbox(event: Event, cursor: str) -> EventMessage:
     return EventMessage(event.body.type, encode({**event.public(), "cursor": cursor}), cursor, event=event)
 
 
-def notice(kind: str, **fields: str) -> Message:
+def control_message(kind: str, **fields: str) -> Message:
     """A message about the stream itself: `stream_reset`, `snapshot_complete`."""
     return Message(kind, encode({"type": kind, **fields}), fields.get("cursor", ""))
 
 
-RESET = notice("stream_reset")
+RESET = control_message("stream_reset")
 """The cursor is invalid or too old: all stored events follow."""
-HEARTBEAT = notice("heartbeat")
+HEARTBEAT = control_message("heartbeat")
 
 
 RECHECK_INTERVAL_S = 5.0
@@ -168,13 +169,13 @@ class Follower(Protocol):
         """From now on messages may be handed to `sink` as they come; `next` has what it doesn't take."""
 
 
-class Change:
+class ChangeNotifier:
     """Wakes all tasks that wait for the next change."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         self._event.set()
         self._event.clear()
 

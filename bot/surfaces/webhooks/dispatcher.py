@@ -1,21 +1,91 @@
-"""Delivers a run's events to an endpoint, in order and with retries."""
+"""Delivers the pending runs of an endpoint, each run's events in order and with retries.
+
+Endpoints are those of the settings, and the addresses from the start of runs.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
+from pydantic import SecretStr
 
-from bot.core.endpoints import SURFACE, Endpoint
+from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
+from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.event import Event
-from bot.core.ports import Store
-from bot.core.webhooks import Outstanding
+from bot.core.outbox import Outbox
+from bot.core.ports import Runs, Store
+from bot.core.wakeups import RECHECK_INTERVAL_S, Signal, Wakeups, outbox_topic
+from bot.core.webhooks import EndpointState, Webhooks
 from bot.metrics import Counter
-from bot.surfaces.webhooks.destinations import Destination
 from bot.surfaces.webhooks.sending import DeliveryFailure, Sender
 
 log = structlog.get_logger(__name__)
+
+
+class Destination(Protocol):
+    """The destination of a surface's events."""
+
+    surface: str
+
+    async def endpoint(self, run_id: str) -> Endpoint | None:
+        """The endpoint for this run; None if it has none. Raises NotFound."""
+
+    async def blocked(self) -> bool:
+        """Whether deliveries are suspended."""
+
+    async def handle_gone(self, why: str) -> bool:
+        """Handle 410. True if the endpoint is disabled for all runs now, and the event is not given up."""
+
+
+class ConfiguredEndpoint:
+    """An endpoint of the settings, for all runs."""
+
+    def __init__(self, endpoint: Endpoint, webhooks: Webhooks) -> None:
+        self.surface = endpoint.surface
+        self._endpoint = endpoint
+        self._webhooks = webhooks
+
+    async def endpoint(self, _: str) -> Endpoint:
+        return self._endpoint
+
+    async def blocked(self) -> bool:
+        disabled = (await self._webhooks.disabled()).get(self.surface)
+        return disabled is not None and disabled.fingerprint == self._endpoint.fingerprint
+
+    async def handle_gone(self, why: str) -> bool:
+        log.warning("An endpoint answered 410: it is disabled until an operator enables it", to=self.surface)
+        await self._webhooks.disable(self.surface, why, self._endpoint.fingerprint)
+        return True
+
+
+class PerRunEndpoint:
+    """The address from the run's start, signed with a secret that is derived for the requester."""
+
+    surface = surface_of(PER_RUN_ENDPOINT)
+
+    def __init__(self, runs: Runs, secrets: tuple[SecretStr, ...]) -> None:
+        self._runs = runs
+        self._secrets = secrets
+
+    async def endpoint(self, run_id: str) -> Endpoint | None:
+        run = await self._runs.get(run_id)
+        secrets = tuple(derived(secret, run.requester.principal) for secret in self._secrets)
+        for place in run.followers:
+            if place.surface == self.surface:
+                return Endpoint(name=PER_RUN_ENDPOINT, url=SecretStr(place.ref), secrets=secrets)
+        return None
+
+    async def blocked(self) -> bool:
+        return False
+
+    async def handle_gone(self, _: str) -> bool:
+        return False
+
 
 PAGE_SIZE = 50
 """Events per read."""
@@ -73,18 +143,18 @@ class WebhookDispatcher:
         #: The name in logs and metrics.
         self._name = destination.surface.removeprefix(SURFACE)
 
-    async def bring(self, run_id: str) -> None:
+    async def deliver(self, run_id: str) -> None:
         """Deliver a run's outstanding events until none is left or one has to be retried later.
 
         Raises NotFound and StoreUnavailable.
         """
         surface = self.destination.surface
         endpoint = await self.destination.endpoint(run_id)
-        state = await self._store.webhooks.outstanding(surface, run_id)
+        state = await self._store.webhooks.state(surface, run_id)
         before = state.before
         while page := await self._store.events.read(run_id, before, PAGE_SIZE):
             for event in page:
-                if state.done_with(event.seq):
+                if state.is_done(event.seq):
                     continue
                 if not await self._one(endpoint, event, state):
                     return
@@ -94,7 +164,7 @@ class WebhookDispatcher:
             # Nothing was outstanding; this removes the run from the pending ones.
             await self._store.webhooks.ack_event(surface, self.owner, run_id, state.cursor)
 
-    async def _one(self, endpoint: Endpoint | None, event: Event, state: Outstanding) -> bool:
+    async def _one(self, endpoint: Endpoint | None, event: Event, state: EndpointState) -> bool:
         """Deliver one event; True if the next one may follow."""
         if endpoint is None or state.gone or not endpoint.wants(event.body.type):
             return await self._passed(event)
@@ -104,10 +174,10 @@ class WebhookDispatcher:
             return await self._passed(event)
         self._count("missed")
         if failure.gone:
-            return not await self.destination.hang_up(failure.why) and await self._give_up(event, failure)
+            return not await self.destination.handle_gone(failure.why) and await self._give_up(event, failure)
         return await self._later(event, state, failure)
 
-    async def _later(self, event: Event, state: Outstanding, failure: DeliveryFailure) -> bool:
+    async def _later(self, event: Event, state: EndpointState, failure: DeliveryFailure) -> bool:
         since = state.again.get(event.seq, event.at)
         age = (await self._store.clock.now() - since) / 1000
         tries = state.tries + 1
@@ -144,3 +214,90 @@ class WebhookDispatcher:
 
     def _count(self, result: str) -> None:
         self._tries.inc(self._name, result)
+
+
+SHARD_LEASE_S = 30.0
+"""Longer than one attempt, so that no other process takes the shard during it."""
+RELEASE_TIMEOUT_S = 2.0
+"""How long releasing the shards may delay the shutdown."""
+ERROR_DELAY_S = 60.0
+"""The delay before a run is retried that can't be read, or whose delivery raised an unexpected error."""
+MAX_CONCURRENT_REQUESTS = 8
+"""Concurrent requests to one endpoint."""
+
+
+class EndpointWorker:
+    """The delivery loop of one endpoint."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        wakeups: Wakeups,
+        dispatcher: WebhookDispatcher,
+        *,
+        at_once: int = MAX_CONCURRENT_REQUESTS,
+        every: float = RECHECK_INTERVAL_S,
+    ) -> None:
+        self._outbox = outbox
+        self._wakeups = wakeups
+        self._dispatcher = dispatcher
+        self._surface = dispatcher.destination.surface
+        self._slots = asyncio.Semaphore(at_once)
+        self._every = every
+        self._busy: set[str] = set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; then release the shards."""
+        async with asyncio.TaskGroup() as group:
+            for shard in range(self._outbox.shards):
+                group.create_task(self._attend(shard, group))
+
+    async def _attend(self, shard: int, group: asyncio.TaskGroup) -> None:
+        with self._wakeups.watch(outbox_topic(self._surface, shard)) as signal:
+            try:
+                while True:
+                    signal.clear()
+                    try:
+                        await self._look(shard, signal, group)
+                    except StoreUnavailable as error:
+                        log.debug("The store is away: webhooks are sent later", reason=str(error))
+                    await signal.wait(self._every)
+            finally:
+                # If this fails, the leases expire by themselves.
+                with suppress(StoreUnavailable, TimeoutError):
+                    async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                        await self._outbox.release_shard(self._surface, shard, self._dispatcher.owner)
+
+    async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
+        if not await self._outbox.lease_shard(self._surface, shard, self._dispatcher.owner, SHARD_LEASE_S):
+            return
+        pending = set(await self._outbox.pending(self._surface, shard)) - self._busy
+        if pending and not await self._dispatcher.destination.blocked():
+            for run_id in pending:
+                self._busy.add(run_id)
+                group.create_task(self._deliver_run(run_id, signal))
+
+    async def _deliver_run(self, run_id: str, signal: Signal) -> None:
+        try:
+            async with self._slots:
+                await self._dispatcher.deliver(run_id)
+        except NotFound:
+            log.debug("A run was deleted before its webhooks were sent", run_id=run_id)
+        except StoreUnavailable as error:
+            log.debug("The store is away: webhooks are sent later", run_id=run_id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - an error of one run must not affect the others
+            await self._set_aside(run_id, error)
+        else:
+            # New events may have arrived since the run was read.
+            signal.set(())
+        finally:
+            self._busy.discard(run_id)
+
+    async def _set_aside(self, run_id: str, error: Exception) -> None:
+        """Postpone a run that can't be read, or whose delivery raised an unexpected error."""
+        if isinstance(error, UnreadableRecord):
+            log.debug("A run can't be read; its webhooks are postponed", run_id=run_id, reason=str(error))
+        else:
+            log.error("Webhooks of a run failed; trying again", run_id=run_id, exc_info=error)
+        with suppress(StoreUnavailable):
+            await self._outbox.postpone(self._surface, run_id, ERROR_DELAY_S)

@@ -11,13 +11,19 @@ from uuid import uuid4
 import structlog
 
 from bot.core.endpoints import SURFACE
-from bot.core.feed import RECHECK_INTERVAL_S, Feed
 from bot.core.ports import Store
+from bot.core.wakeups import RECHECK_INTERVAL_S, Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.webhooks.destinations import ConfiguredEndpoint, Destination, PerRunEndpoint
-from bot.surfaces.webhooks.dispatcher import RetrySchedule, WebhookDispatcher
-from bot.surfaces.webhooks.endpoint_worker import MAX_CONCURRENT_REQUESTS, EndpointWorker
+from bot.surfaces.webhooks.dispatcher import (
+    MAX_CONCURRENT_REQUESTS,
+    ConfiguredEndpoint,
+    Destination,
+    EndpointWorker,
+    PerRunEndpoint,
+    RetrySchedule,
+    WebhookDispatcher,
+)
 from bot.surfaces.webhooks.sending import REQUEST_TIMEOUT_S, Sender, open_sender
 from bot.tasks import run_alongside
 
@@ -39,11 +45,15 @@ class DeliveryTimings:
 
 @asynccontextmanager
 async def open_webhooks(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, timings: DeliveryTimings | None = None
+    settings: Settings,
+    store: Store,
+    wakeups: Wakeups,
+    metrics: Metrics,
+    timings: DeliveryTimings | None = None,
 ) -> AsyncIterator[None]:
     """Deliver to the endpoints of the settings during the block. Raises StoreUnavailable.
 
-    The caller runs `feed`.
+    The caller runs `wakeups`.
     """
     timings = timings or DeliveryTimings()
     await follow_endpoints(settings, store)
@@ -54,7 +64,7 @@ async def open_webhooks(
     private = settings.webhook_allow_private
     async with open_sender(private=private, version=_version(), within=timings.within) as sender:
         workers = (
-            _worker(destination, store, feed, metrics, sender, timings) for destination in destinations
+            _worker(destination, store, wakeups, metrics, sender, timings) for destination in destinations
         )
         async with run_alongside(*(worker.run() for worker in workers)):
             yield
@@ -86,7 +96,7 @@ async def follow_endpoints(settings: Settings, store: Store) -> None:
 def _worker(
     destination: Destination,
     store: Store,
-    feed: Feed,
+    wakeups: Wakeups,
     metrics: Metrics,
     sender: Sender,
     timings: DeliveryTimings,
@@ -99,7 +109,7 @@ def _worker(
         if isinstance(destination, PerRunEndpoint)
         else MAX_CONCURRENT_REQUESTS
     )
-    return EndpointWorker(store.outbox, feed, dispatcher, at_once=at_once, every=timings.every)
+    return EndpointWorker(store.outbox, wakeups, dispatcher, at_once=at_once, every=timings.every)
 
 
 def _destinations(settings: Settings, store: Store) -> Iterator[Destination]:

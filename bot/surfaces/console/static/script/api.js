@@ -1,5 +1,7 @@
 // The HTTP API, as every client uses it.
 
+import { parse, stringify } from "./exact.js";
+
 /** What the API answered instead of what was asked for; `code` is stable. */
 export class Problem extends Error {
   constructor(body, status) {
@@ -19,12 +21,12 @@ async function call(method, path, body, headers = {}) {
     response = await fetch(path, {
       method,
       headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : stringify(body),
     });
   } catch {
     throw new Problem(AWAY, 0);
   }
-  const answer = await response.json().catch(() => ({}));
+  const answer = await response.text().then(parse).catch(() => ({}));
   if (response.ok) return answer;
   if (response.status === 401) signIn();
   throw new Problem(answer, response.status);

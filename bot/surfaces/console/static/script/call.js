@@ -2,6 +2,7 @@
 
 import { difference } from "./diff.js";
 import { h, newId } from "./dom.js";
+import { same } from "./exact.js";
 import { shown } from "./words.js";
 
 /** Longer values are folded; Approve waits until they have been opened. */
@@ -36,7 +37,7 @@ export class CallNode {
   }
 
   value(text) {
-    if (text.length <= LONGEST && text.split("\n").length <= MOST_LINES) return h("div", { class: "value" }, text || "(empty)");
+    if (text.length <= LONGEST && text.split("\n").length <= MOST_LINES) return h("div", { class: "value" }, text);
     return this.folded(text);
   }
 
@@ -64,6 +65,6 @@ export class CallNode {
 
 function changed(action, name) {
   const [before, after] = [action.proposed?.[name], action.arguments[name]];
-  if (action.proposed === undefined || JSON.stringify(before) === JSON.stringify(after)) return "";
+  if (action.proposed === undefined || same(before, after)) return "";
   return h("div", { class: "changed" }, h("span", { class: "soft" }, "Edited: "), difference(shown(before), shown(after)));
 }

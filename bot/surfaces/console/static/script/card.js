@@ -224,7 +224,7 @@ export class Card {
     this.settled = true;
     const kept = written ?? (this.form && !this.form.busy ? this.form.written() : []);
     const focused = this.foot.contains(document.activeElement);
-    const shown = outcomeNode(outcome, this.question.kind);
+    const shown = outcomeNode(outcome, this.question);
     this.foot.replaceChildren(...[shown, note ? h("p", { class: "hint" }, note) : "", keptNode(kept)].filter(Boolean));
     this.progress.replaceChildren();
     this.form = null;

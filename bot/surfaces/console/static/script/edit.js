@@ -2,6 +2,7 @@
 
 import { difference } from "./diff.js";
 import { h, newId } from "./dom.js";
+import { same, stringify } from "./exact.js";
 import { Field } from "./fields.js";
 import { shown } from "./words.js";
 
@@ -10,8 +11,10 @@ export const editorOf = (question, drafts) => (question.action ? new CallEditor(
 
 class TextEditor {
   constructor(question, drafts) {
-    this.before = question.context;
     this.text = h("textarea", { id: newId("edit"), rows: 4 });
+    this.text.value = question.context;
+    // As the field has it, which knows one kind of line ends only.
+    this.before = this.text.value;
     this.text.value = drafts.get("edit") ?? this.before;
     this.preview = h("div", { class: "preview" });
     this.fields = [];
@@ -49,16 +52,21 @@ class CallEditor {
     const draft = JSON.parse(drafts.get("edit") ?? "{}");
     for (const field of this.fields) if (field.name in draft) field.draft = draft[field.name];
     this.node.addEventListener("input", () => {
-      drafts.set("edit", JSON.stringify(Object.fromEntries(this.fields.map((field) => [field.name, field.draft]))));
+      drafts.set("edit", JSON.stringify(Object.fromEntries(this.edited.map((field) => [field.name, field.draft]))));
       this.show();
     });
     this.show();
   }
 
+  /** The fields in which something else stands than what is asked now. */
+  get edited() {
+    return this.fields.filter((field) => field.changed);
+  }
+
   /** The arguments that differ from what is asked now. */
   get changes() {
-    const found = this.fields.map((field) => [field.name, valueOf(field, this.action)]);
-    return found.filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(this.action.arguments[name]));
+    const found = this.edited.map((field) => [field.name, valueOf(field, this.action)]);
+    return found.filter(([name, value]) => !same(value, this.action.arguments[name]));
   }
 
   get parts() {
@@ -98,7 +106,7 @@ function fieldOf(action, name) {
   const long = typeof value === "string" && (value.length > 80 || value.includes("\n"));
   const plain = long ? "text" : TYPES[schema.type] ?? (typeof value === "string" ? "string" : "json");
   const type = choices ? "choice" : plain;
-  const filled = type === "json" ? JSON.stringify(value, null, 2) : value;
+  const filled = type === "json" ? stringify(value, 2) : value;
   const common = { name, label: schema.title ?? name, required: true, description: schema.description ?? "" };
   return { ...common, type, choices: choices ?? [], default: filled, min: schema.minimum, max: schema.maximum, max_length: schema.maxLength };
 }

@@ -1,6 +1,7 @@
 // A control for each type of field: of a crew's inputs, of a form that it asks for, and of the arguments of a call.
 
 import { h, newId, write } from "./dom.js";
+import { parse, same } from "./exact.js";
 import { sizeOf, spoken } from "./words.js";
 
 const text = (type) => () => h("input", { type });
@@ -37,6 +38,8 @@ export class Field {
     if (!this.isGroup) this.control.name = field.name;
     if (field.required && !this.isCheck && !this.isGroup) this.control.required = true;
     if (!isUnset(field.default)) this.fill(field.default);
+    /** What is in it as long as nobody changes anything. */
+    this.untouched = this.draft;
     const about = [field.description, bounds(field)].filter(Boolean).join(" ");
     this.hint = about ? h("p", { class: "hint", id: newId("hint") }, about) : null;
     this.wrong = h("p", { class: "wrong", id: newId("wrong"), hidden: true });
@@ -57,6 +60,10 @@ export class Field {
     if (this.isCheck) this.control.checked = value === true;
     else if (this.isGroup) for (const box of this.boxes) box.checked = value.includes(box.value);
     else this.control.value = this.field.type === "datetime" ? localTime(value) : String(value);
+  }
+
+  get changed() {
+    return !same(this.draft, this.untouched);
   }
 
   /** The file that was chosen, of an input of type `file`. */
@@ -117,13 +124,13 @@ export function complainAll(fields, about) {
 function asTyped(type, written) {
   switch (type) {
     case "integer":
-      return /^[+-]?\d{1,15}$/.test(written.trim()) ? Number(written) : written;
+      return /^[+-]?\d{1,300}$/.test(written.trim()) ? parse(written.trim().replace(/^\+?(-?)0*(?=\d)/, "$1")) : written;
     case "number":
       return numberOf(written);
     case "datetime":
       return withOffset(written);
     case "json":
-      return JSON.parse(written);
+      return parse(written);
     default:
       return written;
   }
@@ -155,7 +162,8 @@ function localTime(iso) {
 
 /** The bounds of a field in words. */
 function bounds(field) {
-  const { min, max, min_length: least, max_length: most } = field;
+  const { min_length: least, max_length: most } = field;
+  const [min, max] = [field.min, field.max].map((bound) => (isUnset(bound) ? bound : String(bound).replace(/\.0$/, "")));
   const unit = field.type === "multi_choice" ? "choices" : "characters";
   const said = [];
   if (!isUnset(min) && !isUnset(max)) said.push(`From ${min} to ${max}.`);

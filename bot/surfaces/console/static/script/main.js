@@ -11,6 +11,7 @@ import { startView } from "./start.js";
 import { waitingView } from "./waiting.js";
 import { refreshMoments } from "./words.js";
 
+const AGAIN = 2000;
 const UUID = /^[0-9a-f-]{36}$/;
 const main = document.getElementById("main");
 const inbox = new Inbox();
@@ -93,7 +94,13 @@ async function begin() {
   setInterval(refreshMoments, 15000);
 }
 
-begin().catch((problem) => {
-  main.removeAttribute("aria-busy");
-  main.replaceChildren(h("p", { class: "problem view", role: "alert" }, problem.message));
-});
+/** Begin, also after the server or its store was away when the page was loaded. */
+function enter() {
+  begin().catch((problem) => {
+    main.removeAttribute("aria-busy");
+    if (main.textContent !== problem.message) main.replaceChildren(h("p", { class: "problem view", role: "alert" }, problem.message));
+    if (problem.status === 0 || problem.status >= 500) setTimeout(enter, AGAIN);
+  });
+}
+
+enter();

@@ -49,7 +49,7 @@ function people(outcome) {
 }
 
 /** As an element; it takes the focus that the form had. */
-export function outcomeNode(outcome, kind) {
+export function outcomeNode(outcome, { kind, fields }) {
   const said = ["cancel", "expire"].includes(outcome.action) ? "" : outcome.said;
   return h(
     "div",
@@ -58,9 +58,12 @@ export function outcomeNode(outcome, kind) {
     outcome.at ? moment(outcome.at, " · ") : "",
     outcome.override ? h("span", { class: "said overridden" }, "Override: the policy doesn't name whoever decided.") : "",
     said ? h("span", { class: "said" }, said) : "",
-    outcome.values ? h("dl", { class: "arguments" }, valueRows(outcome.values)) : "",
+    outcome.values ? h("dl", { class: "arguments" }, valueRows(outcome.values, fields)) : "",
   );
 }
 
-/** A form's values, or a call's arguments, by name. */
-export const valueRows = (values) => Object.entries(values).flatMap(([name, value]) => [h("dt", {}, spoken(name)), h("dd", {}, h("div", { class: "value" }, shown(value)))]);
+/** A form's values, by the labels that were shown. */
+export const valueRows = (values, fields = []) => {
+  const labels = new Map(fields.map((field) => [field.name, field.label]));
+  return Object.entries(values).flatMap(([name, value]) => [h("dt", {}, labels.get(name) || spoken(name)), h("dd", {}, h("div", { class: "value" }, shown(value)))]);
+};

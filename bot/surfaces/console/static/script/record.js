@@ -43,7 +43,7 @@ function sections(record) {
     summary(record),
     section("What was asked", record.versions.map((version, index) => versionNode(version, index, record))),
     section("Who could decide", [policyNode(record.policy)]),
-    section("Who had all of it before them", opened(record)),
+    section("Who opened all of it", opened(record)),
     section("Who said what", responses(record)),
     record.versions.at(-1)?.action ? section("What ran", ran(record)) : "",
     section("For programs", [h("p", { class: "hint" }, "Question ", h("code", {}, record.question_id), ", run ", h("a", { href: `#/runs/${record.run_id}` }, h("code", {}, record.run_id)), ". "), h("p", {}, h("a", { href: `/questions/${record.question_id}/record` }, "This record as JSON"))]),
@@ -99,7 +99,7 @@ function policyNode(policy) {
 }
 
 function opened(record) {
-  if (!record.opened.length) return [h("p", { class: "hint" }, "Nobody is recorded: nobody opened it in full where that is seen.")];
+  if (!record.opened.length) return [h("p", { class: "hint" }, "Nobody is recorded as having opened all of it; reading by a program isn't recorded.")];
   return [h("ul", { class: "plain" }, record.opened.map((each) => h("li", {}, `${person(each.by)}, ${exact(each.at)}${versionOf(record, each.digest)}`)))];
 }
 
@@ -139,6 +139,7 @@ function ran(record) {
       h("p", { class: "digest" }, "Digest of its result ", h("code", {}, executed.result_digest)),
     ];
   }
-  const approved = record.outcome?.action === "approve";
+  if (!record.outcome) return [h("p", { class: "hint" }, "Nothing ran yet: the question is open.")];
+  const approved = record.outcome.action === "approve";
   return [h("p", {}, approved ? "It is not recorded that the call was made: it may not have been made yet, or its worker died before it could say so." : "Nothing ran: the call was not approved.")];
 }

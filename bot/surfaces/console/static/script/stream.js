@@ -1,6 +1,7 @@
 // An event stream that goes on where it was, whatever happens in between.
 
 import { get } from "./api.js";
+import { parse } from "./exact.js";
 
 const AGAIN = 2000;
 
@@ -24,7 +25,7 @@ export function follow(path, types, hear, tell = () => {}) {
 
   function heard(message) {
     if (message.lastEventId) cursor = message.lastEventId;
-    hear(message.type, JSON.parse(message.data));
+    hear(message.type, parse(message.data));
   }
 
   /** First ask who we are: if nobody, this leads to where people sign in. */

@@ -54,7 +54,7 @@ export function waitingView({ inbox }) {
     const number = inbox.mine.length;
     empty.hidden = cards.size > 0;
     list.hidden = cards.size === 0;
-    write(lead, number ? `${number} ${number === 1 ? "question" : "questions"}, oldest first.` : "Nothing waits for you.");
+    write(lead, number > 1 ? `${number} questions, oldest first.` : number ? "1 question." : "Nothing waits for you.");
   }
 
   /** The cards, the approvals of one run below their batch. */

@@ -1,5 +1,7 @@
 // What things are called, and when they were.
 
+import { stringify } from "./exact.js";
+
 export const KINDS = { approval: "Approval", choice: "Choice", text: "Question", form: "Form", review: "Review" };
 
 export const STATES = {
@@ -82,10 +84,13 @@ export function sizeOf(bytes) {
 /** A run's inputs in one line. */
 export const summary = (inputs) => Object.values(inputs ?? {}).map((value) => fileOf(value)?.name ?? value).filter((value) => typeof value === "string" && value).join(" · ");
 
-/** A JSON value as people read it. */
+/** How values that are no texts are shown. */
+const NO_TEXTS = new Set(["nothing", "yes", "no"]);
+
+/** A JSON value as people read it. A text stands in quotes where its ends couldn't be seen, or it could be taken for another value. */
 export function shown(value) {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return value && value.trim() === value && !NO_TEXTS.has(value) ? value : stringify(value);
   if (value === null || value === undefined) return "nothing";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
+  return stringify(value, 2);
 }
