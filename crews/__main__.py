@@ -8,15 +8,17 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TextIO
 
 from bot import logging, settings
 from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError
 from bot.core.project import Project
 from bot.processes import garbage_collector, worker_environment
-from bot.processes.worker_process import become
+from bot.processes.start import allow_open_files
+from bot.processes.worker_process import exec_crews
 from bot.settings import Settings
 from crews.crewai_adapter import environment, version
 from crews.definitions import catalog
@@ -40,8 +42,10 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{USAGE}\n")
         return 2
     garbage_collector.tune()
+    if arguments[0] != "worker":
+        _records()
     try:
-        configured = worker_environment.received() or settings.load()
+        configured = worker_environment.settings_from_pipe() or settings.load()
         worker_environment.seal(configured)
         worker_environment.hide_from_processes_of_this_user()
         logging.configure(configured)
@@ -62,9 +66,10 @@ def work(configured: Settings) -> int:
     """Be a worker until stopped or recycled; 1 if it broke, so that whoever supervises it starts another."""
     from crews.worker.serving import End, serve  # imports the store's client, which other commands don't need
 
+    allow_open_files()
     end = asyncio.run(serve(configured))
     if end is End.OUTDATED:
-        become(configured, project=configured.project)
+        exec_crews(configured, project=configured.project)
     return 1 if end is End.BROKEN else 0
 
 
@@ -95,7 +100,7 @@ def _list_project(configured: Settings, project: Project) -> int:
 
 
 def _check_project(configured: Settings, project: Project) -> int:
-    """What follows from the CrewAI there, and a finding for each crew, which loading has built once."""
+    """The findings about the installed CrewAI and about each crew, which loading has built once."""
     _print(dict(version.compare()))
     offer = offer_of(project, configured)
     nowhere = {"file": "", "line": 0, "column": 0, "key": ""}
@@ -133,20 +138,28 @@ def check(configured: Settings, arguments: Sequence[str] = ()) -> int:
 def _begins(crew: str, what: str) -> None:
     """Told before, and at once: should this end the process, it is known which crew did."""
     _print({"importing": what, "crew": crew})
-    sys.stdout.flush()
 
 
 def _print(record: dict[str, object]) -> None:
-    sys.stdout.write(f"{json.dumps(record)}\n")
+    _records().write(f"{json.dumps(record)}\n")
+    _records().flush()
+
+
+@cache
+def _records() -> TextIO:
+    """Standard output. From the first call on, what code of crews prints goes to standard error."""
+    records = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return records
 
 
 def start_over(what: str) -> None:
-    """Whoever started this process gave it secrets in its environment: it begins again without them."""
+    """Execute this process again without the secrets that are in its environment."""
     try:
         configured = settings.load()
     except CrewdeckError:
         return  # `main` reports it.
-    become(configured, what, worker_id=configured.worker_id)
+    exec_crews(configured, what, worker_id=configured.worker_id)
 
 
 if __name__ == "__main__":

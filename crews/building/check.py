@@ -14,7 +14,7 @@ from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew
 from crews.building.durability import notices_of
 from crews.building.guarded import guarding_nothing, named_only
-from crews.building.importing import Bounded, refused
+from crews.building.importing import BoundedCall, refused
 from crews.building.loading import load
 from crews.building.samples import samples
 from crews.building.yaml_builder import gate_problems, made_tool
@@ -57,12 +57,12 @@ class Finding:
         return asdict(self)
 
 
-Begins = Callable[[str, str], None]
+OnBegin = Callable[[str, str], None]
 """Told the name of a crew and what is about to be imported or built for it."""
 
 
 def check(
-    catalog: Catalog, settings: Settings, begins: Begins, skipped: Collection[str] = ()
+    catalog: Catalog, settings: Settings, begins: OnBegin, skipped: Collection[str] = ()
 ) -> Iterator[Finding]:
     """Build every crew; yields all mistakes, and for a crew without any that it is right.
 
@@ -137,12 +137,12 @@ def _references(crew: YamlCrew, seconds: float) -> Iterator[Problem]:
     definition = crew.definition
     for name, entry in definition.crew.tools.items():
         if entry.use is not None:
-            found = Bounded(lambda name=name, entry=entry: _tool(crew, name, entry)).within(seconds)  # type: ignore[misc]
+            found = BoundedCall(lambda name=name, entry=entry: _tool(crew, name, entry)).within(seconds)  # type: ignore[misc]
             yield from _imported(found, definition.page, ("tools", name, "use"), seconds)
     for name, task in definition.tasks.items():
         model = task.crewai.get("output_pydantic")
         if is_reference(model):
-            loaded = Bounded(lambda model=model: _class(str(model))).within(seconds)  # type: ignore[misc]
+            loaded = BoundedCall(lambda model=model: _class(str(model))).within(seconds)  # type: ignore[misc]
             yield from _imported(loaded, definition.tasks_page, (name, "output_pydantic"), seconds)
 
 
@@ -182,7 +182,7 @@ def is_sound(crew: Blueprint, seconds: float) -> bool:
 
 def build_finding(crew: Blueprint, seconds: float) -> Finding:
     """Build the crew with sample inputs. Bounded in time."""
-    match Bounded(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
+    match BoundedCall(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
         case Returned(built) if notices := notices_of(built):
             remedy = "docs/crewai.md says what is durable."
             return Finding(crew.name, "warning", "not_durable", "; ".join(notices), remedy)

@@ -40,7 +40,7 @@ MAX_ERROR_LENGTH = 300
 """Characters of what an exception says that are told."""
 
 
-class Bounded(Generic[T]):
+class BoundedCall(Generic[T]):
     """A call in a thread of its own, with a limit for the time to wait for it.
 
     A thread can't be ended from outside: one that hangs stays until its process ends.
@@ -65,7 +65,7 @@ class Bounded(Generic[T]):
             self._outcome = Raised(error)
 
 
-class Mark:
+class ImportMarker:
     """A file that exists while this process imports a factory. One left over: the import ended a process."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -74,7 +74,7 @@ class Mark:
         self._path: Path | None = None
         self._descriptor: int | None = None
 
-    def deaths(self) -> int:
+    def crash_count(self) -> int:
         """The number of processes that ended lately while they imported this."""
         found = [path for path in self._folder.glob(f"{self._stem}-*") if _left(path)]
         return len(found)
@@ -110,19 +110,19 @@ def _left(path: Path) -> bool:
     return False
 
 
-class Import:
+class FactoryImport:
     """One factory's."""
 
     def __init__(self, entry: EntryPoint, folder: Path) -> None:
         self.entry = entry
-        self._mark = Mark(folder, f"{entry.name} {entry.value}")
-        self._call: Bounded[PythonCrew] | None = None
+        self._mark = ImportMarker(folder, f"{entry.name} {entry.value}")
+        self._call: BoundedCall[PythonCrew] | None = None
 
     def begin(self, timeout_s: float) -> None:
         """Start the import; return when it is done, or after SLOW_IMPORT_S."""
-        if self._mark.deaths() < MAX_FATAL_IMPORTS:
+        if self._mark.crash_count() < MAX_FATAL_IMPORTS:
             self._mark.set()
-            self._call = Bounded(self._loaded)
+            self._call = BoundedCall(self._loaded)
             self._call.within(timeout_s)
 
     def within(self, seconds: float) -> PythonCrew:
@@ -186,7 +186,7 @@ def import_all(
     imports = []
     for entry in entries:
         begins(entry)
-        imports.append(Import(entry, folder))
+        imports.append(FactoryImport(entry, folder))
         imports[-1].begin(min(SLOW_IMPORT_S, seconds))
     for each in imports:
         try:

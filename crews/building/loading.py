@@ -13,7 +13,7 @@ from bot.settings import Settings
 from crews import terminal
 from crews.building.build import Blueprint, YamlCrew
 from crews.building.durability import notices_of
-from crews.building.importing import Bounded, import_all, refused
+from crews.building.importing import BoundedCall, import_all, refused
 from crews.building.offer import Offer
 from crews.building.samples import samples
 from crews.crewai_adapter import checkpoints, class_cache, project_config
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedCrews:
     """The crews of the catalogue that can be built, and the errors of the others."""
 
     crews: dict[str, Blueprint]
@@ -58,14 +58,14 @@ def name_of(problem: Problem) -> str:
 
 def load(
     catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
-) -> Loaded:
+) -> LoadedCrews:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     terminal.switch_off()  # Modules and factories of authors are called from here on.
     build_response_models()
     checkpoints.install()
     class_cache.install()  # before classes are decorated
     project_config.install()  # likewise
-    loaded = Loaded({}, {})
+    loaded = LoadedCrews({}, {})
     for name, each in catalog.definitions.items():
         crew = YamlCrew.read(each, settings.model)
         problem = _gates_problem(crew, settings.build_timeout) or _values_problem(
@@ -94,7 +94,7 @@ def _gates_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
     """What is wrong with the approvals of a crew's tools, which are imported for it; None if nothing."""
     if not any(entry.approval is not None for entry in crew.tools):
         return None
-    match Bounded(crew.check_gates).within(seconds):
+    match BoundedCall(crew.check_gates).within(seconds):
         case Returned():
             return None
         case Raised(error):
@@ -111,7 +111,7 @@ def _values_problem(crew: YamlCrew, seconds: float) -> CrewBroken | None:
     approvals_by_name = any(each.approval is not None and each.use is None for each in crew.tools)
     if not crew.definition.has_keys_of_crewai and not approvals_by_name:
         return None
-    match Bounded(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
+    match BoundedCall(lambda: crew.build(samples(crew.card().inputs))).within(seconds):
         case Returned(built):
             for notice in notices_of(built):
                 log.warning("not everything of a crew is durable", crew=crew.name, notice=notice)

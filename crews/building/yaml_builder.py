@@ -160,7 +160,7 @@ class YamlBuilder:
         return found
 
     def _made(self, page: Document, at: Location, make: Callable[[], T]) -> T:
-        """What is made of what is written there. Raises CrewBroken, with file and line."""
+        """The object made from the value at this location. Raises CrewBroken, with file and line."""
         try:
             return make()
         except ValidationError as error:
@@ -226,7 +226,7 @@ def made_tool(definition: Definition, name: str, entry: YamlToolEntry) -> Any:
         raise _not_made(definition, name, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (TypeError, ValueError) as error:
         raise _not_made(definition, name, str(error).splitlines()[0]) from error
-    declare_entry(tool, name)
+    declare_entry(tool, name, (entry.use, entry.with_))
     return tool
 
 
@@ -249,7 +249,7 @@ def gate_problems(definition: Definition, gates: Gates, name: str, tool: Any) ->
     if gate is None:
         return
     parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
-    for at, what in gate.mistakes(parameters.json_schema, parameters.secrets):
+    for at, what in gate.mistakes(parameters.json_schema, parameters.secrets, parameters.misnamed):
         yield definition.page.problem(("tools", name, "approval", *at), what, "invalid_approval")
 
 

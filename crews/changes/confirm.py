@@ -38,7 +38,7 @@ def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
     inputs = kickoff_inputs(run.claim.run.crew, run.claim.run.inputs)
     run.identity.learn(crew, inputs)
     journal, made = run.history.journal, CrewSnapshot.of(crew, literal=literal)
-    noted = [_Noted.model_validate(written) for _, written in sorted(journal.own(CREW))]
+    noted = [_Noted.model_validate(written) for _, written in sorted(journal.own_records(CREW))]
     before = noted[-1].made if noted else made
     finished, unfit = _finished(journal, before), first_unreadable_task(crew, journal)
     changed = [*made.changes_since(before, finished), *_told(made, unfit)]
@@ -57,9 +57,9 @@ def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
     system_questions.confirm_changed_crew(run.questions, named, again, key)
     deleted = _deleted(moved, len(before.tasks)) if moved is not None else []
     journal.forget(deleted)
-    left = tuple(journal.left())
+    left = tuple(journal.unrepeated_model_calls())
     _note(run, len(noted), _Noted(made=made, left=left), deleted)
-    journal.excuse(left)
+    journal.stop_expecting(left)
 
 
 def _told(made: CrewSnapshot, unfit: int | None) -> list[str]:
@@ -69,7 +69,7 @@ def _told(made: CrewSnapshot, unfit: int | None) -> list[str]:
 
 def _finished(journal: Journal, made: CrewSnapshot) -> int:
     """The number of consecutive finished tasks, from the first."""
-    done = {int(name.removeprefix(DONE)) for name, _ in journal.under(DONE)}
+    done = {int(name.removeprefix(DONE)) for name, _ in journal.records(DONE)}
     return next((number for number in range(len(made.tasks)) if number + 1 not in done), len(made.tasks))
 
 

@@ -119,7 +119,7 @@ def _named(configs: Iterable[Any]) -> str:
 
 @contextmanager
 def _failing_like_a_tool(name: str) -> Iterator[None]:
-    """What goes wrong ends the run. Its requester reads which agent it was, and a retry calls that again."""
+    """End the run on any failure, naming the agent to its requester; a retry calls the agent again."""
     try:
         yield
     except Exception as error:
@@ -172,7 +172,7 @@ class _Exchange:
 
         said = {each: self._given.get(each) for each in _SAID}
         with _failing_like_a_tool(name):
-            recorded = self._run.recorder.tool_call(name, said, begin)
+            recorded = self._run.recorder.tools.call(name, said, begin)
         return self._skipped(recorded) if isinstance(recorded, str) else result.validate_python(recorded)
 
     def _skipped(self, why: str) -> dict[str, Any]:

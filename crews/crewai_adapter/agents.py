@@ -185,7 +185,9 @@ def _ending(original: Callable[..., None]) -> Callable[..., None]:
             future.set_exception(error)
         except BaseException as error:
             log.exception("a task would have ended the process", run_id=run.run_id)
-            future.set_exception(run.stop(failures.of_run(run.run_id, error, run.recorder.model_failure)))
+            future.set_exception(
+                run.stop(failures.of_run(run.run_id, error, run.recorder.models.last_failure))
+            )
 
     return execute_async
 

@@ -1,4 +1,4 @@
-"""What the methods of a `@CrewBase` class return is kept with its instance.
+"""Caches what the methods of a `@CrewBase` class return with its instance, not for the process.
 
 CrewAI keeps it for the whole process, by the instance's `id()`: each crew that was built stays in memory, and
 an instance at the address of an earlier one would get the agents of that one.

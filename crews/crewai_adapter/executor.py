@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
+import inspect
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from crewai.agents import agent_executor
 from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
 from crewai.agents.step_executor import StepExecutor
+from crewai.flow import runtime
 from crewai.flow.flow import FlowState
+from crewai.flow.flow_definition import FlowDefinitionCondition
+from crewai.flow.flow_wrappers import FlowMethod
 
+from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
@@ -31,6 +36,12 @@ class _Pool(ThreadPoolExecutor):
     def __init__(self, max_workers: int | None = None) -> None:  # noqa: ARG002
         super().__init__(MAX_CONCURRENT_TOOL_CALLS, thread_name_prefix="tool")
 
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        run = CURRENT.get()
+        if run is None:
+            return super().submit(call, *args, **kwargs)
+        return run.activity.submit(super().submit, partial(call, *args, **kwargs))
+
 
 def install() -> None:
     """Patch the executor, once per process."""
@@ -39,12 +50,32 @@ def install() -> None:
     if "_crewdeck_installed" in vars(executor):  # Flow, the base class, has it, too.
         return
     executor._create_initial_state = lambda _self: _State()  # noqa: SLF001 - a seam
+    executor._condition_met = _condition_met  # noqa: SLF001
+    _share_signatures()
     executor.invoke = _invoke(executor.invoke)
     executor.invoke_async = _invoke_async(executor.invoke_async)
     module.ThreadPoolExecutor = _Pool
     steps: Any = StepExecutor
     steps.execute = _beside_others(steps.execute)
     executor._crewdeck_installed = True  # noqa: SLF001
+
+
+def _condition_met(
+    _executor: AgentExecutor, condition: FlowDefinitionCondition, trigger: str, _key: object
+) -> bool:
+    """Whether this trigger meets the condition; an executor has none that takes several.
+
+    CrewAI would remember for each of its methods all triggers that did not meet the method's condition.
+    """
+    return runtime._condition_satisfied(condition, {str(trigger)})  # noqa: SLF001
+
+
+def _share_signatures() -> None:
+    """Derive the signatures of an executor's methods once; CrewAI derives them for each executor."""
+    for each in vars(AgentExecutor).values():
+        if isinstance(each, FlowMethod):
+            function: Any = each.unwrap()
+            function.__signature__ = inspect.signature(function)
 
 
 def _invoke(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,12 +115,13 @@ def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
 def _at_work(executor: AgentExecutor) -> Iterator[None]:
     """What an agent calls is a step of its own, even if the agent works inside a tool."""
     agent = AGENT.set(AgentAtWork(executor.agent, executor.task))
-    inside = INSIDE_TOOL.set(False)
+    inside, wanted = INSIDE_TOOL.set(False), WANTED.set(None)
     # The approval covers the tool's call, not the calls of agents inside of it.
     approved = APPROVED_CALLS.set(())
     try:
         yield
     finally:
         APPROVED_CALLS.reset(approved)
+        WANTED.reset(wanted)
         INSIDE_TOOL.reset(inside)
         AGENT.reset(agent)

@@ -67,7 +67,7 @@ class HumanInputProvider:
         return answer
 
     def _approved(self, decided: Question, answer: AgentFinish, task: Task | None) -> AgentFinish:
-        """What is approved is what the task comes to: the reviewer may have edited it."""
+        """Make the approved text, which the reviewer may have edited, the task's result."""
         output = self._reviews.approved(decided, answer.output, task)
         if output is answer.output:
             return answer

@@ -16,7 +16,7 @@ from typing import Any
 
 from crewai.llms.base_llm import BaseLLM
 
-from crews.crewai_adapter import rpm
+from crews.crewai_adapter import rpm, usage
 from crews.definitions.definition import ASK_HUMAN
 from crews.journal.model_call import ModelCall
 from crews.journal.serialization import in_valid_text
@@ -37,6 +37,7 @@ def install() -> None:
         _wrap(cls)
 
     BaseLLM._wrap_call_method = classmethod(wrap)  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the seam
+    usage.track(BaseLLM)  # type: ignore[type-abstract]
     BaseLLM._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001
     for known in _subclasses(BaseLLM):  # type: ignore[type-abstract]
         _wrap(known)
@@ -49,6 +50,7 @@ def _subclasses(cls: type[BaseLLM]) -> Iterator[type[BaseLLM]]:
 
 
 def _wrap(cls: type[BaseLLM]) -> None:
+    usage.track(cls)
     for name, as_step in (("call", _as_step), ("acall", _as_async_step)):
         call = cls.__dict__.get(name)
         if call is not None and not getattr(call, "_crewdeck_step", False):
@@ -63,13 +65,15 @@ def _as_step(call: Callable[..., Any]) -> Callable[..., Any]:
             return call(model, *args, **kwargs)
         args, kwargs = _with_valid_messages(args, kwargs)
         token, count = _inside.set(True), rpm.due()
+        spending = usage.Spending(model, run.identity.member_with(model))
 
         def ask() -> Any:
             count()
-            return call(model, *args, **kwargs)
+            with spending.counted():
+                return call(model, *args, **kwargs)
 
         try:
-            return run.recorder.model_call(_request(call, model, args, kwargs), ask)
+            return run.recorder.models.call(_request(call, model, args, kwargs), ask, spending)
         finally:
             _inside.reset(token)
 
@@ -84,13 +88,15 @@ def _as_async_step(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
             return await call(model, *args, **kwargs)
         args, kwargs = _with_valid_messages(args, kwargs)
         token, count = _inside.set(True), rpm.due()
+        spending = usage.Spending(model, run.identity.member_with(model))
 
         async def ask() -> Any:
             await asyncio.to_thread(count)
-            return await call(model, *args, **kwargs)
+            with spending.counted():
+                return await call(model, *args, **kwargs)
 
         try:
-            return await run.recorder.model_call_async(_request(call, model, args, kwargs), ask)
+            return await run.recorder.models.call_async(_request(call, model, args, kwargs), ask, spending)
         finally:
             _inside.reset(token)
 

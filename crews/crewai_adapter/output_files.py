@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from crewai import Task
+from crewai.tasks.task_output import TaskOutput
 
 from bot.core.run import RunError
 from crews.run.context import CURRENT, RunContext
@@ -26,6 +27,13 @@ def install() -> None:
     interpolate = Task.interpolate_inputs_and_add_conversation_history
     Task.interpolate_inputs_and_add_conversation_history = _checked(interpolate)  # type: ignore[method-assign]
     Task._crewdeck_output_files = True  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def save_output(task: Task, output: TaskOutput) -> None:
+    """Write what the task came to into its file, if it has one. CrewAI does so after the crew's callbacks."""
+    if task.output_file:
+        structured = output.pydantic.model_dump_json() if output.pydantic else output.raw
+        task._save_file(output.json_dict or structured)  # noqa: SLF001 - as it does
 
 
 def _in_folder(save: Callable[[Any, Any], None]) -> Callable[[Task, Any], None]:

@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +18,16 @@ from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
 from bot.core.queue import Fenced
+from crews.crewai_adapter import mcp
+from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_call, needed_by
 from crews.definitions.exceptions import CrewBroken
-from crews.definitions.gates import KNOWN, Gate
-from crews.definitions.tool_options import declared
+from crews.definitions.gates import REGISTRY, Gate
+from crews.definitions.tool_options import declared, made_from
 from crews.human_input.arguments import InvalidArguments, Parameters
 from crews.human_input.ask_human import AskHuman
-from crews.human_input.tool_approvals import Approval, GuardedCall, secrets_key
+from crews.human_input.tool_approvals import SECRETS_KEY, Approval, GuardedCall, secrets_key
+from crews.journal.journal import CALLS
 from crews.journal.serialization import Unwritable, read, write
 from crews.run import failures
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, RunContext
@@ -37,8 +40,8 @@ NO_STEP = (
 )
 NOT_SERIALIZABLE = "unwritten"
 """Recorded in place of a result that can't be told in JSON."""
-SECRETS, REFUSED = "(secrets)", "(refused)"
-"""Parts of the name of a step; no argument is called so."""
+SECRETS = "(secrets)"
+"""A part of the content of a step; no argument is called so."""
 
 
 def _original(tool: BaseTool | CrewStructuredTool) -> Any:
@@ -62,7 +65,7 @@ def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) ->
         return None
     run = CURRENT.get()
     if run is None:
-        if KNOWN.stand_before(original):
+        if REGISTRY.guards(original):
             raise NotApproved(
                 f"{tool.name} needs an approval, so it is called in a run that Crewdeck started: in a thread "
                 "that the crew works in, or with the context variables of one."
@@ -72,9 +75,16 @@ def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) ->
         gate = run.gates.of(original)
     except CrewBroken as error:
         raise run.stop(failures.of_build(error)) from error
+    if gate is None:
+        gate = run.former_gates.get(tool.name)
     if gate is None and (only_gates or INSIDE_TOOL.get()):
         return None
     return ToolStep(run, tool, gate)
+
+
+def asked_by_agent(tool: BaseTool | CrewStructuredTool) -> RunContext | None:
+    """The run in which this is an agent's call of ask_human: it needs a slot to go on from its return."""
+    return CURRENT.get() if isinstance(_original(tool), AskHuman) and read_by_agent() else None
 
 
 async def made_from_thread(
@@ -124,46 +134,81 @@ class ToolStep:
 
     def call(self, arguments: dict[str, Any], used: Callable[[], None]) -> _Call:
         """The call with these arguments, for which nobody is asked."""
-        return _Call(self.run, self.tool, arguments, used)
+        return _Call(self.run, self.tool, arguments, used, known_by=self._content(arguments, secret=False))
 
-    def guarded(self, given: dict[str, Any], call: Callable[[dict[str, Any]], Any]) -> Any:
-        """The result of the call with the arguments that people have approved."""
-        step, arguments = self._prepared(given)
+    def guarded(
+        self,
+        given: dict[str, Any],
+        call: Callable[[dict[str, Any]], Any],
+        content: dict[str, Any] | None = None,
+    ) -> Any:
+        """The result of the call with the arguments that people have approved.
+
+        `content`: what the call would be known by without a gate, if that isn't `given`.
+        """
+        step, arguments = self._prepared(given, content)
         return step.made(lambda: call(arguments()))
 
     async def guarded_async(
-        self, given: dict[str, Any], call: Callable[[dict[str, Any]], Awaitable[Any]]
+        self,
+        given: dict[str, Any],
+        call: Callable[[dict[str, Any]], Awaitable[Any]],
+        content: dict[str, Any] | None = None,
     ) -> Any:
         """The same for an async call."""
-        step, arguments = await asyncio.to_thread(self._prepared, given)
+        step, arguments = await asyncio.to_thread(self._prepared, given, content)
         return await step.result_async(call, lambda: (arguments(),))
 
-    def _prepared(self, given: dict[str, Any]) -> tuple[_Call, Callable[[], dict[str, Any]]]:
-        """The call, and what gives the arguments that it is made with."""
+    def _prepared(
+        self, given: dict[str, Any], content: dict[str, Any] | None
+    ) -> tuple[_Call, Callable[[], dict[str, Any]]]:
+        """The call, and what gives the arguments that it is made with.
+
+        The journal knows it by what was given, like a call without a gate: defaults that are made anew each
+        time, and a gate that comes or goes while the run waits, don't make another call of it.
+        """
         if self.gate is None:
             raise RuntimeError("there is no gate")
         for each in (self.tool, _original(self.tool)):
             object.__setattr__(each, "cache_function", _never_cached)
         parameters = self.parameters
+        known_by = self._content(content or {"args": (), **given}, secret=bool(parameters.secrets))
         try:
             wanted = parameters.read(given, lambda: secrets_key(self.run))
         except InvalidArguments as error:
-            return self._invalid(given, error)
-        guarded = GuardedCall(self.run, self.gate, parameters, wanted)
+            return self._invalid(known_by, error)
+        made = made_from(_original(self.tool))
+        fingerprint = self.run.history.journal.fingerprint(made) if made is not None else ""
+        guarded = GuardedCall(self.run, self.gate, parameters, wanted, fingerprint)
         approval = Approval(guarded, called_by_code=not read_by_agent())
         arguments = {"args": (), **wanted.shown, **({SECRETS: wanted.secrets} if wanted.secrets else {})}
-        return _Call(self.run, self.tool, arguments, self._count, approval), approval.arguments
+        journal = self.run.history.journal
+        if journal.begun and journal.found(CALLS) is None:
+            known_by = [*known_by, arguments]
+        return _Call(self.run, self.tool, arguments, self._count, approval, known_by), approval.arguments
 
     def _invalid(
-        self, given: dict[str, Any], error: InvalidArguments
+        self, known_by: list[dict[str, Any]], error: InvalidArguments
     ) -> tuple[_Call, Callable[[], dict[str, Any]]]:
         """A call that comes to the tool's objection. Nobody is asked, and the tool isn't called."""
 
         def refuse() -> dict[str, Any]:
             raise error
 
-        digest = hmac.new(secrets_key(self.run), repr(sorted(given.items())).encode(), hashlib.sha256)
-        return _Call(self.run, self.tool, {"args": (), REFUSED: digest.hexdigest()}, self._count), refuse
+        return _Call(self.run, self.tool, known_by[0], self._count, known_by=known_by), refuse
+
+    def _content(self, content: dict[str, Any], *, secret: bool) -> list[dict[str, Any]]:
+        """The content that identifies a call, or a keyed digest of it if a part of it is `secret`.
+
+        Where the other one may be recorded, since it was told otherwise before, that follows.
+        """
+        journal = self.run.history.journal
+        if not secret and journal.found(SECRETS_KEY) is None:
+            return [content]
+        written = journal.fingerprint(content).encode()
+        digest = hmac.new(secrets_key(self.run), written, hashlib.sha256).hexdigest()
+        keyed = {"args": (), SECRETS: digest}
+        return [keyed, content] if secret else [content, keyed]
 
     def _count(self) -> None:
         """Count a use where the call is replayed, or not let through."""
@@ -188,11 +233,16 @@ class _Call:
         arguments: dict[str, Any],
         used: Callable[[], None],
         approval: Approval | None = None,
+        known_by: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """`used` counts a use of the tool where the call is replayed."""
+        """`used` counts a use of the tool where the call is replayed.
+
+        `known_by`: what the journal may know the call by.
+        """
         self._run = run
         self._tool = tool
         self._arguments = arguments
+        self._known_by = known_by
         self._used = used
         self._approval = approval
         #: An agent reads text; code that calls a tool itself gets the very values.
@@ -213,18 +263,51 @@ class _Call:
             came_to.append(self._inside(call))
             return self._written(came_to[0])
 
+        wanted = WANTED.get()
         try:
-            result = self._run.recorder.tool_call(
-                self._tool.name, self._arguments, begin, declared(original), self._approval
+            result = self._run.recorder.tools.call(
+                self._tool.name,
+                self._arguments,
+                begin,
+                declared(original),
+                self._approval,
+                known_by=self._known_by,
+                failed=wanted.failure if wanted is not None else None,
+                read=self._value,
             )
+        except Exception as error:
+            if wanted is not None and not self._repeatable and self._reached_tool(error):
+                wanted.failure = error
+            raise
         finally:
             if not self._begun:
                 self._used()
-        if self._read_by_agent:
-            return result
-        if result == {NOT_SERIALIZABLE: True}:
+        if self._was_unwritable(result):
             return came_to[0] if came_to else self._inside(call)
-        return read(result)
+        return self._value(result)
+
+    def _value(self, recorded: Any) -> Any:
+        """The recorded result as its caller gets it. Raises Unreadable."""
+        return recorded if self._read_by_agent or self._was_unwritable(recorded) else read(recorded)
+
+    def _was_unwritable(self, recorded: Any) -> bool:
+        return not self._read_by_agent and recorded == {NOT_SERIALIZABLE: True}
+
+    @property
+    def _repeatable(self) -> bool:
+        """Whether the call may be made several times: its crew says so, and nobody decides on it."""
+        return self._approval is None and declared(_original(self._tool)) == "retry"
+
+    def _reached_tool(self, error: Exception) -> bool:
+        """Whether the call failed in the tool, which had accepted its arguments. CrewAI tries others then."""
+        if self._approval is not None or not isinstance(self._tool, CrewStructuredTool):
+            return not isinstance(error, InvalidArguments)
+        given = {name: each for name, each in self._arguments.items() if name != "args"}
+        try:
+            self._tool._parse_args(given)  # noqa: SLF001 - as `invoke` does
+        except ValueError:
+            return False
+        return True
 
     async def result_async(
         self, call: Callable[..., Awaitable[Any]], arguments: Callable[[], tuple[Any, ...]] = tuple
@@ -237,9 +320,12 @@ class _Call:
 
     def _inside(self, call: Callable[[], Any]) -> Any:
         original = _original(self._tool)
-        token = INSIDE_TOOL.set(True)
+        token, wanted = INSIDE_TOOL.set(True), WANTED.set(None)
         try:
-            with approved_call(original, self._tool, *_parts(original)):
+            with (
+                approved_call(original, self._tool, *_parts(original)),
+                mcp.sent(once=not self._repeatable, exactly=self._approval is not None),
+            ):
                 return call()
         except (Exception, Leave, Fenced):
             raise
@@ -249,6 +335,7 @@ class _Call:
             )
             raise self._run.stop(failures.of_tool(self._tool.name, error)) from error
         finally:
+            WANTED.reset(wanted)
             INSIDE_TOOL.reset(token)
 
     def _written(self, result: Any) -> Any:

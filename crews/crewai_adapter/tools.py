@@ -18,7 +18,7 @@ from typing import Any
 from crewai.tools import BaseTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
-from crews.crewai_adapter.tool_steps import step_of
+from crews.crewai_adapter.tool_steps import asked_by_agent, step_of
 from crews.definitions import approval
 from crews.human_input.arguments import InvalidArguments
 from crews.journal.serialization import in_valid_text
@@ -43,6 +43,7 @@ def install() -> None:
     invoke = structured.invoke
     structured.invoke = _invoke(invoke)
     structured.ainvoke = _ainvoke(structured.ainvoke, invoke)
+    structured._run = _structured_run(structured._run)  # noqa: SLF001 - a seam
     approval.GUARDED = BaseTool
 
 
@@ -66,11 +67,12 @@ def _run(original: Callable[..., Any]) -> Callable[..., Any]:
     def run(tool: BaseTool, *args: Any, **kwargs: Any) -> Any:
         step = step_of(tool)
         if step is None:
-            return original(tool, *args, **kwargs)
+            return _held(tool, original(tool, *args, **kwargs))
         args, kwargs = in_valid_text(args), in_valid_text(kwargs)
         if step.gate is not None:
             given = _named(tool, args, kwargs)
-            return step.guarded(given, lambda approved: original(tool, **approved))
+            content = {"args": args, **kwargs}
+            return step.guarded(given, lambda approved: original(tool, **approved), content)
         call = step.call({"args": args, **kwargs}, lambda: _used(tool, args, kwargs))
         return call.made(lambda: original(tool, *args, **kwargs))
 
@@ -85,7 +87,8 @@ def _arun(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
             return await original(tool, *args, **kwargs)
         if step.gate is not None:
             given = _named(tool, in_valid_text(args), in_valid_text(kwargs))
-            return await step.guarded_async(given, lambda approved: original(tool, **approved))
+            content = {"args": args, **kwargs}
+            return await step.guarded_async(given, lambda approved: original(tool, **approved), content)
         call = step.call({"args": args, **kwargs}, lambda: _used(tool, args, kwargs))
         return await call.result_async(lambda: original(tool, *args, **kwargs))
 
@@ -121,7 +124,7 @@ def _invoke(original: Callable[..., Any]) -> Callable[..., Any]:
     def invoke(tool: CrewStructuredTool, input: Any, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002
         step = step_of(tool)
         if step is None:
-            return original(tool, input, config, **kwargs)
+            return _held(tool, original(tool, input, config, **kwargs))
         input, kwargs = in_valid_text(input), in_valid_text(kwargs)  # noqa: A001 - CrewAI's name
         if step.gate is not None:
             return step.guarded(_given(input, kwargs), lambda approved: original(tool, approved, config))
@@ -157,6 +160,30 @@ def _ainvoke(
     return ainvoke
 
 
+def _structured_run(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`_run` of a tool without a schema, which CrewAI doesn't send through `invoke`."""
+
+    @wraps(original)
+    def run(tool: CrewStructuredTool, *args: Any, **kwargs: Any) -> Any:
+        step = step_of(tool, only_gates=True) if not tool.args_schema else None
+        if step is None:
+            return original(tool, *args, **kwargs)
+        given = _named(tool, in_valid_text(args), in_valid_text(kwargs))
+        return step.guarded(given, lambda approved: original(tool, **approved))
+
+    return run
+
+
+def _held(tool: BaseTool | CrewStructuredTool, result: Any) -> Any:
+    """The result, once the run may go on with it.
+
+    What CrewAI does between an answer and the next step takes longer than handing the answer over.
+    """
+    if (run := asked_by_agent(tool)) is not None:
+        run.wait_for_slot_in_thread()
+    return result
+
+
 def _given(given: Any, more: dict[str, Any]) -> dict[str, Any]:
     """The arguments in the form that function calling gives them."""
     if isinstance(given, str):
@@ -165,7 +192,9 @@ def _given(given: Any, more: dict[str, Any]) -> dict[str, Any]:
     return {**(given if isinstance(given, dict) else {"input": given}), **more}
 
 
-def _named(tool: BaseTool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _named(
+    tool: BaseTool | CrewStructuredTool, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
     """All arguments by name; people decide on names. Raises InvalidArguments."""
     if not args:
         return kwargs

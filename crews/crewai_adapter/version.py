@@ -1,10 +1,10 @@
-"""Which CrewAI the adapter was proven with, and which ones it supports. Imports no crewai."""
+"""Which CrewAI the adapter was tested with, and which ones it supports. Imports no crewai."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 
-PROVEN = "1.15.30"
+TESTED = "1.15.30"
 """The release that the whole suite runs with; the locks pin it."""
 SUPPORTED = ">=1.15.30,<1.16"
 """What `pyproject.toml` demands: the releases in which the patched names may be expected to stay."""
@@ -15,9 +15,9 @@ _FIRST, _BEYOND = (1, 15, 30), (1, 16)
 def compare(installed: str | None = None) -> dict[str, str]:
     """What follows from the installed release (or this one), as a record for `crewdeck doctor`."""
     installed = installed or version("crewai")
-    known = f"Crewdeck is proven with {PROVEN}"
-    if installed == PROVEN:
-        return _record(installed, "ok", f"{installed}, with which Crewdeck is proven")
+    known = f"Crewdeck is tested with {TESTED}"
+    if installed == TESTED:
+        return _record(installed, "ok", f"{installed}, with which Crewdeck is tested")
     if _FIRST <= _numbers(installed) < _BEYOND:
         remedy = "Runs should work. Before you rely on it, try a crew that asks, is stopped and goes on."
         return _record(installed, "warning", f"{installed} is supported, but {known}", remedy)

@@ -126,7 +126,8 @@ def requires_approval(
         from crews.definitions.conditions import Condition
 
         Condition(needed.when)
-    return lambda target: _marked(target, needed)
+    # Of its own for each target: an approved call of one must not let through another one's.
+    return lambda target: _marked(target, needed.model_copy())
 
 
 def _marked(target: T, needed: Approval) -> T:
@@ -239,8 +240,9 @@ def _shown(
 
 
 def _redacted(value: Any, path: tuple[str, ...], hide: Sequence[str]) -> Any:
-    """The value without what is hidden in it."""
-    if ".".join(path) in hide:
+    """The value without what is hidden in it; all of it where that has no place of its own there."""
+    place = ".".join(path)
+    if place in hide:
         return "(hidden)"
     if isinstance(value, BaseModel):
         value = value.model_dump()
@@ -248,7 +250,8 @@ def _redacted(value: Any, path: tuple[str, ...], hide: Sequence[str]) -> Any:
         return {key: _redacted(each, (*path, str(key)), hide) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(each, path, hide) for each in value]
-    return value
+    within = any(each.startswith(f"{place}.") for each in hide)
+    return "(hidden)" if within and value is not None else value
 
 
 def needed_by(tool: Any) -> Approval | None:

@@ -28,7 +28,7 @@ from crews.definitions.yaml_lines import Document, Problem, Unreadable
 GROUP = "crewdeck.crews"
 """The entry point group of factories."""
 FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
-AS_WRITTEN = frozenset({"string", "text", "choice", "date", "time", "datetime", "email", "url"})
+TEXT_TYPES = frozenset({"string", "text", "choice", "date", "time", "datetime", "email", "url"})
 """Types of inputs whose values are text."""
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$", re.IGNORECASE)
@@ -197,6 +197,7 @@ def _checked(
     agents, of_agents = validated_all(AgentEntry, agents_page)
     tasks, of_tasks = validated_all(TaskEntry, tasks_page)
     problems += of_agents + of_tasks
+    problems += _order_problems(tasks, tasks_page, _names(agents_page))
     if crew is None:
         return None, problems
     pages = (crew_page, agents_page, tasks_page)
@@ -204,7 +205,7 @@ def _checked(
     problems += _crew_problems(definition, crew_page)
     problems += _ask_human_problems(definition, crew_page)
     problems += _agent_problems(definition, agents_page)
-    problems += _task_problems(definition, tasks_page, _names(agents_page))
+    problems += _task_problems(definition, tasks_page)
     return (None if problems else definition), problems
 
 
@@ -218,7 +219,7 @@ def _with_declared_defaults(page: Document) -> Document:
     inputs = page.content.get("inputs") if isinstance(page.content, dict) else None
     for name, entry in inputs.items() if isinstance(inputs, dict) else ():
         written = page.written.get(("inputs", name, "default"))
-        if isinstance(entry, dict) and written is not None and entry.get("type", "string") in AS_WRITTEN:
+        if isinstance(entry, dict) and written is not None and entry.get("type", "string") in TEXT_TYPES:
             entry["default"] = written
     return page
 
@@ -256,18 +257,23 @@ def _unknown(page: Document, at: yaml_lines.Location, name: str, what: str, know
     return page.problem(at, f"{name} {what}", "unknown_name", did_you_mean(name, known))
 
 
-def _task_problems(definition: Definition, page: Document, agents: Iterable[str]) -> Iterator[Problem]:
-    """`agents`: all that agents.yaml names."""
+def _order_problems(
+    tasks: Mapping[str, TaskEntry], page: Document, agents: Iterable[str]
+) -> Iterator[Problem]:
+    """Wrong references of tasks to agents and each other, independent of crew.yaml. `agents`: all of them."""
+    for name, task in tasks.items():
+        if task.agent is not None and task.agent not in agents:
+            yield _unknown(page, (name, "agent"), task.agent, "is no agent of agents.yaml", agents)
+        yield from _context(page, name, task)
+
+
+def _task_problems(definition: Definition, page: Document) -> Iterator[Problem]:
     for name, task in definition.tasks.items():
         yield from _unknown_tools(definition, page, name, task.tools)
         for key in ("description", "expected_output", "output_file"):
             yield from _placeholders(definition, page, (name, key), getattr(task, key) or "")
-        if task.agent is None:
-            if definition.crew.process == "sequential":
-                yield page.problem((name, "agent"), "is missing", "required", "Add it.")
-        elif task.agent not in agents:
-            yield _unknown(page, (name, "agent"), task.agent, "is no agent of agents.yaml", agents)
-        yield from _context(page, name, task)
+        if task.agent is None and definition.crew.process == "sequential":
+            yield page.problem((name, "agent"), "is missing", "required", "Add it.")
         if task.approvers is not None and (found := task.approvers.mistake(definition.policies)):
             yield page.problem((name, "approvers", *found[0]), found[1])
 

@@ -59,7 +59,7 @@ Seconds = Annotated[
 ASK_HUMAN = "ask_human"
 DELEGATION = frozenset({"delegate_work_to_coworker", "ask_question_to_coworker"})
 """Tools of CrewAI whose calls are no steps: what the other agent does is."""
-NOBODY_TO_ASK = frozenset({"approve", "approved", "respond", "cancel"})
+NO_TIMEOUT_OUTCOMES = frozenset({"approve", "approved", "respond", "cancel"})
 """What silence can't mean: nothing is approved, said or withdrawn by nobody."""
 
 
@@ -169,7 +169,7 @@ class DeadlineEntry(Entry):
     @field_validator("on_deadline")
     @classmethod
     def _never_an_approval(cls, outcome: str | None) -> str | None:
-        if outcome is not None and outcome.strip().lower() in NOBODY_TO_ASK:
+        if outcome is not None and outcome.strip().lower() in NO_TIMEOUT_OUTCOMES:
             raise ValueError(f"silence can't {outcome}; use expire, reject, or an option of the question")
         return outcome
 

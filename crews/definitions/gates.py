@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.core.policy import Approvers
+from bot.core.policy import Approvers, Policy
+from bot.core.tool_call import ToolCall
 from crews.definitions.approval import Approval, needed_by
 from crews.definitions.conditions import Condition, Fields, InvalidCondition, types_of
 from crews.definitions.definition import ToolEntry
@@ -34,13 +35,27 @@ class Gate:
     edit: tuple[str, ...] = ()
     title: str = ""
     hide: tuple[str, ...] = ()
+    #: Of a gate that the crew has no more: who decides what was asked about then. It asks nothing new.
+    policy: Policy | None = None
+
+    @classmethod
+    def of_question(cls, call: ToolCall, policy: Policy) -> Gate:
+        """The gate that stood before this call when people were asked about it."""
+        return cls(edit=call.editable, title=call.title, hide=tuple(call.secrets), policy=policy)
 
     def asks(self, values: Values) -> bool:
         """Whether people are asked about a call."""
+        if self.policy is not None:
+            return False
         return not self.conditions or any(each.asks(values) for each in self.conditions)
 
-    def mistakes(self, schema: Mapping[str, JsonValue], secrets: tuple[str, ...]) -> Iterator[Mistake]:
-        """What doesn't go with the tool, whose arguments have this JSON Schema."""
+    def mistakes(
+        self, schema: Mapping[str, JsonValue], secrets: tuple[str, ...], misnamed: Mapping[str, str]
+    ) -> Iterator[Mistake]:
+        """What doesn't fit the tool, whose arguments have this JSON Schema.
+
+        `misnamed`: the parts of names to hide that aren't there.
+        """
         properties = schema.get("properties")
         names = [*properties] if isinstance(properties, dict) else []
         known = f"(it has: {', '.join(names) or 'none'})"
@@ -53,6 +68,8 @@ class Gate:
             for name in used:
                 if name in secrets:
                     yield (key,), f"{name} is secret, so nobody could see it there"
+        for name, part in misnamed.items():
+            yield ("hide",), f"{name}: there is no {part} in it"
         for each in self.conditions if names else ():
             try:
                 each.with_args(types_of(schema))
@@ -108,7 +125,7 @@ class Gates:
         )
 
 
-class KnownGates:
+class GateRegistry:
     """The gates of all crews that this process has run, for calls in which no run can be found."""
 
     def __init__(self) -> None:
@@ -119,12 +136,12 @@ class KnownGates:
         if gates.tools and gates not in self._known:
             self._known.append(gates)
 
-    def stand_before(self, tool: Any) -> bool:
+    def guards(self, tool: Any) -> bool:
         """Whether the tool's author or one of the crews wants an approval. Raises CrewBroken."""
         return needed_by(tool) is not None or any(each.declared(tool) is not None for each in self._known)
 
 
-KNOWN = KnownGates()
+REGISTRY = GateRegistry()
 
 
 def same_name(tool: Any, name: str) -> bool:

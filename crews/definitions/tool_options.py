@@ -13,6 +13,7 @@ from crews.definitions.exceptions import CrewBroken
 OnInterrupted = Literal["retry", "ask", "fail"]
 _NAME = "_crewdeck_on_interrupted"
 _ENTRY = "_crewdeck_entry"
+_MADE_FROM = "_crewdeck_made_from"
 _REVIEWERS = "_crewdeck_reviewers"
 _NOT_ASKING = "_crewdeck_not_asking"
 
@@ -27,14 +28,21 @@ def declared(tool: Any) -> OnInterrupted:  # noqa: ANN401 - CrewAI has several c
     return cast("OnInterrupted", getattr(tool, _NAME, "ask"))
 
 
-def declare_entry(tool: object, name: str) -> None:
-    """Remember the entry of crew.yaml that the tool was made from."""
+def declare_entry(tool: object, name: str, made_from: object = None) -> None:
+    """Remember the entry of crew.yaml that the tool was made from: its name, its class and its arguments."""
     object.__setattr__(tool, _ENTRY, name)
+    object.__setattr__(tool, _MADE_FROM, made_from)
 
 
 def entry_name(tool: Any) -> str | None:  # noqa: ANN401 - CrewAI has several classes of tools
     """The entry of crew.yaml that the tool was made from; None for one that code made."""
     return cast("str | None", getattr(tool, _ENTRY, None))
+
+
+def made_from(tool: Any) -> object | None:  # noqa: ANN401 - CrewAI has several classes of tools
+    """The class and the arguments that crew.yaml gives the tool; None for one that code made."""
+    found: object | None = getattr(tool, _MADE_FROM, None)
+    return found
 
 
 def declare_reviewers(task: object, approvers: Approvers) -> None:

@@ -1,8 +1,9 @@
-"""What a YAML file has becomes entries, and whatever is wrong becomes problems with their places."""
+"""Validates the content of YAML files: entries, or problems with their positions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -12,10 +13,14 @@ from crews.definitions.crewai_keys import OTHERS, REFUSED, WithCrewaiKeys
 from crews.definitions.entry import Entry
 from crews.definitions.yaml_lines import Document, Location, Problem
 
+MUST_BE = "must be "
 PLAIN_WORDS = {
     "missing": "is missing",
     "model_type": "must have keys with values below it",
     "dict_type": "must have keys with values below it",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "bool_type": "must be true or false",
 }
 """For what pydantic says in words of Python, by its type of error."""
 
@@ -25,14 +30,32 @@ E = TypeVar("E", bound=Entry)
 def validated(
     kind: type[E], page: Document, at: Location, content: JsonValue
 ) -> tuple[E | None, list[Problem]]:
-    """What is at this place of a page, as an entry, or all that is wrong with it."""
+    """The entry at this location of a file, or all of its problems."""
     try:
         return kind.model_validate(content), []
     except ValidationError as error:
         details = error.errors(include_url=False)
     if _took_as_text(page, at, content, details):
         return validated(kind, page, at, content)
-    return None, [_problem(kind, page, at, each) for each in details]
+    return None, _alternatives([_problem(kind, page, at, each) for each in details])
+
+
+def _alternatives(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems, with what a value may be instead in one of them: it has one for each kind of value."""
+    found: list[Problem] = []
+    for each in problems:
+        last = found[-1] if found else None
+        same = last is not None and (last.line, last.key) == (each.line, each.key)
+        if (
+            last is not None
+            and same
+            and last.message.startswith(MUST_BE)
+            and each.message.startswith(MUST_BE)
+        ):
+            found[-1] = replace(last, message=f"{last.message}, or {each.message.removeprefix(MUST_BE)}")
+        else:
+            found.append(each)
+    return found
 
 
 def _problem(kind: type[Entry], page: Document, at: Location, error: Mapping[str, Any]) -> Problem:
@@ -44,8 +67,9 @@ def _problem(kind: type[Entry], page: Document, at: Location, error: Mapping[str
             return page.problem((*at, *place), REFUSED[str(place[0])], "unknown_key", "Remove it.")
         case "extra_forbidden":
             known = known_keys(kind, place[:-1])
-            remedy = did_you_mean(str(place[-1]), known) or "Remove it."
-            return page.problem((*at, *place), _words(known, error), "unknown_key", remedy)
+            near = did_you_mean(str(place[-1]), known)
+            words = _words([] if near else known, error)
+            return page.problem((*at, *place), words, "unknown_key", near or "Remove it.")
         case "missing":
             return page.problem((*at, *place), _words([], error), "required", "Add it.")
         case _:
@@ -111,8 +135,8 @@ def _put(content: Any, place: tuple[int | str, ...], written: str) -> bool:  # n
 
 def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """A location without the names that pydantic adds for the branches of a union and for keys."""
-    branches = {"str", "int", "float", "bool", "list[str]", "[key]"}
-    return tuple(each for each in location if each not in branches)
+    branches = {"str", "int", "float", "bool", "[key]"}
+    return tuple(each for each in location if each not in branches and not str(each).startswith("list["))
 
 
 def _words(known: list[str], error: Mapping[str, object]) -> str:

@@ -36,9 +36,11 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        """One line, whatever is in a name."""
+        """One line, whatever is in a name, with the name that was probably meant."""
         where = f"{self.file}:{self.line}" if self.line else str(self.file)
         told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        if self.code in {"unknown_key", "unknown_name"} and self.remedy.endswith("?"):
+            told = f"{told}. {self.remedy}"
         return "".join(
             each if each.isprintable() else each.encode("unicode_escape").decode() for each in told
         )

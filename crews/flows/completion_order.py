@@ -11,7 +11,7 @@ from itertools import takewhile
 
 POLL_INTERVAL_S = 0.1
 QUIET_POLLS = 20
-"""Ticks in a row without anything moving, after which what is missing won't come."""
+"""Polls in a row without any progress, after which missing completions count as never occurring."""
 
 
 class CompletionOrder:
@@ -27,55 +27,55 @@ class CompletionOrder:
         """`missing` is called with recorded completions that don't occur; they aren't expected afterwards."""
         self._expected = sorted(recorded)
         self._last = self._expected[-1] if self._expected else 0
-        #: Recorded ends that are on their way.
-        self._coming: set[int] = set()
-        self._taken = False
-        self._news = asyncio.Event()
+        #: Recorded completions that will occur, however long they take.
+        self._promised: set[int] = set()
+        self._in_turn = False
+        self._progress = asyncio.Event()
         self._missing = missing
         self._searching = asyncio.Lock()
 
-    def coming(self, number: int) -> None:
+    def promise(self, number: int) -> None:
         """This recorded completion will occur, however long it takes."""
-        self._coming.add(number)
+        self._promised.add(number)
 
-    def lost(self, number: int) -> None:
-        """It isn't any more."""
-        self._coming.discard(number)
+    def retract(self, number: int) -> None:
+        """This recorded completion may not occur after all."""
+        self._promised.discard(number)
 
-    async def next_is(self, number: int) -> None:
+    async def wait_until_next(self, number: int) -> None:
         """Return once all earlier recorded completions have occurred."""
         await self._until(lambda: self._expected[:1] == [number])
 
-    async def caught_up(self) -> None:
+    async def wait_until_caught_up(self) -> None:
         """Return once all recorded completions have occurred."""
         await self._until(lambda: not self._expected)
 
-    async def take(self, number: int | None = None) -> int:
-        """Take the turn of a recorded completion, or of a new one after all of those; returns its number."""
+    async def begin_turn(self, number: int | None = None) -> int:
+        """Begin the turn of a recorded completion, or of a new one after all of those; returns its number."""
         if number is None:
-            await self._until(lambda: not self._expected and not self._taken)
+            await self._until(lambda: not self._expected and not self._in_turn)
             self._last += 1
         else:
-            await self._until(lambda: self._expected[:1] == [number] and not self._taken)
+            await self._until(lambda: self._expected[:1] == [number] and not self._in_turn)
             del self._expected[0]
-        self._taken = True
+        self._in_turn = True
         return number or self._last
 
-    def give(self) -> None:
-        """The turn is over."""
-        self._taken = False
-        self._move()
+    def end_turn(self) -> None:
+        """End the turn: the next completion may occur."""
+        self._in_turn = False
+        self._notify()
 
-    def _move(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self) -> None:
+        self._progress.set()
+        self._progress = asyncio.Event()
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         still = 0
         while not ready():
             try:
                 async with asyncio.timeout(POLL_INTERVAL_S):
-                    await self._news.wait()
+                    await self._progress.wait()
                 still = 0
             except TimeoutError:
                 still = still + 1 if self._stuck() else 0
@@ -84,14 +84,14 @@ class CompletionOrder:
                 still = 0
 
     def _stuck(self) -> bool:
-        return not self._taken and bool(self._expected) and self._expected[0] not in self._coming
+        return not self._in_turn and bool(self._expected) and self._expected[0] not in self._promised
 
     async def _search(self) -> None:
         async with self._searching:
             if not self._stuck():
                 return
-            # Later ends may depend on one that is still under way.
-            missing = tuple(takewhile(lambda number: number not in self._coming, self._expected))
+            # Later completions may depend on one that will still occur.
+            missing = tuple(takewhile(lambda number: number not in self._promised, self._expected))
             await self._missing(missing)
             self._expected = [number for number in self._expected if number not in missing]
-        self._move()
+        self._notify()

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.retry import BEGUN, DONE, KEPT, METHOD
+from bot.core.retry import BEGUN, DONE, METHOD, SEEDED_PREFIX
 from crews.journal.journal import Journal
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class FlowHistory:
 
     def __init__(self, journal: Journal, parts: RunIdentity) -> None:
         self._identity = parts
-        self._done = {_scope(DONE, name): each for name, each in journal.under(f"{DONE}{METHOD}")}
-        self._fed = {_scope(FED, name): each for name, each in journal.under(f"{FED}{METHOD}")}
+        self._done = {_scope(DONE, name): each for name, each in journal.records(f"{DONE}{METHOD}")}
+        self._fed = {_scope(FED, name): each for name, each in journal.records(f"{FED}{METHOD}")}
         self._begun = {
-            name.removesuffix(BEGUN): each["number"] for name, each in journal.under(METHOD, BEGUN)
+            name.removesuffix(BEGUN): each["number"] for name, each in journal.records(METHOD, BEGUN)
         }
         self._numbers = self._begun | {scope: each["number"] for scope, each in self._done.items()}
         self.scope_of = {
@@ -58,9 +58,11 @@ class FlowHistory:
         }
         #: The calls of which this run itself has recorded something, not only one that it tries again.
         self.own = {
-            _scope(what, name) for what in (DONE, FED, "") for name, _ in journal.own(f"{what}{METHOD}")
+            _scope(what, name)
+            for what in (DONE, FED, "")
+            for name, _ in journal.own_records(f"{what}{METHOD}")
         }
-        for name, state in journal.under(STATE):
+        for name, state in journal.records(STATE):
             self._at(int(_scope(STATE, name)))["state"] = state
 
     @property
@@ -86,7 +88,7 @@ class FlowHistory:
         method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
         return self._identity.method(method, int(occurrence), 0).name
 
-    def last_but(self, gone: Collection[str]) -> str | None:
+    def last_except(self, gone: Collection[str]) -> str | None:
         """The name of the method that ended last, apart from these calls."""
         ends = [end for end, scope in self.scope_of.items() if scope not in gone]
         return self.name(self.scope_of[max(ends)]) if ends else None
@@ -97,7 +99,7 @@ class FlowHistory:
             name for scope in scopes for name in (f"{scope}/", record_of(DONE, scope), record_of(FED, scope))
         ]
         of_states = [record_of(STATE, str(end)) for end, scope in self.scope_of.items() if scope in scopes]
-        return [f"{kept}{name}" for name in (*of_calls, *of_states) for kept in ("", KEPT)]
+        return [f"{kept}{name}" for name in (*of_calls, *of_states) for kept in ("", SEEDED_PREFIX)]
 
     def forget(self, gone: Collection[str]) -> list[tuple[int, Any]]:
         """Drop the records of calls that are not made any more.

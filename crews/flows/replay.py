@@ -19,7 +19,7 @@ import structlog
 from pydantic import BaseModel
 
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.retry import BEGUN, DONE, KEPT
+from bot.core.retry import BEGUN, DONE, SEEDED_PREFIX
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.conversation import Reply, converse
 from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
@@ -34,7 +34,7 @@ from crews.run.identity import METHOD, TaskIdentity
 log = structlog.get_logger(__name__)
 
 
-class Tell(Protocol):
+class ReportMethod(Protocol):
     """Reports that a method has started or completed; idempotent."""
 
     def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskIdentity) -> None: ...
@@ -79,7 +79,7 @@ class ReplayedFlow(Protocol):
 class FlowReplay:
     """The replay of one run. Used on the flow's loop, which is in the run's thread."""
 
-    def __init__(self, run: RunContext, flow: ReplayedFlow, tell: Tell) -> None:
+    def __init__(self, run: RunContext, flow: ReplayedFlow, tell: ReportMethod) -> None:
         self._flow = flow
         self._run = run
         self._tell = tell
@@ -121,7 +121,7 @@ class FlowReplay:
 
     def at_work(self) -> bool:
         """Whether a method is working and not waiting for people."""
-        return any(not self._run.parking.waits_in(part) for part in tuple(self._working))
+        return any(not self._run.parking.is_waiting(part) for part in tuple(self._working))
 
     # ── one call of a method ────────────────────────────────────────────────────────────────────────────
 
@@ -135,7 +135,7 @@ class FlowReplay:
         finally:
             METHOD.reset(method)
             for end in call.ends:
-                self._order.lost(end)
+                self._order.retract(end)
             self._give(call)
 
     def current(self) -> MethodCall | None:
@@ -154,7 +154,7 @@ class FlowReplay:
         self._calls[part.id] = call
         self._unseen.discard(part.scope)
         for end in call.ends:
-            self._order.coming(end)
+            self._order.promise(end)
         return call
 
     async def run_body(self, call: MethodCall, work: Callable[[], Any]) -> Any:
@@ -186,12 +186,12 @@ class FlowReplay:
     def before_feedback(self, call: MethodCall, digest: str) -> None:
         """People are about to be asked for feedback. A record of feedback on another output is dropped."""
         if call.fed is not None and call.fed["digest"] != digest:
-            self._order.lost(call.fed["end"])
+            self._order.retract(call.fed["end"])
             call.fed = None
 
     async def _replayed(self, call: MethodCall, done: Mapping[str, Any]) -> Any:
         self._tell(TaskStarted, call.part)
-        self._run.recorder.set_model_calls(call.part.scope, done["model_calls"])
+        self._run.recorder.models.set_count(call.part.scope, done["model_calls"])
         await self._take(call, done["end"])
         with self._readable(call.part):
             self._restore(done)
@@ -201,11 +201,12 @@ class FlowReplay:
 
     async def _begin(self, call: MethodCall) -> None:
         if call.done is not None:
-            await self._order.next_is(call.done["end"])
+            await self._order.wait_until_next(call.done["end"])
         else:
-            await self._order.caught_up()
+            await self._order.wait_until_caught_up()
         if not call.begun:
             await self._all_seen()
+        await self._run.wait_for_slot()
         self._run.before_step()
         if not call.begun:
             self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
@@ -219,9 +220,9 @@ class FlowReplay:
         record = {
             "end": end,
             "number": part.number,
-            "model_calls": self._run.recorder.model_calls(part.scope),
+            "model_calls": self._run.recorder.models.count(part.scope),
         }
-        deleted = [f"{part.scope}/", f"{KEPT}{part.scope}/"]
+        deleted = [f"{part.scope}/", f"{SEEDED_PREFIX}{part.scope}/"]
         try:
             record |= {"result": write(result)} | self._changed_state() | self._turn_progress()
         except Unwritable as error:
@@ -241,14 +242,14 @@ class FlowReplay:
             self._tell(TaskCompleted, call.part)
 
     async def _take(self, call: MethodCall, end: int | None = None) -> int:
-        taken = await self._order.take(end)
+        taken = await self._order.begin_turn(end)
         call.holding = True
         return taken
 
     def _give(self, call: MethodCall) -> None:
         if call.holding:
             call.holding = False
-            self._order.give()
+            self._order.end_turn()
 
     @contextmanager
     def _at_work(self, part: TaskIdentity) -> Iterator[None]:
@@ -329,7 +330,7 @@ class FlowReplay:
         self._unseen.difference_update(missing)
 
     async def _confirm(self, missing: list[str], changed: str) -> None:
-        last = self._recorded.last_but(missing)
+        last = self._recorded.last_except(missing)
         state = f"with its state as it was after “{last}”" if last else "from its beginning"
         kept = f"What was recorded there is dropped: the flow goes on {state}."
         method = METHOD.set(None)  # the difference concerns the whole flow

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, JsonValue, SecretBytes, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, JsonValue, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from bot.core.text import valid_json
@@ -63,7 +64,15 @@ class Parameters:
     @cached_property
     def secrets(self) -> tuple[str, ...]:
         """The names of secret arguments: those to hide, and those that the schema declares as secret."""
-        return tuple(dict.fromkeys([*self.hide, *_secrets_in(self.json_schema, self.json_schema)]))
+        whole = self.json_schema
+        hidden = (hidden_place(name, whole)[0] for name in self.hide)
+        return tuple(dict.fromkeys([*hidden, *_secrets_in(whole, whole)]))
+
+    @property
+    def misnamed(self) -> dict[str, str]:
+        """Names to hide of which a part isn't there, and that part."""
+        found = {name: hidden_place(name, self.json_schema) for name in self.hide}
+        return {name: part for name, (place, part) in found.items() if part and place != name}
 
     @property
     def names(self) -> frozenset[str]:
@@ -76,16 +85,18 @@ class Parameters:
 
         Raises InvalidArguments.
         """
-        actual = self._validated(given)
-        if _typed(self._validated(actual)) != _typed(actual):
+        first, set_by_caller = self._validated(given)
+        # The second time defaults are given, so that they are what the schema makes of them.
+        actual, _ = self._validated(first)
+        if not _agrees(set_by_caller, actual):
             raise InvalidArguments(
                 f"The arguments of {self.tool} can't be shown to people exactly as the tool would get them."
             )
         shown, secrets = json.loads(json.dumps(actual)), {}
         for name in self.secrets:
-            found, value = _take(shown, name.split(SEPARATOR))
-            if found:
-                secrets[name] = _keyed_digest(key(), name, value)
+            place, value = _take(shown, name.split(SEPARATOR))
+            if place is not None:
+                secrets[place] = _keyed_digest(key(), place, value)
         return Arguments(actual, shown, secrets)
 
     def with_secrets(self, shown: Mapping[str, JsonValue], of: Arguments) -> dict[str, JsonValue]:
@@ -108,24 +119,71 @@ class Parameters:
         """The arguments as the tool's `_run` gets them, which CrewAI has validated."""
         if not self._fields or self.schema is None:
             return dict(actual)
-        return dict(self.schema.model_validate(actual).model_dump())
+        return dict(self.schema.model_validate(self.accepted(actual)).model_dump(warnings=False))
+
+    def accepted(self, actual: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """The arguments without defaults that the schema doesn't accept when they are given.
+
+        Left out they have the same value: `limit: int = None`.
+        """
+        try:
+            return self._parsed(actual)[1]
+        except ValidationError:
+            return dict(actual)
 
     @property
     def _fields(self) -> bool:
         return self.schema is not None and bool(self.schema.model_fields)
 
-    def _validated(self, given: Mapping[str, Any]) -> dict[str, JsonValue]:
-        if self._fields and self.schema is not None:
-            try:
-                model = self.schema.model_validate(dict(given))
-            except ValidationError as error:
-                raise InvalidArguments(self._objections(error)) from None
-            except Exception as error:  # authors' validators may raise anything
-                raise InvalidArguments(
-                    f"Tool '{self.tool}' arguments validation failed: {type(error).__name__}"
-                ) from error
-            given = _by_alias(model)
-        return self._as_json(given)
+    def _validated(self, given: Mapping[str, Any]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+        """The arguments as the schema has them, and those of them that aren't its defaults."""
+        if not self._fields:
+            read = self._as_json(given)
+            return read, read
+        try:
+            model, _ = self._parsed(given)
+        except ValidationError as error:
+            raise InvalidArguments(self._objections(error)) from None
+        except Exception as error:  # authors' validators may raise anything
+            raise InvalidArguments(
+                f"Tool '{self.tool}' arguments validation failed: {type(error).__name__}"
+            ) from error
+        return self._as_json(_by_alias(model)), self._as_json(_by_alias(model, exclude_unset=True))
+
+    def _parsed(self, given: Mapping[str, Any]) -> tuple[BaseModel | None, dict[str, Any]]:
+        """The arguments as an instance of the schema, and what it was made from. Raises ValidationError."""
+        values = dict(given)
+        if self.schema is None or not self._fields:
+            return None, values
+        try:
+            return self.schema.model_validate(values), values
+        except ValidationError as error:
+            refused = {str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"]}
+            if not refused or not all(self._is_default(name, values) for name in refused):
+                raise
+            values = {name: value for name, value in values.items() if name not in refused}
+        return self.schema.model_validate(values), values
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        """The defaults that are the same each time, by the names of arguments."""
+        fields = self.schema.model_fields.items() if self.schema is not None else ()
+        return {
+            each: field.default
+            for name, field in fields
+            if not field.is_required() and field.default_factory is None
+            for each in (name, field.alias, _wanted(name, field))
+            if each is not None
+        }
+
+    def _is_default(self, name: str, given: Mapping[str, Any]) -> bool:
+        """Whether an argument is given as the default that it has anyway."""
+        if name not in self._defaults or name not in given:
+            return False
+        try:
+            return bool(_typed(to_jsonable_python(self._defaults[name])) == _typed(given[name]))
+        except ValueError:
+            return False
 
     def _as_json(self, given: Mapping[str, Any]) -> dict[str, JsonValue]:
         try:
@@ -160,15 +218,25 @@ class Parameters:
         )
 
 
-def _by_alias(model: BaseModel) -> dict[str, Any]:
+def _by_alias(model: BaseModel | None, *, exclude_unset: bool = False) -> dict[str, Any]:
     """The model's values under the names that its validation wants again."""
-    values = model.model_dump(by_alias=True)
+    if model is None:
+        return {}
+    values = model.model_dump(by_alias=True, exclude_unset=exclude_unset, warnings=False)
     for name, field in type(model).model_fields.items():
         dumped = field.serialization_alias or field.alias or name
-        wanted = field.validation_alias if isinstance(field.validation_alias, str) else field.alias or name
+        wanted = _wanted(name, field)
         if dumped != wanted and dumped in values:
             values[wanted] = values.pop(dumped)
     return values
+
+
+def _wanted(name: str, field: FieldInfo) -> str:
+    """The name of an argument in validation; the first one where it has several."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = next((each for each in alias.choices if isinstance(each, str)), None)
+    return alias if isinstance(alias, str) else field.alias or name
 
 
 def _revealed(value: Any) -> Any:
@@ -178,9 +246,20 @@ def _revealed(value: Any) -> Any:
             return value.get_secret_value()
         case dict():
             return {key: _revealed(each) for key, each in value.items()}
-        case list() | tuple() | set() | frozenset():
+        case list() | tuple():
             return [_revealed(each) for each in value]
+        case set() | frozenset():  # In an order that is the same in every process.
+            return sorted((to_jsonable_python(_revealed(each)) for each in value), key=json.dumps)
     return value
+
+
+def _agrees(part: JsonValue, whole: JsonValue) -> bool:
+    """Whether the whole has all values of the part, and others only where the part has none."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(name in whole and _agrees(value, whole[name]) for name, value in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) == len(whole) and all(map(_agrees, part, whole))
+    return bool(_typed(part) == _typed(whole))
 
 
 def _typed(value: Any) -> Any:
@@ -198,13 +277,19 @@ def _keyed_digest(key: bytes, name: str, value: JsonValue) -> str:
     return f"hmac-sha256:{hmac.new(key, text.encode(), hashlib.sha256).hexdigest()}"
 
 
-def _take(within: Any, path: list[str]) -> tuple[bool, JsonValue]:
-    """Remove what is at this place; whether it was there, and what it was."""
-    for name in path[:-1]:
-        within = within.get(name) if isinstance(within, dict) else None
-    if not isinstance(within, dict) or path[-1] not in within:
-        return False, None
-    return True, within.pop(path[-1])
+def _take(within: Any, path: list[str]) -> tuple[str | None, JsonValue]:
+    """Remove what is at this place; the place where it was, None if nowhere, and what it was.
+
+    All of a list or a text is removed in whose place an object was expected: the secret may be within.
+    """
+    for depth, name in enumerate(path, start=1):
+        if not isinstance(within, dict) or name not in within:
+            break
+        inner = within[name]
+        if depth == len(path) or not (inner is None or isinstance(inner, dict)):
+            return SEPARATOR.join(path[:depth]), within.pop(name)
+        within = inner
+    return None, None
 
 
 def _put(into: Any, path: list[str], value: JsonValue) -> None:
@@ -227,6 +312,22 @@ def _secrets_in(schema: Mapping[str, Any], whole: Mapping[str, Any], at: str = "
             yield from _secrets_in(prop, whole, f"{place}{SEPARATOR}")
         elif _mentions_secret(prop, whole):
             yield place
+
+
+def hidden_place(name: str, whole: Mapping[str, Any]) -> tuple[str, str]:
+    """Where an argument to hide is, and which part of its name is no argument.
+
+    What is in a list, or under names that the schema doesn't know, is hidden with all of that.
+    """
+    schema, path = whole, name.split(SEPARATOR)
+    for depth, each in enumerate(path):
+        properties = schema.get("properties")
+        if not isinstance(properties, dict):
+            return (SEPARATOR.join(path[:depth]) or name), ""
+        if each not in properties:
+            return (SEPARATOR.join(path[:depth]) or name), each
+        schema = _only(_resolved(properties[each], whole), whole)
+    return name, ""
 
 
 _DEEPEST = 5

@@ -195,7 +195,7 @@ class AskHuman(BaseTool):
         run = CURRENT.get()
         if run is None:
             return told(ask_outside_of_runs(args.asking(), NAME))
-        return told(run.questions.ask_in_thread(run.asking_of(AGENT.get(), args.asking())))
+        return told(run.questions.ask_in_thread(run.asking_of(AGENT.get(), args.asking()), for_model=True))
 
 
 def told(question: Question) -> str:

@@ -22,8 +22,10 @@ from crews.definitions.gates import Gate
 from crews.human_input.arguments import Arguments, InvalidArguments, Parameters
 from crews.run.context import AGENT, RunContext
 from crews.run.questions import Asking
-from crews.run.recorder import CallRefused
+from crews.run.tool_calls import CallRefused, approval_key
 
+MADE_FROM = "made_from/"
+"""Prefix of the journal's entries that say what a tool was made from when people were asked about a call."""
 SECRETS_KEY = "secrets/key"
 """The journal's entry with the key of digests of secrets."""
 
@@ -52,6 +54,8 @@ class GuardedCall:
     parameters: Parameters
     #: What was asked for.
     arguments: Arguments
+    #: What crew.yaml makes the tool from, as a fingerprint; empty where code makes it.
+    tool_made_from: str = ""
 
     @property
     def asks(self) -> bool:
@@ -69,14 +73,20 @@ class GuardedCall:
             }
         )
 
-    def decided(self, step: str, begun: int, note: str) -> Approved | Refused:
+    def was_asked(self, step: str, begun: int) -> bool:
+        """Whether people were asked about this call before, perhaps when the crew said so and doesn't now."""
+        return self.run.questions.was_asked(approval_key(step, begun))
+
+    def decided(self, step: str, begun: int, reason: str) -> Approved | Refused:
         """Ask people, and wait for what they decide. `begun`: how often the call of this step was begun.
 
-        `note`: why they are asked again. Raises Leave if the run leaves before.
+        `reason`: why they are asked again. Raises Leave if the run leaves before.
         """
         wanted, number = self.arguments, 0
         while True:
-            question = self._ask(wanted, note, f"gate/{step}/{begun}/{number}")
+            key = approval_key(step, begun, number)
+            same_tool = self._is_same_tool(self.run.questions.id_of(key))
+            question = self._ask(wanted, reason, key)
             outcome = question.outcome
             if outcome is None or outcome.action is not Action.APPROVE or question.call is None:
                 return Refused(told(question))
@@ -84,13 +94,23 @@ class GuardedCall:
             try:
                 wanted = self.read(self.parameters.with_secrets(decided, self.arguments))
             except InvalidArguments as error:
-                wanted, note = self.arguments, _refused_edit(error)
+                wanted, reason = self.arguments, _refused_edit(error)
             else:
                 approved = Approved(wanted, question)
-                if self.is_what_was_approved(approved):
+                if same_tool and self.is_what_was_approved(approved):
                     return approved
-                note = CHANGED
+                reason = CHANGED if same_tool else OTHER_TOOL
             number += 1
+
+    def _is_same_tool(self, question_id: str) -> bool:
+        """Whether the tool is made from what it was made from when this was asked, perhaps just now."""
+        if not self.tool_made_from:
+            return True
+        name = f"{MADE_FROM}{question_id}"
+        noted = self.run.history.journal.found(name)
+        if noted is None:
+            self.run.writer.write(name, json.dumps(self.tool_made_from))
+        return noted in (None, self.tool_made_from)
 
     def read(self, given: Mapping[str, Any]) -> Arguments:
         """The arguments, validated by the tool as it is now. Raises InvalidArguments."""
@@ -107,12 +127,12 @@ class GuardedCall:
             return False
         return hmac.compare_digest(call_digest(now, question.policy), call_digest(call, question.policy))
 
-    def _ask(self, wanted: Arguments, note: str, key: str) -> Question:
+    def _ask(self, wanted: Arguments, reason: str, key: str) -> Question:
         call = self._call(wanted)
         asking = Asking(
             kind=QuestionKind.APPROVAL,
             prompt=f"May {call.tool} be called with these arguments?",
-            context=note,
+            context=reason,
             source=Source.GATE,
             policy=self._policy,
             call=call,
@@ -137,6 +157,8 @@ class GuardedCall:
     @property
     def _policy(self) -> Policy:
         run = self.run.claim.run
+        if self.gate.policy is not None:
+            return self.gate.policy
         if self.gate.approvers is None:
             return strict(run.approvers)
         return strict(policy_for(self.gate.approvers, run.requester, run.crew.allowed_memberships))
@@ -149,7 +171,7 @@ def secrets_key(run: RunContext) -> bytes:
     """The run's key for digests of secrets, which stays in its journal. Blocks its thread."""
     known = run.history.journal.found(SECRETS_KEY)
     if known is None:
-        known = run.note_in_thread(SECRETS_KEY, json.dumps(secrets.token_hex(32)))
+        known = run.put_if_absent_in_thread(SECRETS_KEY, json.dumps(secrets.token_hex(32)))
     return bytes.fromhex(str(known))
 
 
@@ -170,6 +192,9 @@ def told(question: Question) -> str:
 
 
 CHANGED = "What the tool makes of the approved arguments now isn't what was approved, so it was not called."
+OTHER_TOOL = (
+    "The crew makes the tool from something else now than when this was approved, so it was not called."
+)
 
 
 def _again(begun: int) -> str:
@@ -197,9 +222,12 @@ class Approval:
     _changed: bool = False
 
     def obtain(self, step: str, begun: int) -> None:
-        """Ask people, if the gate's condition says so. Raises CallRefused, and Leave."""
+        """Ask people, if the gate's condition says so, or did when it was asked.
+
+        Raises CallRefused, and Leave.
+        """
         self.approved, self._open = None, False
-        if not self.call.asks:
+        if not self.call.asks and not self.call.was_asked(step, begun):
             self._open = True
             return
         decided = self.call.decided(step, begun, CHANGED if self._changed else _again(begun))
@@ -219,9 +247,10 @@ class Approval:
         if not self._open:
             raise NotApproved("The call was begun without its approval.")
         self._open = False
+        accepted = self.call.parameters.accepted
         if self.approved is None:
-            return self.call.arguments.actual
+            return accepted(self.call.arguments.actual)
         if not self.call.is_what_was_approved(self.approved):
             self._changed = True
             raise CallRefused(None)
-        return self.approved.arguments.actual
+        return accepted(self.approved.arguments.actual)

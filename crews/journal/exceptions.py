@@ -26,7 +26,7 @@ def write_error(error: Exception) -> dict[str, Any]:
     """The exception as JSON for `read_error`."""
     arguments, attributes = _parts(error)
     written = {
-        FAILED: valid(str(error)),
+        FAILED: valid(words_of(error)),
         "name": type(error).__name__,
         "kinds": [name_of(kind) for kind in _kinds(error)],
         "exactly": _found(name_of(type(error))) is type(error),
@@ -39,6 +39,14 @@ def write_error(error: Exception) -> dict[str, Any]:
             "lines": [_line(each) for each in error.errors()],
         }
     return written
+
+
+def words_of(error: BaseException) -> str:
+    """What an exception says; nothing if its author's code fails to say it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an author's class may raise anything
+        return ""
 
 
 def read_error(written: Mapping[str, Any]) -> Exception:

@@ -46,9 +46,9 @@ class _Valueless(Exception):  # noqa: N818 - a signal
     """This has no value of its own."""
 
 
-def fingerprint(*content: object, neutral: Callable[[str], str] | None = None) -> str:
-    """A fingerprint that is the same in every process. `neutral` makes of a text what it counts as."""
-    within = _Within(neutral=neutral)
+def fingerprint(*content: object, normalize: Callable[[str], str] | None = None) -> str:
+    """A fingerprint that is the same in every process. `normalize` makes of a text what it counts as."""
+    within = _Within(normalize=normalize)
     return _digest("content", [_token(each, within) for each in content])[:_LENGTH]
 
 
@@ -108,7 +108,7 @@ class _Within(NamedTuple):
     #: Whether an object is among them.
     object: bool = False
     #: What a text counts as; None: itself.
-    neutral: Callable[[str], str] | None = None
+    normalize: Callable[[str], str] | None = None
 
 
 def _token(value: Any, within: _Within) -> str:
@@ -116,9 +116,9 @@ def _token(value: Any, within: _Within) -> str:
     leaf = _LEAVES.get(kind)
     if leaf is not None:
         read = leaf(value)
-        return f"{kind.__name__}:{within.neutral(read) if within.neutral and kind is str else read}"
-    if within.neutral is not None and isinstance(value, PurePath):
-        read = within.neutral(str(value))
+        return f"{kind.__name__}:{within.normalize(read) if within.normalize and kind is str else read}"
+    if within.normalize is not None and isinstance(value, PurePath):
+        read = within.normalize(str(value))
         if read != str(value):
             return f"{_name(kind)}:{read}"
     if id(value) in within.path:

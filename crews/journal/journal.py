@@ -17,39 +17,59 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.question import Outcome
-from bot.core.retry import ANSWER, DONE, KEPT
+from bot.core.retry import ANSWER, DONE, SEEDED_PREFIX
 from crews.journal.exceptions import FAILED
 from crews.journal.fingerprints import fingerprint
 from crews.journal.occurrences import ATTEMPT, Occurrences
 
-MODEL, TOOL, PROMPT = "model", "tool", "prompt"
+MODEL, TOOL, PROMPT, CACHED = "model", "tool", "prompt", "cached"
 FORMAT = 2
 """How this release names steps and writes results; written under `format` into each journal that is begun. A
 release that does so otherwise counts it up, and says here which older ones it understands. This one does
 none: journals of form 1, which have no such entry, name different calls of a tool alike."""
 FORM = "format"
-CREW, DIVERGED = "crew/", "diverged/"
-"""What is noted of the crew itself, and of changes that the run went on with."""
+CALLS = "calls"
+"""The entry that says that calls behind gates are named by what was given, like all others. Journals that
+earlier releases began don't have it: there they are named by what the tool's schema made of it."""
+CREW, DIVERGED, IN_CACHE = "crew/", "diverged/", "cache/"
+"""What is noted of the crew itself, of changes that the run went on with, and of CrewAI's caches."""
 INTENDED = "?"
 """What the name of a step ends with that was begun and whose result nobody recorded."""
+
+
+_RETAKEN = "+"
+"""At the end of the fingerprint of a step that was taken again, once for each time."""
+
+
+def retaken(name: str) -> str:
+    """The name of a step that is taken again, since what this one came to can't be read any more."""
+    base, _, occurrence = name.rpartition("/")
+    return f"{base}{_RETAKEN}/{occurrence}"
+
+
+def first_taken(name: str) -> str:
+    """The name of the step that was taken first, for one that was taken again or is a part of one."""
+    return "/".join(part.rstrip(_RETAKEN) for part in name.split("/"))
 
 
 class Journal:
     """The journal of one run, as it was when this worker claimed the run. Thread-safe."""
 
     def __init__(
-        self, stored: Mapping[str, str] | None = None, neutral: Callable[[str], str] | None = None
+        self, stored: Mapping[str, str] | None = None, normalize: Callable[[str], str] | None = None
     ) -> None:
-        """`neutral` makes of a text what it is compared by: without what differs between workers."""
-        self._neutral = neutral
+        """`normalize` makes of a text what it is compared by: without what differs between workers."""
+        self._normalize = normalize
         self._stored = dict(stored or {})
         #: Recorded model calls that this execution has not come to yet.
-        self._left = {name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(KEPT)}
+        self._left = {
+            name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(SEEDED_PREFIX)
+        }
         #: Those that nobody misses: a person said that the run goes on without them.
         self._excused = {
             name
             for prefix in (CREW, DIVERGED)
-            for _, written in self.under(prefix)
+            for _, written in self.records(prefix)
             if isinstance(written, dict)
             for name in written["left"]
         }
@@ -78,6 +98,11 @@ class Journal:
         """The name of the next step with this content."""
         return self._name(scope, kind, *content)[0]
 
+    def names(self, scope: str, kind: str, *contents: tuple[object, ...]) -> list[str]:
+        """The names by which the next step may be known, each with its content; the first is its own."""
+        bases = dict.fromkeys(self._base(scope, kind, *content) for content in contents)
+        return [f"{base}/{self.occurrences.take(base)}" for base in bases]
+
     def model_call(self, scope: str, agent: object, *content: object) -> str:
         """The name of the next model call with this content, which `agent` makes."""
         name, base, number = self._name(scope, MODEL, *content)
@@ -85,16 +110,23 @@ class Journal:
         return name
 
     def _name(self, scope: str, kind: str, *content: object) -> tuple[str, str, int]:
-        base = f"{scope}/{kind}/{fingerprint(*content, neutral=self._neutral)}"
+        base = self._base(scope, kind, *content)
         number = self.occurrences.take(base)
         return f"{base}/{number}", base, number
+
+    def _base(self, scope: str, kind: str, *content: object) -> str:
+        return f"{scope}/{kind}/{self.fingerprint(*content)}"
+
+    def fingerprint(self, *content: object) -> str:
+        """The fingerprint of content, the same on every worker."""
+        return fingerprint(*content, normalize=self._normalize)
 
     def found(self, name: str) -> Any:
         """The record with this name, or None."""
         attempt = ATTEMPT.get()
         if attempt is not None and name in attempt.recorded:
             return attempt.recorded[name]
-        written = self._stored.get(name) or self._stored.get(KEPT + name)
+        written = self._stored.get(name) or self._stored.get(SEEDED_PREFIX + name)
         if written is None:
             return None
         with self._lock:
@@ -109,25 +141,28 @@ class Journal:
         if attempt is not None:
             attempt.recorded[name] = value
 
-    def kept(self, name: str) -> bool:
+    def is_seeded(self, name: str) -> bool:
         """Whether this step was taken by the earlier run that this one retries."""
-        return name not in self._stored and KEPT + name in self._stored
+        return name not in self._stored and SEEDED_PREFIX + name in self._stored
 
-    def intended(self, name: str) -> int:
+    def starts_without_result(self, name: str) -> int:
         """How often a step without a result was started."""
-        own, kept = self._stored.get(name + INTENDED), self._stored.get(f"{KEPT}{name}{INTENDED}", "")
+        own, kept = (
+            self._stored.get(name + INTENDED),
+            self._stored.get(f"{SEEDED_PREFIX}{name}{INTENDED}", ""),
+        )
         return int(own or kept.partition(" ")[0] or 0)
 
-    def first_begun(self, name: str) -> str | None:
+    def seeded_start(self, name: str) -> str | None:
         """The earlier run that started this step without recording a result, or None."""
-        return self._stored.get(f"{KEPT}{name}{INTENDED}", "").partition(" ")[2] or None
+        return self._stored.get(f"{SEEDED_PREFIX}{name}{INTENDED}", "").partition(" ")[2] or None
 
     def answer(self, content_hash: str) -> Outcome | None:
         """The answer to this question in the earlier run."""
         written = self._stored.get(ANSWER + content_hash)
         return Outcome.model_validate_json(written) if written is not None else None
 
-    def left(self, scope: str = "") -> list[str]:
+    def unrepeated_model_calls(self, scope: str = "") -> list[str]:
         """Recorded model calls (of this scope) that are expected and were not repeated yet."""
         start = f"{scope}/{MODEL}/" if scope else ""
         with self._lock:
@@ -138,7 +173,7 @@ class Journal:
         offered: list[str] = json.loads(self._stored[name]).get("tools", [])
         return offered
 
-    def excuse(self, names: Iterable[str]) -> None:
+    def stop_expecting(self, names: Iterable[str]) -> None:
         """Don't expect these any more; they are still found if they are repeated."""
         with self._lock:
             self._excused.update(names)
@@ -151,22 +186,22 @@ class Journal:
                 self._left.discard(name)
 
     @property
-    def quiet(self) -> float:
+    def seconds_since_found(self) -> float:
         """Seconds since a record was last found."""
         with self._lock:
             return time.monotonic() - self._found_at
 
-    def own(self, prefix: str) -> list[tuple[str, Any]]:
+    def own_records(self, prefix: str) -> list[tuple[str, Any]]:
         """What this run itself has recorded under names that start so; nothing of one that it tries again."""
         return [(name, json.loads(self._stored[name])) for name in self._stored if name.startswith(prefix)]
 
-    def under(self, prefix: str, suffix: str = "") -> Iterator[tuple[str, Any]]:
+    def records(self, prefix: str, suffix: str = "") -> Iterator[tuple[str, Any]]:
         """The same, and what it has from an earlier run where it has nothing of its own yet.
 
         `suffix`: only those whose names end so.
         """
         for name, written in self._stored.items():
-            own = name.removeprefix(KEPT)
+            own = name.removeprefix(SEEDED_PREFIX)
             if own.startswith(prefix) and own.endswith(suffix) and (own == name or own not in self._stored):
                 yield own, json.loads(written)
 
@@ -179,10 +214,10 @@ def _understood(name: str, value: str) -> bool:
         written = json.loads(value)
     except ValueError:
         return False
-    if name.removeprefix(KEPT).startswith(DONE):
+    if name.removeprefix(SEEDED_PREFIX).startswith(DONE):
         return isinstance(written, dict) and ("output" in written or "end" in written)
     match name.split("/")[-3:-2]:
-        case ["model" | "tool"]:
+        case ["model" | "tool" | "cached"]:
             return isinstance(written, dict) and (FAILED in written or "result" in written)
         case ["prompt"]:
             return isinstance(written, list)

@@ -31,7 +31,7 @@ class ModelCall:
 
     @property
     def offered(self) -> dict[str, Any]:
-        """What is recorded of it with its answer, to tell later what has changed."""
+        """What is recorded with the answer, so that later changes can be described."""
         return {"tools": self.names} if self.tools else {}
 
     @property

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 
 log = structlog.get_logger(__name__)
-GATHER_S = 0.02
+BATCH_DELAY_S = 0.02
 """Seconds in which more may gather, to be written together; nobody waits for them to pass."""
 
 
@@ -40,7 +39,7 @@ class JournalStore(Protocol):
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the store's loop. From any thread."""
 
-    def later(self, seconds: float, call: Callable[[], object]) -> None:
+    def call_later(self, seconds: float, call: Callable[[], object]) -> None:
         """Call this on the store's loop after so many seconds. From any thread."""
 
 
@@ -72,7 +71,7 @@ class Writer:
         self._stop = stop
         self._lock = threading.Lock()
         #: Each has changes that belong together.
-        self._entries: deque[tuple[Change, ...]] = deque()
+        self._entries: list[tuple[Change, ...]] = []
         self._end: _End | None = None
         #: How many entries were put here, and how many of them are written.
         self._put = self._written = 0
@@ -80,7 +79,7 @@ class Writer:
         self._last_urgent = 0
         #: How many entries that are no events are not written yet.
         self._steps = 0
-        self._waiting: deque[tuple[int, Future[None]]] = deque()
+        self._waiting: list[tuple[int, Future[None]]] = []
         self._writing: Future[None] | None = None
         self._due = False
         self._failure: BaseException | None = None
@@ -111,7 +110,7 @@ class Writer:
         self._begin()
 
     def write(self, name: str, value: str, deleted: Sequence[str] = ()) -> None:
-        """Record this within GATHER_S, then delete all whose names start so. Returns at once."""
+        """Record this within BATCH_DELAY_S, then delete all whose names start so. Returns at once."""
         removed = (Removal(tuple(deleted)),) if deleted else ()
         self._add((name, self._portable(value)), *removed)
         with self._lock:
@@ -164,7 +163,7 @@ class Writer:
         """Write in a moment, in which more may gather."""
         if self._writing is None and not self._due and self._entries:
             self._due = True
-            self._store.later(GATHER_S, self._begin)
+            self._store.call_later(BATCH_DELAY_S, self._begin)
 
     def _begin(self) -> None:
         with self._lock:
@@ -190,17 +189,16 @@ class Writer:
             raise
 
     def _next(self) -> tuple[list[tuple[Change, ...]], _End | None] | None:
-        """What has gathered, and the run's end if that comes with it.
+        """The collected writes, with the run's end if it is among them.
 
         The end doesn't come with a step that is announced, which is written more durably than an end.
         """
         with self._lock:
-            entries = list(self._entries)
+            entries, self._entries = self._entries, []
             end = None if any(announces(entry[0]) for entry in entries) else self._end
             if not entries and end is None:
                 self._writing = None
                 return None
-            self._entries.clear()
             self._end = None if end is not None else self._end
             return entries, end
 
@@ -209,7 +207,7 @@ class Writer:
             self._written += many
             self._steps -= steps
             while self._waiting and self._waiting[0][0] <= self._written:
-                self._waiting.popleft()[1].set_result(None)
+                self._waiting.pop(0)[1].set_result(None)
 
     def _fail(self, error: BaseException) -> None:
         self._stop()
@@ -221,7 +219,7 @@ class Writer:
             self._steps = 0
             self._writing = None
             while self._waiting:
-                self._waiting.popleft()[1].set_exception(error)
+                self._waiting.pop(0)[1].set_exception(error)
 
 
 def _is_step(entry: tuple[Change, ...]) -> bool:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from bot.core.policy import Approvers
 from crews.definitions import yaml_lines
-from crews.definitions.catalog import AS_WRITTEN
+from crews.definitions.catalog import TEXT_TYPES
 from crews.definitions.definition import CrewFile
 from crews.definitions.entry import Text
 from crews.definitions.policies import ApproverSpec, Policies, Written, approver_spec
@@ -24,7 +24,7 @@ FILE = "crewdeck.yaml"
 CREWS = "crews"
 
 
-OF_THE_CODE = ("model", "process")
+CODE_KEYS = ("model", "process")
 """Keys of `crew.yaml` that say what a project's own code says."""
 
 
@@ -42,7 +42,7 @@ class ProjectCrewEntry(CrewFile):
     @model_validator(mode="before")
     @classmethod
     def _has_no_keys_of_code(cls, written: Any) -> Any:  # noqa: ANN401 - as it was read
-        for key in OF_THE_CODE:
+        for key in CODE_KEYS:
             if isinstance(written, Mapping) and key in written:
                 raise ValueError(f"`{key}` is for crews in YAML; this one has it in its own code")
         return written
@@ -81,7 +81,7 @@ class ProjectDeclarations:
         return Policies(self.content.groups, self.content.policies).over(self.shared)
 
     def problems(self, known: Iterable[str], how_many: int) -> Iterator[Problem]:
-        """What is said of crews that the project doesn't have, or of nobody knows which one."""
+        """Entries for crews that the project doesn't have, and keys that could mean several crews."""
         if self.page is None:
             return
         listed = sorted(known)
@@ -118,7 +118,7 @@ def _with_declared_defaults(page: Document) -> None:
     """The defaults of inputs that are text are what is written: `12:30`, `0123`, `1.10`."""
     for at, entry in _inputs(page.content):
         written = page.written.get((*at, "default"))
-        if written is not None and entry.get("type", "string") in AS_WRITTEN:
+        if written is not None and entry.get("type", "string") in TEXT_TYPES:
             entry["default"] = written
 
 

@@ -1,19 +1,23 @@
-"""What crews and flows are in a project, by reading its files: nothing is imported, nothing is executed."""
+"""What crews and flows are in a project, by reading its files: nothing is imported, nothing is executed.
+
+`pyproject.toml` is read as CrewAI's own commands read it.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from bot.core.project import Project
 from bot.processes.projects import source_folders
 from crews.definitions.yaml_lines import Problem
-from crews.projects import pyproject
 from crews.projects.python_files import Found, PythonFile, Unparsable, read_file
 
 SKIPPED = frozenset(
@@ -76,7 +80,7 @@ def discover(project: Project) -> Discovered:
 
 
 def _everything(root: Path) -> Discovered:
-    settings, problems = pyproject.read(root)
+    settings, problems = read(root)
     modules, flows, folders = [], [], []
     paths = list(islice(_walk(root), MAX_FILES + 1))
     if len(paths) > MAX_FILES:
@@ -96,8 +100,8 @@ def _everything(root: Path) -> Discovered:
     return Discovered(candidates, (*problems, *in_python.problems))
 
 
-def _defined(root: Path, settings: pyproject.Settings) -> Iterator[Candidate]:
-    """What `pyproject.toml` names as definition, or else the crew file in the project's folder."""
+def _defined(root: Path, settings: Settings) -> Iterator[Candidate]:
+    """What `toml` names as definition, or else the crew file in the project's folder."""
     if settings.definition is not None:
         kind = Kind.FLOW_FILE if settings.type == "flow" else Kind.CREW_FILE
         yield Candidate(kind, settings.definition.stem, settings.definition)
@@ -162,3 +166,47 @@ def _is_flow(path: Path) -> bool:
             return _FLOW_SCHEMA.search(file.read(_HEAD_BYTES)) is not None
     except OSError:
         return False  # a broken link, or a file of somebody else
+
+
+FILE = "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`[tool.crewai]`, and what people may read of the project."""
+
+    description: str = ""
+    #: crew or flow; empty if it isn't said.
+    type: str = ""
+    #: The file that defines the crew or the flow.
+    definition: Path | None = None
+
+
+def read(root: Path) -> tuple[Settings, list[Problem]]:
+    """The settings of the project in this folder, and what is wrong with them."""
+    file = root / FILE
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return Settings(), []
+    except (OSError, ValueError) as error:
+        return Settings(), [Problem(file, 0, "", f"can't be read: {error}")]
+    crewai = _table(_table(content, "tool"), "crewai")
+    kind, named = crewai.get("type"), crewai.get("definition")
+    settings = Settings(_text(_table(content, "project").get("description")), _text(kind))
+    if named is None:
+        return settings, []
+    definition = (root / _text(named)).resolve()
+    if not _text(named) or not definition.is_relative_to(root.resolve()) or not definition.is_file():
+        wrong = f"must be a file of the project, not {named!r}"
+        return settings, [Problem(file, 0, "tool.crewai.definition", wrong)]
+    return Settings(settings.description, settings.type, definition), []
+
+
+def _table(content: dict[str, Any], name: str) -> dict[str, Any]:
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""

@@ -17,20 +17,19 @@ from bot.processes.projects import kebab, slug
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew, equipped
 from crews.building.durability import notices_of
-from crews.building.importing import BOUND, Bounded, Mark, refused
+from crews.building.importing import BOUND, BoundedCall, ImportMarker, refused
 from crews.building.offer import Offer
 from crews.crewai_adapter import install
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import read_crew
 from crews.definitions.exceptions import CrewBroken
-from crews.projects import crewdeck_yaml, pyproject
+from crews.projects import crewdeck_yaml, discovery
 from crews.projects.crewdeck_yaml import ProjectDeclarations
 from crews.projects.discovery import Candidate, Discovered, Kind, discover
 from crews.projects.inputs import inputs_of, merged
-from crews.projects.making import Made, import_candidate
-from crews.projects.mistakes import mistakes
-from crews.projects.project_crew import ProjectCrew
+from crews.projects.making import ImportedCandidate, import_candidate
+from crews.projects.project_crew import ProjectCrew, mistakes
 from crews.run.threads import Raised, Returned
 
 log = structlog.get_logger(__name__)
@@ -54,7 +53,7 @@ class _Loading:
         self._root = Path(project.root)
         self._crews: dict[str, Blueprint] = {}
         self._problems: list[CrewProblem] = []
-        self._about = pyproject.read(self._root)[0]
+        self._about = discovery.read(self._root)[0]
 
     def all(self) -> Offer:
         discovered = discover(self._project)
@@ -131,7 +130,13 @@ class _Loading:
             self._crews[name] = YamlCrew(replace(definition, name=name), self._settings.model)
 
     def _blueprint(
-        self, name: str, candidate: Candidate, made: Made, declarations: ProjectDeclarations, *, only: bool
+        self,
+        name: str,
+        candidate: Candidate,
+        made: ImportedCandidate,
+        declarations: ProjectDeclarations,
+        *,
+        only: bool,
     ) -> Blueprint:
         """The crew, built once to see what it takes. Raises CrewBroken, and what its code raises."""
         if made.factory is not None:
@@ -163,14 +168,14 @@ class _Loading:
 
     def _bounded(self, name: str, candidate: Candidate, call: Callable[[], T]) -> T:
         """The result of a call of the project's code. Raises CrewBroken."""
-        mark = Mark(self._settings.data_dir.expanduser() / "importing", f"{name} {candidate.file}")
-        if mark.deaths() >= MAX_FATAL_IMPORTS:
+        mark = ImportMarker(self._settings.data_dir.expanduser() / "importing", f"{name} {candidate.file}")
+        if mark.crash_count() >= MAX_FATAL_IMPORTS:
             raise CrewBroken(
                 f"{candidate.place}: importing it has ended {MAX_FATAL_IMPORTS} processes, so it is left out "
                 "for now. Correct it"
             )
         mark.set()
-        outcome = Bounded(call).within(self._settings.build_timeout)
+        outcome = BoundedCall(call).within(self._settings.build_timeout)
         mark.clear()
         match outcome:
             case Returned(result):

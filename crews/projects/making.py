@@ -25,7 +25,7 @@ CREW_METHOD = "crew"
 
 
 @dataclass(frozen=True)
-class Made:
+class ImportedCandidate:
     """How a crew is made, and what the project says of it itself."""
 
     make: Callable[[], object]
@@ -36,19 +36,21 @@ class Made:
     factory: Callable[[dict[str, JsonValue]], Any] | None = None
 
 
-def import_candidate(candidate: Candidate) -> Made:
+def import_candidate(candidate: Candidate) -> ImportedCandidate:
     """Import what a candidate is. Raises CrewBroken, and whatever the project's code raises."""
     match candidate.kind:
         case Kind.CREW_FILE:
-            return Made(lambda: load_crew(candidate.file)[0], defaults=load_crew(candidate.file)[1])
+            return ImportedCandidate(
+                lambda: load_crew(candidate.file)[0], defaults=load_crew(candidate.file)[1]
+            )
         case Kind.FLOW_FILE:
             flow: Any = Flow.from_declaration(path=candidate.file)
-            return Made(lambda: Flow.from_declaration(path=candidate.file), description_of(flow))
+            return ImportedCandidate(lambda: Flow.from_declaration(path=candidate.file), description_of(flow))
         case _:
             return _from_python(candidate)
 
 
-def _from_python(candidate: Candidate) -> Made:
+def _from_python(candidate: Candidate) -> ImportedCandidate:
     module = importlib.import_module(candidate.module)
     _check_origin(candidate, getattr(module, "__file__", None))
     found = getattr(module, candidate.key, None)
@@ -56,13 +58,13 @@ def _from_python(candidate: Candidate) -> Made:
         raise CrewBroken(f"{candidate.file}: there is no {candidate.key} in it.")
     said = _first_line(found)
     if isinstance(found, Crew):
-        return Made(found.copy)
+        return ImportedCandidate(found.copy)
     if isinstance(found, type):
-        return Made(_of_class(candidate, found), said)
+        return ImportedCandidate(_of_class(candidate, found), said)
     if not callable(found):
         raise CrewBroken(f"{candidate.place}: {candidate.key} is no crew, no flow, and makes none.")
     if hasattr(found, MARK):
-        return Made(lambda: found({}), said, factory=found)
+        return ImportedCandidate(lambda: found({}), said, factory=found)
     if any(
         each.default is each.empty and each.kind in _GIVEN
         for each in inspect.signature(found).parameters.values()
@@ -71,7 +73,7 @@ def _from_python(candidate: Candidate) -> Made:
             f"{candidate.place}: {candidate.key} needs arguments. Give them defaults, or declare it with "
             "crewdeck.crew: then it is called with the inputs."
         )
-    return Made(found, said)
+    return ImportedCandidate(found, said)
 
 
 _GIVEN = (

@@ -19,7 +19,7 @@ from crews.definitions.definition import YamlCrewFile
 from crews.definitions.entry import Entry, Text
 from crews.definitions.policies import PolicyEntry
 from crews.definitions.script import Script
-from crews.projects.crewdeck_yaml import OF_THE_CODE, ProjectCrewEntry, ProjectFile
+from crews.projects.crewdeck_yaml import CODE_KEYS, ProjectCrewEntry, ProjectFile
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The dialect that editors' YAML extensions know best."""
@@ -58,7 +58,7 @@ def schema(name: str) -> dict[str, Any]:
     made["definitions"] = made.pop("$defs", {})
     if kind is ProjectFile:
         for each in (made, made["definitions"][ProjectCrewEntry.__name__]):
-            for key in OF_THE_CODE:
+            for key in CODE_KEYS:
                 del each["properties"][key]
     return {"$schema": DRAFT, **_tidy(made), "title": title}
 

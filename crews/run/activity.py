@@ -5,11 +5,38 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
 
 from crews.journal.writer import Writer
+
+T = TypeVar("T")
+_THREAD = threading.local()
+"""`coming`: the step that stands for what this thread does before its own first one."""
+
+
+class Step:
+    """A step that is under way until it is ended: once, from any thread, or with its block."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._ended: Callable[[], None] | None = ended
+
+    def end(self) -> None:
+        with self._lock:
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.end()
 
 
 class Activity:
@@ -23,20 +50,31 @@ class Activity:
         #: For those who wait until nothing is under way.
         self._waiting: list[Future[None]] = []
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """A step is under way while the block runs."""
-        with self._lock:
-            self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._under_way -= 1
-                self._idle_since = time.monotonic()
-                over = self._take_waiting() if not self._under_way else ()
-            for each in over:
-                each.set_result(None)
+    def step(self) -> Step:
+        """A step, which is under way from now on."""
+        step = self._begin()
+        coming: Step | None = getattr(_THREAD, "coming", None)
+        if coming is not None:
+            coming.end()
+        return step
+
+    def submit(self, submit: Callable[[Callable[[], T]], Future[T]], call: Callable[[], T]) -> Future[T]:
+        """Submit a call to a thread of its own; it is under way from now until its first step begins.
+
+        The thread may begin late: others, which ask people meanwhile, don't let the run leave before.
+        """
+        coming = self._begin()
+
+        def work() -> T:
+            _THREAD.coming = coming
+            try:
+                return call()
+            finally:
+                del _THREAD.coming
+
+        future = submit(work)
+        future.add_done_callback(lambda _future: coming.end())  # Also if it is cancelled, and never called.
+        return future
 
     def touch(self) -> None:
         """Restart the idle time: something happened that is no step."""
@@ -60,6 +98,19 @@ class Activity:
             each.set_result(None)
         await asyncio.wrap_future(ended)
         await self._writer.flushed()
+
+    def _begin(self) -> Step:
+        with self._lock:
+            self._under_way += 1
+        return Step(self._end)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+            self._idle_since = time.monotonic()
+            over = self._take_waiting() if not self._under_way else ()
+        for each in over:
+            each.set_result(None)
 
     def _take_waiting(self) -> list[Future[None]]:
         waiting, self._waiting = self._waiting, []

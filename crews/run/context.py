@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
+from bot.core.question import Source
 from bot.core.run import Claim
 from crews.definitions.definition import Limits
-from crews.definitions.gates import Gates
+from crews.definitions.gates import Gate, Gates
 from crews.run.files import RunFiles
 from crews.run.folder import RunFolder
 from crews.run.lease import Lease
-from crews.run.parking import HotRuns
+from crews.run.parking import ResidentRuns
 from crews.run.progress_notes import ProgressNotes
 from crews.run.questions import Announcer, Asking, HumanQuestions
 from crews.run.recorder import Recorder
@@ -42,7 +43,7 @@ INSIDE_TOOL: ContextVar[bool] = ContextVar("crewdeck_inside_tool", default=False
 
 AskHumanFor = bool | tuple[str, ...]
 """Which agents of a crew have the tool ask_human: all, none, or those with these roles."""
-GIVEN = "ask_human"
+ASK_HUMAN_ENTRY = "ask_human"
 """The entry of the journal that says which agents of a run have it."""
 
 
@@ -56,13 +57,19 @@ class RunContext(RunSession):
         store: StoreProxy,
         announcer: Announcer,
         history: RunHistory | None = None,
-        hot: HotRuns | None = None,
+        resident: ResidentRuns | None = None,
         lease: Lease | None = None,
         folder: RunFolder | None = None,
     ) -> None:
-        super().__init__(claim, limits, store, history, hot, lease, folder)
+        super().__init__(claim, limits, store, history, resident, lease, folder)
         #: Which tools need an approval; set by who opens the run.
         self.gates = Gates()
+        #: Those that stood before tools when people were asked about calls of them, by the tools' names.
+        self.former_gates = {
+            each.call.tool: Gate.of_question(each.call, each.policy)
+            for each in self.history.asked.values()
+            if each.source is Source.GATE and each.call is not None
+        }
         #: Which agents have the tool ask_human without naming it; set by `give_ask_human`.
         self.ask_human: AskHumanFor = False
         #: Where questions are put to people.
@@ -82,10 +89,10 @@ class RunContext(RunSession):
         """
         journal = self.history.journal
         if not journal.begun:
-            self.writer.write(GIVEN, json.dumps(to))
+            self.writer.write(ASK_HUMAN_ENTRY, json.dumps(to))
             self.ask_human = to
             return
-        for _, given in journal.under(GIVEN):
+        for _, given in journal.records(ASK_HUMAN_ENTRY):
             self.ask_human = given if isinstance(given, bool) else tuple(given)
 
     def asking_of(self, who: AgentAtWork | None, asking: Asking) -> Asking:
@@ -106,7 +113,7 @@ def idempotency_key() -> str:
     Raises RuntimeError outside of a tool of a run.
     """
     run = CURRENT.get()
-    key = run.recorder.idempotency_key() if run is not None else None
+    key = run.recorder.tools.idempotency_key() if run is not None else None
     if key is None:
         raise RuntimeError("There is an idempotency key only inside a tool of a run that Crewdeck started.")
     return key

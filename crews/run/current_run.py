@@ -104,4 +104,4 @@ def progress(text: str) -> None:
     if run is None:
         print(f"crewdeck: {cleaned(str(text))}", file=sys.stderr)  # noqa: T201
     else:
-        run.notes.note(str(text))
+        run.notes.add(str(text))

@@ -29,5 +29,5 @@ class Parked(Leave):
         self.questions = questions
 
 
-class HandedBack(Leave):
+class Released(Leave):
     """The worker stops, or has no room for a run that was answered: whoever has some takes the run up."""

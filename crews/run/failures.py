@@ -13,6 +13,7 @@ from bot.core import ids
 from bot.core.policy import Policy
 from bot.core.run import RunError
 from crews.definitions.exceptions import CrewBroken, NotAnswered
+from crews.journal.exceptions import words_of
 
 _REFUSED_KEY = "refused the key ({status}). Check that provider's key in the workers' environment."
 _SENTENCES = {
@@ -81,7 +82,7 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
                 code="tool_error",
                 message=f"The tool{name} failed, and the crew can't go on without it.",
             )
-    if any(_SILENT in str(each) for each in chain):
+    if any(_SILENT in words_of(each) for each in chain):
         return RunError(
             code="model_silent",
             message="The model said nothing, however often it was asked. Try again, or use another model.",
@@ -116,8 +117,8 @@ def _of_exit(what: str, error: BaseException) -> RunError:
 
 def _quotes(error: BaseException, other: Exception) -> bool:
     """CrewAI wraps some exceptions in others that only repeat their words."""
-    words = str(other)
-    return bool(words) and words in str(error)
+    words = words_of(other)
+    return bool(words) and words in words_of(error)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

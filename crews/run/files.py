@@ -37,7 +37,7 @@ INPUTS = "inputs"
 
 MAX_COLLECTED = 20
 """Files that are attached because they are left in the folder, each time that a run leaves its worker."""
-MAX_LOOKED_AT = 1000
+MAX_SCANNED_FILES = 1000
 
 
 class InputLost(Exception):  # noqa: N818 - what happened
@@ -158,7 +158,7 @@ class RunFiles:
         if not self._opened:
             return
         folder, number = self._run.folder.path, 0
-        for path in await asyncio.to_thread(lambda: list(islice(_files_in(folder), MAX_LOOKED_AT))):
+        for path in await asyncio.to_thread(lambda: list(islice(_files_in(folder), MAX_SCANNED_FILES))):
             if number == MAX_COLLECTED:
                 await self._refuse_others()
                 return

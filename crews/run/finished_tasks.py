@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from crewai import Crew, Task
 from crewai.tasks.task_output import TaskOutput
 from pydantic import ValidationError
 
-from bot.core.retry import DONE, KEPT
+from bot.core.retry import DONE, SEEDED_PREFIX
 from bot.core.text import valid
 from crews.journal.journal import Journal
 from crews.run.context import RunContext
 from crews.run.identity import TaskIdentity, task_scope
+from crews.run.token_usage import USAGE, Tokens
 
 
 class FinishedTasks:
@@ -25,8 +27,10 @@ class FinishedTasks:
 
     def __init__(self, run: RunContext, journal: Journal) -> None:
         self._run = run
+        #: What the models of those that were restored had used, by the members of the crew.
+        self.used: list[dict[str, Tokens]] = []
         self._outputs: dict[int, dict[str, Any]] = {
-            int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)
+            int(name.removeprefix(DONE)): written for name, written in journal.records(DONE)
         }
 
     def restore(self, crew: Crew) -> list[TaskIdentity]:
@@ -38,22 +42,28 @@ class FinishedTasks:
             if written is None or part is None:
                 break
             task.output = _output(task, written["output"])
-            self._run.recorder.set_model_calls(task_scope(number), written["model_calls"])
+            self._run.recorder.models.set_count(task_scope(number), written["model_calls"])
+            self.used.append(written.get(USAGE, {}))
             parts.append(part)
         if parts:
             crew.checkpoint_kickoff_event_id = self._run.run_id
         return parts
 
-    def record_completions(self, crew: Crew) -> None:
-        """Record each task of the crew as it finishes, then call the crew's own callback."""
+    def record_completions(self, crew: Crew, save: Callable[[Task, TaskOutput], None]) -> None:
+        """Record each task of the crew as it finishes, then call the crew's own callback.
+
+        `save` writes its output file, which a worker that takes the run up doesn't write any more.
+        """
         theirs = crew.task_callback
 
         def finished(output: TaskOutput) -> object:
             part = self._run.identity.task(None)
             output.raw = valid(output.raw)  # Guardrails may have replaced the output.
-            if part is not None:
+            task = crew.tasks[part.number - 1] if part is not None else None
+            if part is not None and task is not None:
+                save(task, output)
                 self._record(part, output)
-            if theirs is None:
+            if theirs is None or (task is not None and task.callback == theirs):  # It was called already.
                 return None
             self._run.writer.flush()
             return theirs(output)
@@ -61,12 +71,15 @@ class FinishedTasks:
         crew.task_callback = finished
 
     def _record(self, part: TaskIdentity, output: TaskOutput) -> None:
-        calls = self._run.recorder.model_calls(task_scope(part.number))
-        written = {"output": _written(output), "model_calls": calls}
+        calls = self._run.recorder.models.count(task_scope(part.number))
+        used = self._run.recorder.models.usage.of(task_scope(part.number))
+        written = {"output": _written(output), "model_calls": calls, USAGE: used}
         self._outputs[part.number] = written
         row = range(1, part.total + 1)
         reached = next((number for number in row if number not in self._outputs), part.total + 1)
-        deleted = [f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", KEPT)]
+        deleted = [
+            f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", SEEDED_PREFIX)
+        ]
         self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), deleted)
 
 
@@ -77,7 +90,7 @@ def _written(output: TaskOutput) -> dict[str, Any]:
 
 def first_unreadable_task(crew: Crew, journal: Journal) -> int | None:
     """The number of the first finished task whose output doesn't fit the task's class any more."""
-    finished = {int(name.removeprefix(DONE)): written for name, written in journal.under(DONE)}
+    finished = {int(name.removeprefix(DONE)): written for name, written in journal.records(DONE)}
     for number, task in enumerate(crew.tasks, start=1):
         try:
             if number in finished:

@@ -21,7 +21,7 @@ from pathlib import Path
 _TOKEN = "\ufdd4folder\ufdd4"  # noqa: S105 - a placeholder
 """Noncharacters, which no text has."""
 _WRITTEN_TOKEN = json.dumps(_TOKEN)[1:-1]
-_LOCK, _CLAIM = ".lock", ".claim"
+_CLAIM = ".claim"
 ABANDONED_AFTER_S = 7 * 24 * 3600.0
 """A folder that nobody has opened for so long is of a worker that was killed."""
 
@@ -62,16 +62,16 @@ class RunFolder:
 
     # ── its path in texts ───────────────────────────────────────────────────────────────────────────────
 
-    def neutral(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text with a token in place of the path, for comparisons."""
         return text.replace(str(self.path), _TOKEN) if self.run_id in text else text
 
-    def hidden(self, written: str) -> str:
+    def to_portable(self, written: str) -> str:
         """The same for JSON."""
         return written.replace(self._written, _WRITTEN_TOKEN) if self.run_id in written else written
 
-    def shown(self, written: str) -> str:
-        """JSON with the path where `hidden` put the token."""
+    def to_local(self, written: str) -> str:
+        """JSON with the path where `to_portable` put the token."""
         return written.replace(_WRITTEN_TOKEN, self._written)
 
     @property
@@ -83,15 +83,13 @@ class RunFolder:
     def open(self, claim: str) -> None:
         """Make the folder, and take it over from an earlier claim of the run. Raises OSError."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked():
+        with self._locked(os.O_CREAT):
             self.path.mkdir(mode=0o700, exist_ok=True)
             self._claim.write_text(claim)
 
     def remove(self, claim: str) -> None:
         """Remove the folder with everything in it, unless another claim has taken it over."""
-        if not self._claim.exists():
-            return
-        with self._locked():
+        with suppress(FileNotFoundError), self._locked():
             if self._claim.read_text() == claim:
                 shutil.rmtree(self.path, ignore_errors=True)
                 self._claim.unlink(missing_ok=True)
@@ -104,7 +102,7 @@ class RunFolder:
         return path
 
     def relative(self, path: Path) -> str:
-        """What a file in the folder is called there, with slashes; empty for others."""
+        """The path of a file relative to the folder, with slashes; empty for files elsewhere."""
         real, folder = path.resolve(), self.path.resolve()
         return real.relative_to(folder).as_posix() if real.is_relative_to(folder) else ""
 
@@ -113,11 +111,26 @@ class RunFolder:
         return self.root / f"{self.run_id}{_CLAIM}"
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other workers of this machine from taking the folder over or removing it."""
-        lock = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _locked(self, create: int = 0) -> Iterator[None]:
+        """Keep other workers of this machine from taking the folder over or removing it.
+
+        Each run's claim is a lock of its own: with one for all runs, those that open their folders at once
+        would wait for each other, and its holder for the interpreter. Raises FileNotFoundError if there is
+        no claim, without `create` (`os.O_CREAT`).
+        """
+        while True:
+            lock = os.open(self._claim, os.O_RDWR | os.O_CLOEXEC | create, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if self._is_claim(lock):
+                    yield
+                    return
+            finally:
+                os.close(lock)
+
+    def _is_claim(self, lock: int) -> bool:
+        """Whether this open file is still the claim: whoever held the lock before may have removed it."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+            return os.path.samestat(os.fstat(lock), self._claim.stat())
+        except FileNotFoundError:
+            return False

@@ -13,6 +13,7 @@ from crewai.context import get_current_task_id
 
 from bot.core import ids
 from crews.definitions.placeholders import filled
+from crews.run.token_usage import MANAGER
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ METHOD: ContextVar[TaskIdentity | None] = ContextVar("crewdeck_method", default=
 """The flow's method in whose course this happens."""
 
 
+TOOL_SCOPE: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=None)
+"""The scope of the tool call in whose course this happens."""
+
+
 def task_scope(number: int) -> str:
     """The scope of a task by its number; 0 for what belongs to none."""
     return f"t{number}"
@@ -57,11 +62,14 @@ class RunIdentity:
         self._run_id = run_id
         self._agents: dict[str, str] = {}
         self._tasks: dict[str, TaskIdentity] = {}
+        #: The crew; None before it is built, and where the run is a flow.
+        self.crew: Crew | None = None
         #: Whether the crew or an agent has a memory, which is sorted with model calls of its own.
         self.remembers = False
 
     def learn(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
         """Register the crew that was built for the run; names are shown with these inputs inserted."""
+        self.crew = crew
         self.remembers = any(getattr(each, "memory", None) for each in (crew, *crew.agents))
         for number, member in enumerate(crew.agents, start=1):
             self._agents[str(member.id)] = ids.part_id(self._run_id, "agent", number)
@@ -92,6 +100,15 @@ class RunIdentity:
         known = self._tasks.get(str(task.id)) if task is not None else None
         return known or self._tasks.get(get_current_task_id() or "") or METHOD.get()
 
+    @property
+    def scope(self) -> str:
+        """The scope of what is done here: the tool call, the task or the flow's method that it is part of."""
+        tool = TOOL_SCOPE.get()
+        if tool is not None:
+            return tool
+        part = self.task(None)
+        return part.scope if part is not None else task_scope(0)
+
     def method(self, name: str, call: int, number: int) -> TaskIdentity:
         """The identity of one call of a flow's method."""
         return TaskIdentity(
@@ -112,6 +129,16 @@ class RunIdentity:
     def own(self, task: object) -> TaskIdentity | None:
         """The crew's task that `task` is; None for delegated work."""
         return self._tasks.get(str(getattr(task, "id", "")))
+
+    def member_with(self, model: object) -> str | None:
+        """The first member of the crew with this very model: an agent's number, from 1, or the manager."""
+        if self.crew is None:
+            return None
+        members: list[tuple[str, object]] = [
+            (str(number), each) for number, each in enumerate(self.crew.agents, start=1)
+        ]
+        members.append((MANAGER, self.crew.manager_agent))
+        return next((name for name, each in members if getattr(each, "llm", None) is model), None)
 
     def agent_id(self, agent: BaseAgent | None) -> str | None:
         return self._agents.get(str(agent.id)) if agent is not None else None

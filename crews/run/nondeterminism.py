@@ -19,7 +19,7 @@ QUIET_S = 2.0
 
 
 class NonDeterminism:
-    """The recorder of one run. Called from any thread except the event loops' of the worker."""
+    """Finds what is different in one run. Called from any thread except the event loops' of the worker."""
 
     def __init__(self, questions: HumanQuestions, journal: Journal, writer: Writer) -> None:
         self._questions = questions
@@ -50,18 +50,18 @@ class NonDeterminism:
         if not left:
             return
         changed = _changed(self._journal.tools(left[0]), request.names)
-        number = len(list(self._journal.under(f"{DIVERGED}{scope}/")))
+        number = len(list(self._journal.records(f"{DIVERGED}{scope}/")))
         system_questions.confirm_nondeterminism(self._questions, changed, f"{scope}/{number}")
         self._writer.write(f"{DIVERGED}{scope}/{number}", json.dumps({"changed": changed, "left": left}))
-        self._journal.excuse(left)
+        self._journal.stop_expecting(left)
 
     def _missed(self, scope: str) -> list[str]:
         """The recorded steps that were not repeated. Concurrent agents first get time to repeat theirs."""
-        left = self._journal.left(scope)
-        while left and not self._in_order(scope) and self._journal.quiet < QUIET_S:
+        left = self._journal.unrepeated_model_calls(scope)
+        while left and not self._in_order(scope) and self._journal.seconds_since_found < QUIET_S:
             self._run.check()
             time.sleep(0.05)
-            left = self._journal.left(scope)
+            left = self._journal.unrepeated_model_calls(scope)
         return left
 
     def _in_order(self, scope: str) -> bool:

@@ -12,7 +12,7 @@ QUIET_S = 0.25
 """Seconds without any step after which a run that waits does nothing else."""
 
 
-class HotRuns:
+class ResidentRuns:
     """The waiting runs in one worker's memory. Used on the engine's loop only."""
 
     def __init__(self, window: float = 60.0, most: int = 100) -> None:
@@ -22,15 +22,15 @@ class HotRuns:
         #: In the order in which they began to wait.
         self._waiting: dict[Parking, None] = {}
 
-    def waits(self, run: Parking) -> None:
+    def add(self, run: Parking) -> None:
         """The run only waits from now on."""
         self._waiting[run] = None
         while len(self._waiting) > self._most:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
-            longest.hurry()
+            longest.park_soon()
 
-    def left(self, run: Parking) -> None:
+    def remove(self, run: Parking) -> None:
         """The run continues, or leaves."""
         self._waiting.pop(run, None)
 
@@ -41,23 +41,23 @@ class Parking:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        hot: HotRuns,
+        resident: ResidentRuns,
         idle: Callable[[], float | None],
         leave: Callable[[Parked], object],
-        rest: Callable[[], None],
+        on_idle: Callable[[], None],
     ) -> None:
         """`idle`: for how many seconds no step was under way; None while one is.
 
-        `rest` is called when the run has come to rest: it waits, and does nothing else. It goes on when one
-        of its questions is settled.
+        `on_idle` is called once the run waits and does nothing else. It goes on when one of its questions is
+        settled.
         """
         self._loop = loop
-        self._hot = hot
-        self._window = hot.window
+        self._resident = resident
+        self._window = resident.window
         self._idle = idle
         self._leave = leave
-        self._rest = rest
-        self._rests = False
+        self._on_idle = on_idle
+        self._is_idle = False
         #: Since when each question is waited for, and in which part of the run.
         self._waits: dict[str, float] = {}
         self._asked_in: dict[str, str | None] = {}
@@ -68,52 +68,52 @@ class Parking:
         """The run waits for this question while the block runs."""
         self._waits[question_id] = self._loop.time()
         self._asked_in[question_id] = part_id
-        self._look_in(min(QUIET_S, self._window))
+        self._check_in(min(QUIET_S, self._window))
         try:
             yield
         finally:
             del self._waits[question_id], self._asked_in[question_id]
-            self._stirs()
-            self._look_in(min(QUIET_S, self._window))
+            self._not_idle()
+            self._check_in(min(QUIET_S, self._window))
 
-    def waits_in(self, part_id: str) -> bool:
+    def is_waiting(self, part_id: str) -> bool:
         """Whether this part of the run waits for people."""
         return part_id in self._asked_in.values()
 
-    def hurry(self) -> None:
+    def park_soon(self) -> None:
         """Leave as soon as nothing else is going on."""
         self._window = 0.0
-        self._look_in(0.0)
+        self._check_in(0.0)
 
     def close(self) -> None:
         """The run leaves."""
-        self._stirs()
+        self._not_idle()
         self._forget_timer()
 
-    def _stirs(self) -> None:
-        self._rests = False
-        self._hot.left(self)
+    def _not_idle(self) -> None:
+        self._is_idle = False
+        self._resident.remove(self)
 
     def _forget_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look_in(self, seconds: float) -> None:
+    def _check_in(self, seconds: float) -> None:
         self._forget_timer()
         if self._waits:
-            self._timer = self._loop.call_later(seconds, self._look)
+            self._timer = self._loop.call_later(seconds, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         idle = self._idle()
         waited = self._loop.time() - min(self._waits.values())
         if idle is None or idle < QUIET_S:
-            self._look_in(QUIET_S - (idle or 0.0))
+            self._check_in(QUIET_S - (idle or 0.0))
         elif waited >= self._window:
             self._leave(Parked(tuple(self._waits)))
         else:
-            self._look_in(self._window - waited)
-            if not self._rests:
-                self._rests = True
-                self._rest()
-                self._hot.waits(self)
+            self._check_in(self._window - waited)
+            if not self._is_idle:
+                self._is_idle = True
+                self._on_idle()
+                self._resident.add(self)

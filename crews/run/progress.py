@@ -14,14 +14,14 @@ from bot.core.event import TaskCompleted, TaskStarted
 
 Progressed = TaskStarted | TaskCompleted
 
-SETTLE_S = 0.02
+REORDER_DELAY_S = 0.02
 """Seconds that an event waits for earlier ones."""
 START_TIMEOUT_S = 1.0
 """Seconds that a question waits for the start of its task to be known."""
 
 
 class Progress:
-    """The progress of one run. `note` is thread-safe; everything else is used on the run's loop."""
+    """The progress of one run. `add` is thread-safe; everything else is used on the run's loop."""
 
     def __init__(
         self,
@@ -35,9 +35,9 @@ class Progress:
         self._written = written
         self._waiting: list[tuple[int, int, Progressed]] = []
         self._news = asyncio.Event()
-        self._started: dict[str, asyncio.Event] = {}
+        self._started: dict[str, asyncio.Future[None]] = {}
 
-    def note(self, sequence: int, event: Progressed) -> None:
+    def add(self, sequence: int, event: Progressed) -> None:
         """Queue an event, which is CrewAI's `sequence`-th one of this run."""
         self._loop.call_soon_threadsafe(self._push, sequence, event)
 
@@ -45,7 +45,7 @@ class Progress:
         """Record queued events, until cancelled."""
         while True:
             await self._news.wait()
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(REORDER_DELAY_S)
             await self.flush()
 
     async def flush(self) -> None:
@@ -53,7 +53,8 @@ class Progress:
         begun = self.hand_over()
         await self._written()
         for task_id in begun:
-            self._start_of(task_id).set()
+            if not self._start_of(task_id).done():
+                self._start_of(task_id).set_result(None)
 
     def hand_over(self) -> list[str]:
         """Have all queued events recorded, without waiting for that; returns the tasks that were started."""
@@ -68,15 +69,13 @@ class Progress:
 
     async def started(self, task_id: str) -> None:
         """Return once the start of this task is recorded, or after START_TIMEOUT_S."""
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await self._start_of(task_id).wait()
-        except TimeoutError:
-            return
+        await asyncio.wait({self._start_of(task_id)}, timeout=START_TIMEOUT_S)
 
     def _push(self, sequence: int, event: Progressed) -> None:
         heapq.heappush(self._waiting, (sequence, len(self._waiting), event))
         self._news.set()
 
-    def _start_of(self, task_id: str) -> asyncio.Event:
-        return self._started.setdefault(task_id, asyncio.Event())
+    def _start_of(self, task_id: str) -> asyncio.Future[None]:
+        if task_id not in self._started:
+            self._started[task_id] = self._loop.create_future()
+        return self._started[task_id]

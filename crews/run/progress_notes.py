@@ -38,7 +38,7 @@ def cleaned(text: str) -> str:
 
 
 class ProgressNotes:
-    """One run's. `note` is thread-safe; everything else happens on the run's loop."""
+    """One run's. `add` is thread-safe; everything else happens on the run's loop."""
 
     def __init__(
         self, run: RunSession, store: StoreProxy, clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class ProgressNotes:
         self._scheduled = False
         self._recording: asyncio.Task[None] | None = None
 
-    def note(self, text: str) -> None:
+    def add(self, text: str) -> None:
         """Show this in place of the earlier text. Returns at once."""
         part = self._run.identity.task(None)
         body = RunProgress(

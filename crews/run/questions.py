@@ -27,7 +27,8 @@ from bot.core.question import (
 )
 from bot.core.text import valid
 from bot.core.tool_call import ToolCall
-from crews.run.exits import HandedBack
+from crews.run.activity import Step
+from crews.run.exits import Released
 from crews.run.failures import unsatisfiable
 from crews.run.identity import TaskIdentity
 from crews.run.session import RunSession
@@ -104,13 +105,28 @@ class HumanQuestions:
         #: The questions that were put to people, by whichever worker, as they were last seen.
         self._asked = dict(run.history.asked)
 
+    def was_asked(self, key: str) -> bool:
+        """Whether the question with this key was put to people, by whichever worker."""
+        return self.id_of(key) in self._asked
+
+    def id_of(self, key: str) -> str:
+        """The id of the question with this key."""
+        return ids.part_id(self.run.run_id, "question", key)
+
     async def ask(self, asking: Asking) -> Question:
         """Ask, and wait for the outcome, however long it takes. Raises Leave if the run leaves before."""
-        return await self.run.wait(self._ask(asking, self.question(asking)))
+        with self.run.activity.step() as putting:
+            return await self.run.wait(self._ask(asking, self.question(asking), putting))
 
-    def ask_in_thread(self, asking: Asking) -> Question:
-        """The same for code that can't await. Blocks its thread."""
-        return self.run.wait_in_thread(self._ask(asking, self.question(asking)))
+    def ask_in_thread(self, asking: Asking, *, for_model: bool = False) -> Question:
+        """The same for code that can't await. Blocks its thread.
+
+        `for_model`: the outcome is only told to a model, so the run needs no slot before it asks that model.
+        """
+        with self.run.activity.step() as putting:
+            return self.run.wait_in_thread(
+                self._ask(asking, self.question(asking), putting, for_model=for_model)
+            )
 
     def question(self, asking: Asking) -> Question:
         """The question as it is recorded. Its id is the same when a resumed run asks it again."""
@@ -141,12 +157,15 @@ class HumanQuestions:
         """What identifies a question in its run."""
         if asking.key:
             return (asking.key,)
-        neutral = self.run.folder.neutral
-        words = replace(asking, prompt=neutral(asking.prompt), context=neutral(asking.context))
+        normalize = self.run.folder.normalize
+        words = replace(asking, prompt=normalize(asking.prompt), context=normalize(asking.context))
         content = (asking.task.key if asking.task else 0, asking.kind, words.fingerprint)
         return (*content, self.run.history.journal.occurrences.take(content))
 
-    async def _ask(self, asking: Asking, question: Question) -> Question:
+    async def _ask(
+        self, asking: Asking, question: Question, putting: Step, *, for_model: bool = False
+    ) -> Question:
+        """`putting` ends once the question is put: until then the run doesn't leave for another one."""
         answered = self.run.history.journal.answer(question.content_hash)
         if answered is not None and question.call is None:  # An approval of a call counts once.
             # It was answered in the run that this one retries; here it is not asked, and has no events.
@@ -158,7 +177,10 @@ class HumanQuestions:
             settled = known
         else:
             with self.run.stopwatch.paused():
-                settled = await self._settled(await self._put(asking, question))
+                # One question is kept while the run waits, as it is in the store.
+                question = await self._put(asking, question)
+                putting.end()
+                settled = await self._settled(question, slot_later=for_model and self.run.limits.runs is None)
         self._asked[settled.id] = settled
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
@@ -194,19 +216,28 @@ class HumanQuestions:
         waits = f"{question.prompt} (This waits, since too few people may decide now: {why}.)"
         return question.model_copy(update={"prompt": waits})
 
-    async def _settled(self, asked: Question) -> Question:
+    async def _settled(self, asked: Question, *, slot_later: bool) -> Question:
         if not asked.open:
             return asked
+        settled: Question | None
         with self.run.parking.waiting(asked.id, asked.task_id):
-            settled = await self._store.settled(asked, self.run.claim)
+            if slot_later:
+                settled = await self._store.outcome(asked)
+                self.run.resume()
+            else:
+                settled = await self._store.settled(asked, self.run.claim)
         if settled is None:
-            raise self.run.leave(HandedBack())
+            raise self.run.leave(Released())
         return settled
 
     async def _tell(self, settled: Question) -> None:
-        """Announce the answer to CrewAI's listeners, in one worker only."""
+        """Announce the answer to CrewAI's listeners, in one worker only, and not before the run can go on."""
+        await self.run.slot_decided()
         mark = uuid4().hex
-        if await self._store.note(self.run.claim, f"heard/{settled.id}", mark) != mark or not settled.outcome:
+        if (
+            await self._store.put_if_absent(self.run.claim, f"heard/{settled.id}", mark) != mark
+            or not settled.outcome
+        ):
             return
         action = settled.outcome.action.value
         log.info("answered", run_id=settled.run_id, question_id=settled.id, action=action)

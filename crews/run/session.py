@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,14 +18,14 @@ from bot.core.question import Question
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
-from crews.journal.journal import FORM, FORMAT, Journal
+from crews.journal.journal import CALLS, FORM, FORMAT, Journal
 from crews.journal.writer import Writer
 from crews.run.activity import Activity
-from crews.run.exits import HandedBack, Leave, Stopped
+from crews.run.exits import Leave, Released, Stopped
 from crews.run.folder import RunFolder, temporary
 from crews.run.identity import RunIdentity
 from crews.run.lease import Lease
-from crews.run.parking import HotRuns, Parking
+from crews.run.parking import Parking, ResidentRuns
 from crews.run.stopwatch import Stopwatch
 from crews.run.store_proxy import StoreProxy
 from crews.run.threads import Threads
@@ -55,7 +56,7 @@ class RunSession:
         limits: Limits,
         store: StoreProxy,
         history: RunHistory | None = None,
-        hot: HotRuns | None = None,
+        resident: ResidentRuns | None = None,
         lease: Lease | None = None,
         folder: RunFolder | None = None,
     ) -> None:
@@ -69,19 +70,21 @@ class RunSession:
         self.identity = RunIdentity(claim.run.id)
         self.history = history or RunHistory()
         #: Records what the run does, while it goes on.
-        self.writer = Writer(claim, store, self.stop, self.folder.hidden)
+        self.writer = Writer(claim, store, self.stop, self.folder.to_portable)
         if not self.history.journal.begun:
             self.writer.write(FORM, str(FORMAT))
+            self.writer.write(CALLS, json.dumps("given"))
         #: Whether a step is under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
         #: Whether the run is still this worker's.
         self.lease = lease or Lease()
         self.lease.worked = self.stopwatch.worked
-        #: Set at the run's first step: it has got through its start.
-        self.started = asyncio.Event()
+        #: Done at the run's first step: it has got through its start.
+        self.started: asyncio.Future[None] = loop.create_future()
         #: Whether it is time to leave memory, while people are asked.
-        self.parking = Parking(loop, hot or HotRuns(), self._idle, self.leave, lambda: store.free_slot(claim))
+        resident = resident or ResidentRuns()
+        self.parking = Parking(loop, resident, self._idle, self.leave, lambda: store.free_slot(claim))
         #: In which its crew is built and executed.
         self.threads = Threads(f"run {ids.short(claim.run.id)}")
         #: Whether something that is no step is at work besides; set for flows.
@@ -90,7 +93,9 @@ class RunSession:
         self.leaving: asyncio.Future[None] = loop.create_future()
         self._lock = threading.Lock()
         self._stopped: Leave | None = None
-        self._handing_back = False
+        self._releasing = False
+        #: Of answers that it has: whether it gets a slot for going on.
+        self._slots: set[Future[bool]] = set()
         self._waits: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -118,12 +123,48 @@ class RunSession:
             raise self._stopped.again()
 
     def before_step(self) -> None:
-        """Called before each step. Raises Leave if the run has to leave or the worker stops."""
+        """Called before each step, for which the run needs its slot. Blocks its thread meanwhile.
+
+        Raises Leave if the run has to leave or the worker stops.
+        """
+        self.wait_for_slot_in_thread()
         self.check()
-        if self._handing_back:
-            raise self.leave(HandedBack())
+        if self._releasing:
+            raise self.leave(Released())
         self.mark_started()
         self.activity.touch()
+
+    def resume(self) -> None:
+        """The run was answered: it needs a slot from its next step on. Without one it leaves. On its loop."""
+        if self._stopped is None:
+            slot = self._store.resume(self.claim)
+            self._slots.add(slot)
+            slot.add_done_callback(self._resumed)
+
+    def _resumed(self, slot: Future[bool]) -> None:
+        if not slot.cancelled() and not slot.result():
+            self.leave(Released())
+        self._slots.discard(slot)
+
+    def wait_for_slot_in_thread(self) -> None:
+        """Return once the run, if it was answered, has its slot. Blocks its thread. Raises Leave."""
+        if self._slots:
+            self.wait_in_thread(self._slot())
+            self.check()
+
+    async def wait_for_slot(self) -> None:
+        """The same for code that must not block. From any loop. Raises Leave."""
+        if self._slots:
+            await self.wait(self._slot())
+
+    async def slot_decided(self) -> None:
+        """Return once it is known whether the run, if it was answered, has a slot. On its loop."""
+        if self._slots:
+            await asyncio.wait([asyncio.wrap_future(slot) for slot in tuple(self._slots)])
+
+    async def _slot(self) -> None:
+        with self.stopwatch.paused():
+            await asyncio.gather(*map(asyncio.wrap_future, tuple(self._slots)))
 
     def cancel(self, by: Actor) -> None:
         """Cancel the run for somebody who may do so. Blocks its thread. Raises Leave if they may."""
@@ -150,15 +191,18 @@ class RunSession:
             self.loop.call_soon_threadsafe(self._interrupt)
         return reason.again()
 
-    def hand_back(self) -> None:
+    def release(self) -> None:
         """The worker stops: leave at the next step, or at once if the run waits. On its loop."""
-        self._handing_back = True
-        self.parking.hurry()
+        self._releasing = True
+        if self._slots:
+            self.leave(Released())
+        else:
+            self.parking.park_soon()
 
     def mark_started(self) -> None:
         """The run has started: it does not count as a start that blocks others any more."""
-        if not self.started.is_set():
-            self.loop.call_soon_threadsafe(self.started.set)
+        if not self.started.done():
+            self.loop.call_soon_threadsafe(_finish, self.started)
 
     async def record_event(self, event: Body, key: str) -> None:
         """Record an event, once, after all that led to it. Raises Fenced."""
@@ -169,10 +213,12 @@ class RunSession:
         """The same from one of the run's threads, which it blocks. Raises Leave."""
         self.wait_in_thread(self.record_event(event, key))
 
-    def note_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON
-        """Note a JSON value in the journal, unless one is there; returns what is there. Blocks its thread."""
-        noted = self.wait_in_thread(self._store.note(self.claim, name, self.folder.hidden(value)))
-        return json.loads(self.folder.shown(noted))
+    def put_if_absent_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON
+        """Put a JSON value into the journal unless one is there; returns what is there. Blocks its thread."""
+        kept = self.wait_in_thread(
+            self._store.put_if_absent(self.claim, name, self.folder.to_portable(value))
+        )
+        return json.loads(self.folder.to_local(kept))
 
     def record_executed(self, question_id: str, call: str, result: str) -> None:
         """Record that an approved call was made, once its result is written. Blocks its thread."""
@@ -180,7 +226,7 @@ class RunSession:
 
     async def _executed(self, question_id: str, call: str, result: str) -> None:
         await self.writer.flushed()
-        await self._store.executed(self.claim, question_id, call, result)
+        await self._store.record_executed(self.claim, question_id, call, result)
 
     def start_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin something that the crew need not wait for; it ends before the run does. On its loop."""
@@ -224,15 +270,16 @@ class RunSession:
             self._waits.discard(task)
 
     def _idle(self) -> float | None:
-        return None if self.at_work() else self.activity.idle()
+        return None if self.at_work() or self._slots else self.activity.idle()
 
     def _interrupt(self) -> None:
         for wait in tuple(self._waits):
             wait.cancel()
+        for slot in tuple(self._slots):
+            slot.cancel()
         self.stopwatch.close()
         self.parking.close()
-        if not self.leaving.done():
-            self.leaving.set_result(None)
+        _finish(self.leaving)
 
     def _out_of_time(self) -> None:
         self.stop(
@@ -241,6 +288,11 @@ class RunSession:
                 message=f"Stopped: the crew worked more than {_spoken(self.limits.time or 0)}, its limit.",
             )
         )
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _spoken(seconds: int) -> str:

@@ -12,7 +12,6 @@ import structlog
 from bot.core.actor import Actor
 from bot.core.errors import Refused, StoreUnavailable
 from bot.core.event import Body
-from bot.core.feed import Feed, question_topic
 from bot.core.files import StoredFile
 from bot.core.journal import Change
 from bot.core.people import People
@@ -20,6 +19,7 @@ from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Claim, RunError
+from bot.core.wakeups import Wakeups, question_topic
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -30,6 +30,12 @@ RETRY_DELAY_S = 0.5
 
 class SlotHolder(Protocol):
     """Gives a run a slot in which it works; used on the control loop (`crews.worker.slots`)."""
+
+    def expect(self, run_id: str) -> None:
+        """The run was answered, and asks for a slot once it has the answer."""
+
+    def expect_no_more(self, run_id: str) -> None:
+        """It was not answered, or nobody waits for the answer any more."""
 
     def free_slot(self, claim: Claim) -> None:
         """The run waits for people, or ended: its slot is free."""
@@ -45,11 +51,11 @@ class StoreProxy:
     """The store's verbs that a run needs, from any loop. They wait while Redis is away, and raise Fenced."""
 
     def __init__(
-        self, control: asyncio.AbstractEventLoop, store: Store, feed: Feed, slots: SlotHolder
+        self, control: asyncio.AbstractEventLoop, store: Store, wakeups: Wakeups, slots: SlotHolder
     ) -> None:
         self._control = control
         self._store = store
-        self._feed = feed
+        self._wakeups = wakeups
         self._slots = slots
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
@@ -66,7 +72,7 @@ class StoreProxy:
             self._store.files.list(run_id),
         )
 
-    async def note(self, claim: Claim, name: str, value: str) -> str:
+    async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
         return await self._on_control(
             _persistently(lambda: self._store.journal.put_if_absent(claim, name, value))
         )
@@ -79,7 +85,7 @@ class StoreProxy:
         """Run this on the control loop, from any thread, without waiting."""
         return asyncio.run_coroutine_threadsafe(work, self._control)
 
-    def later(self, seconds: float, call: Callable[[], object]) -> None:
+    def call_later(self, seconds: float, call: Callable[[], object]) -> None:
         """Call this on the control loop after so many seconds."""
         self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
@@ -119,15 +125,23 @@ class StoreProxy:
         """What is known about the people of a policy."""
         return await self._on_control(_persistently(lambda: self._store.directory.people(policy)))
 
-    async def executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
+    async def record_executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
         """Record that the call which a gate let through was made; both are digests."""
         await self._on_control(
-            _persistently(lambda: self._store.questions.executed(claim, question_id, call, result))
+            _persistently(lambda: self._store.questions.record_executed(claim, question_id, call, result))
         )
 
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         """The question, once it is settled; None if this worker has no free slot for the run."""
         return await self._on_control(self._settled(question, claim))
+
+    async def outcome(self, question: Question) -> Question:
+        """The question, as soon as it is settled, whether there is a slot for the run or not."""
+        return await self._on_control(self._outcome(question))
+
+    def resume(self, claim: Claim) -> Future[bool]:
+        """Whether the run, which was answered, gets a slot again. From any thread, without waiting."""
+        return asyncio.run_coroutine_threadsafe(self._resume(claim), self._control)
 
     def free_slot(self, claim: Claim) -> None:
         """The run only waits for people, so its slot is free until one of its questions is settled."""
@@ -152,14 +166,28 @@ class StoreProxy:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._control))
 
     async def _settled(self, question: Question, claim: Claim) -> Question | None:
-        with self._feed.watch(question_topic(question.id)) as signal:
-            while True:
-                signal.clear()
-                now = await _persistently(lambda: self._store.questions.get(question.run_id, question.id))
-                if not now.open:
-                    goes_on = await _persistently(lambda: self._slots.resume(claim))
-                    return now if goes_on else None
-                await signal.wait()
+        settled = await self._outcome(question)
+        return settled if await self._resume(claim) else None
+
+    async def _resume(self, claim: Claim) -> bool:
+        return await _persistently(lambda: self._slots.resume(claim))
+
+    async def _outcome(self, question: Question) -> Question:
+        with self._wakeups.watch(question_topic(question.id)) as signal:
+            try:
+                while (settled := await self._if_settled(question)) is None:
+                    self._slots.expect_no_more(question.run_id)
+                    if await signal.wait():
+                        self._slots.expect(question.run_id)
+                    signal.clear()
+            except asyncio.CancelledError:
+                self._slots.expect_no_more(question.run_id)
+                raise
+        return settled
+
+    async def _if_settled(self, question: Question) -> Question | None:
+        now = await _persistently(lambda: self._store.questions.get(question.run_id, question.id))
+        return None if now.open else now
 
 
 async def _persistently(verb: Callable[[], Awaitable[T]]) -> T:

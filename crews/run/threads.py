@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class Threads:
 
         def work() -> None:
             with self.counted():
-                outcome = _outcome(call, variables)
+                outcome = outcome_of(partial(variables.run, call))
             with contextlib.suppress(RuntimeError):  # The loop is closed: nothing waits for it.
                 loop.call_soon_threadsafe(finish, outcome)
 
@@ -79,8 +80,9 @@ class Threads:
         return done
 
 
-def _outcome(call: Callable[[], T], variables: contextvars.Context) -> Outcome[T]:
+def outcome_of(call: Callable[[], T]) -> Outcome[T]:
+    """What a call comes to, as a value."""
     try:
-        return Returned(variables.run(call))
+        return Returned(call())
     except BaseException as error:  # noqa: BLE001 - a crew may raise anything, and only its own run fails
         return Raised(error)

@@ -13,18 +13,19 @@ from pydantic import JsonValue
 from bot.core import starting
 from bot.core.answering import explain
 from bot.core.decision import Ruling, Verdict
-from bot.core.feed import Feed
 from bot.core.input_files import take
 from bot.core.question import Action, Question
 from bot.core.run import Claim, RunStatus
+from bot.core.wakeups import Wakeups
 from crews.building.build import Blueprint, Built
 from crews.crewai_adapter import replaced_model
 from crews.definitions.tool_options import OnInterrupted
+from crews.run.context import RunContext
 from crews.run.lease import Lease
-from crews.run.recorder import Approval, Recorder
 from crews.run.session import RunHistory
 from crews.run.store_proxy import StoreProxy
 from crews.run.threads import Outcome, Raised
+from crews.run.tool_calls import Approval, ToolCalls
 from crews.testing.files import uploaded
 from crews.testing.model import NO_ANSWER, AnsweringModel
 from crews.testing.people import ScriptedAnswer, actor_of
@@ -57,10 +58,10 @@ class ScriptedRun:
 async def execute(test: ScriptedRun) -> CrewResult:
     """Run it. Raises AssertionError where the test's script doesn't fit, and InvalidInputs."""
     __tracebackhide__ = True
-    feed, script = Feed(), Script(test.model or ())
-    store = MemoryStore(feed, test.groups)
+    wakeups, script = Wakeups(), Script(test.model or ())
+    store = MemoryStore(wakeups, test.groups)
     ports, name = store.ports, test.target.blueprint.name
-    proxy = StoreProxy(asyncio.get_running_loop(), ports, feed, _Slots())
+    proxy = StoreProxy(asyncio.get_running_loop(), ports, wakeups, _Slots())
     runtime = _Runtime({name: test.target.blueprint}, proxy, FOREVER_S, 1, BUILD_TIMEOUT_S)
     seen = _Observed(store)
     runtime.observed = seen
@@ -215,6 +216,10 @@ def _objection(answer: ScriptedAnswer, ruling: Ruling, question: Question) -> st
 class _Slots:
     """There is one run, and room for it."""
 
+    def expect(self, run_id: str) -> None: ...
+
+    def expect_no_more(self, run_id: str) -> None: ...
+
     def free_slot(self, claim: Claim) -> None: ...
 
     async def leave(self, claim: Claim) -> None: ...
@@ -240,8 +245,7 @@ class _Runtime(Runtime):
     def open(self, claim: Claim, history: RunHistory, lease: Lease) -> Execution:
         execution = super().open(claim, history, lease)
         context = execution.context
-        context.recorder = _Recorder(context, context.questions)
-        context.recorder.observed = self.observed
+        context.recorder.tools = _ToolCalls(context, self.observed)
         return execution
 
     async def built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
@@ -258,34 +262,39 @@ class _Runtime(Runtime):
             raise
 
 
-class _Recorder(Recorder):
-    observed: _Observed
+class _ToolCalls(ToolCalls):
+    """Notes the calls that are made, with the arguments that they are made with."""
 
-    def tool_call(
+    def __init__(self, context: RunContext, observed: _Observed) -> None:
+        super().__init__(context.questions, context.recorder.steps, context.recorder.models)
+        self._observed = observed
+
+    def call(
         self,
         name: str,
         arguments: dict[str, Any],
         call: Callable[[], Any],
         on_interrupted: OnInterrupted = "ask",
         approval: Approval | None = None,
+        **more: Any,
     ) -> Any:  # noqa: ANN401 - whatever tools return
         def made() -> Any:  # noqa: ANN401
             try:
                 result = call()
             except Exception as error:
-                self.observed.calls.append(
+                self._observed.calls.append(
                     ToolCall(name, self._given_arguments(arguments, approval), exception=error)
                 )
                 raise
-            self.observed.calls.append(ToolCall(name, self._given_arguments(arguments, approval), result))
+            self._observed.calls.append(ToolCall(name, self._given_arguments(arguments, approval), result))
             return result
 
-        return super().tool_call(name, arguments, made, on_interrupted, approval)
+        return super().call(name, arguments, made, on_interrupted, approval, **more)
 
     def _given_arguments(self, arguments: dict[str, Any], approval: Approval | None) -> dict[str, Any]:
         """What the call was made with: an approval may have changed it."""
         digests = approval.digests if approval is not None else None
-        outcome = self.observed.store.asked[digests[0]].outcome if digests is not None else None
+        outcome = self._observed.store.asked[digests[0]].outcome if digests is not None else None
         if outcome is not None and outcome.arguments is not None:
             return dict(outcome.arguments)
         return {key: value for key, value in arguments.items() if (key, value) != ("args", ())}

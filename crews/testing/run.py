@@ -6,11 +6,12 @@ import asyncio
 import atexit
 import contextvars
 import logging
+import os
 import shutil
+import sys
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import structlog
 from pydantic import JsonValue
 
+from bot.logging import Redaction, secrets_in
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.testing.people import REQUESTER, ScriptedAnswer
@@ -71,7 +73,7 @@ def run_crew(  # noqa: PLR0913 - what a test can script
     """
     __tracebackhide__ = True
     given = _Call(what, crew, dict(inputs or {}), model, people, requester, groups or {}, timeout)
-    with _quiet():
+    with _QUIET:
         return _in_thread(partial(contextvars.copy_context().run, _run, given))
 
 
@@ -89,14 +91,15 @@ run_crew_async = _to_await(run_crew)
 
 def _run(given: _Call) -> CrewResult:
     __tracebackhide__ = True
-    settings = _prepared()
-    from crews.crewai_adapter import install, replaced_model
-    from crews.testing.engine import ScriptedRun, execute
-    from crews.testing.model import AnsweringModel
-    from crews.testing.targets import target_of
+    with _PREPARING:  # for the first runs, if they begin side by side
+        settings = _prepared()
+        from crews.crewai_adapter import install, replaced_model
+        from crews.testing.engine import ScriptedRun, execute
+        from crews.testing.model import AnsweringModel
+        from crews.testing.targets import target_of
 
-    install.install()
-    replaced_model.install()
+        install.install()
+        replaced_model.install()
     # Projects make their crews once to see what they take.
     with replaced_model.replaced(AnsweringModel.of(Script(())) if given.model is not None else None):
         target = target_of(given.what, given.crew, settings)
@@ -104,6 +107,9 @@ def _run(given: _Call) -> CrewResult:
         target, given.inputs, given.model, given.people, given.requester, given.groups, given.timeout
     )
     return asyncio.run(execute(run))
+
+
+_PREPARING = threading.Lock()
 
 
 @cache
@@ -116,17 +122,46 @@ def _prepared() -> Settings:
     return settings
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Print only errors during a run, unless the test has configured structlog itself."""
-    if structlog.is_configured():
-        yield
-        return
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    try:
-        yield
-    finally:
-        structlog.reset_defaults()
+class _Quiet:
+    """Prints only errors while there are runs, unless the test has configured structlog itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: Runs that go on side by side: the last one restores what was there before the first.
+        self._runs = 0
+        self._configured = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._runs and not structlog.is_configured():
+                _log_errors_only()
+                self._configured = True
+            self._runs += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._runs -= 1
+            if not self._runs and self._configured:
+                structlog.reset_defaults()
+                self._configured = False
+
+
+_QUIET = _Quiet()
+
+
+def _log_errors_only() -> None:
+    """As structlog would by default, without secrets of the environment, and with plain tracebacks.
+
+    The formatted ones print variables: those of a crew are thousands of lines, with keys among them.
+    """
+    *first, _ = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(
+        processors=[*first, renderer, Redaction(secrets_in(os.environ))],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )
 
 
 def _in_thread(call: Callable[[], CrewResult]) -> CrewResult:

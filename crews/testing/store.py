@@ -16,17 +16,17 @@ from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, Refused
 from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
-from bot.core.feed import Feed, question_topic
 from bot.core.journal import Change, NewEvent, Removal
 from bot.core.people import People
 from bot.core.policy import Policy, can_decide, is_live_group, member
-from bot.core.ports import Store
+from bot.core.ports import Prefetched, Store
 from bot.core.question import Outcome, Question
 from bot.core.question_events import completed_event, recorded_event, required_event
 from bot.core.queue import Fenced
 from bot.core.response import Response
 from bot.core.run import Claim, NewRun, Run, RunError, RunStatus
 from bot.core.text import valid
+from bot.core.wakeups import Wakeups, question_topic
 from crews.testing.files import MemoryFiles
 from crews.testing.people import actor_of
 
@@ -36,9 +36,9 @@ WORKER = "crewdeck.testing"
 class MemoryStore:
     """One run and its questions, events and journal. Used on one event loop."""
 
-    def __init__(self, feed: Feed, groups: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, wakeups: Wakeups, groups: Mapping[str, Sequence[str]]) -> None:
         """`groups`: the members of live groups (`@finance`), as scripted people are named."""
-        self.feed = feed
+        self.wakeups = wakeups
         self.log: list[Event] = []
         self.asked: dict[str, Question] = {}
         self.responses: dict[str, list[Response]] = {}
@@ -141,7 +141,7 @@ class MemoryStore:
         settled = question.model_copy(update={"outcome": outcome, "settled_at": now()})
         self.asked[question.id] = settled
         self.append(completed_event(question, outcome))
-        self.feed.wake((question_topic(question.id),))
+        self.wakeups.wake((question_topic(question.id),))
         return settled
 
     def check(self, claim: Claim) -> None:
@@ -181,11 +181,19 @@ class MemoryQuestions(_Part):
     async def list(self, run_id: str, *, strict: bool = False) -> list[Question]:  # noqa: ARG002 - the port's
         return list(self._store.asked.values())
 
-    async def executed(self, claim: Claim, question_id: str, call_digest: str, result_digest: str) -> None:
+    async def record_executed(
+        self, claim: Claim, question_id: str, call_digest: str, result_digest: str
+    ) -> None:
         self._store.check(claim)
         self._store.executed.setdefault(question_id, (call_digest, result_digest))
 
-    async def respond(self, run_id: str, question_id: str, response: Response) -> Ruling:
+    async def respond(
+        self,
+        run_id: str,
+        question_id: str,
+        response: Response,
+        prefetched: Prefetched | None = None,  # noqa: ARG002 - the port's
+    ) -> Ruling:
         store, question = self._store, await self.get(run_id, question_id)
         earlier = store.responses.setdefault(question_id, [])
         response = response.model_copy(update={"actor": response.actor.verified, "at": now()})
@@ -200,9 +208,9 @@ class MemoryQuestions(_Part):
         if refused is not None:
             return _refused(refused, question)
         question, response = decision.amend(question, response)
+        decided = decision.evaluate(question, (response,), people, earlier=earlier)
         earlier.append(response)
         store.answered[key] = question.id
-        decided = decision.evaluate(question, earlier, people)
         question = question.model_copy(update={"progress": decided.progress})
         if isinstance(decided, decision.Settled):
             return Ruling(verdict=Verdict.SETTLED, question=store.settle(question, decided.outcome))

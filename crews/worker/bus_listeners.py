@@ -51,10 +51,10 @@ def _note(
         execution.tasks.append(source)
     part = run.identity.own(source)
     if part is not None:
-        execution.progress.note(event.emission_sequence or 0, execution.progressed(kind, part))
+        execution.progress.add(event.emission_sequence or 0, execution.progress_event(kind, part))
 
 
-class Announcer:
+class BusAnnouncer:
     """Tells CrewAI's listeners of questions; their task's start is recorded first."""
 
     def __init__(self, progress: Progress, executions: Mapping[str, Execution]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bot.core.crew import CrewProblem
-from bot.processes.worker_environment import handed_over, worker_environment
+from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.processes.worker_process import command
 from bot.settings import Settings
 from crews.building.offer import Offer
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 POLL_INTERVAL_S = 0.5
 """Seconds between two looks at the files."""
-SETTLE_S = 0.3
+DEBOUNCE_S = 0.3
 """Seconds without a change after which an edit is complete: editors and git write several times."""
 RETRY_DELAY_S = 5.0
 """Seconds after which an edit that couldn't be looked at is looked at again."""
@@ -88,7 +88,7 @@ class Edits:
 
     async def _settled(self, files: WatchedFiles, now: Stamps) -> Stamps:
         while True:
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(DEBOUNCE_S)
             later = await asyncio.to_thread(files.stamps)
             if later == now:
                 return now
@@ -161,7 +161,7 @@ class Edits:
 
     async def _findings(self) -> list[dict[str, Any]]:
         """What `python -m crews check` finds. Raises OSError, TimeoutError and ValueError."""
-        with handed_over(worker_environment(self._settings)) as handover:
+        with worker_pipe(worker_environment(self._settings)) as handover:
             process = await asyncio.create_subprocess_exec(
                 *command("check"),
                 env=handover.environment,

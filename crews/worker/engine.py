@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from crews.worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)
+
+
+class EngineEnded(Exception):  # noqa: N818 - a signal, no error
+    """The engine's thread has ended, so that it executes nothing any more."""
 
 
 class Engine:
@@ -47,7 +52,8 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._loaded: Future[Offer] = Future()
-        self._ended: Future[None] = Future()
+        self._control = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._control.create_future()
         # A daemon thread: blocked code must not keep the process alive.
         self._thread = threading.Thread(target=self._live, name="crews", daemon=True)
 
@@ -58,32 +64,44 @@ class Engine:
 
     async def ended(self) -> None:
         """Return when the thread has ended unexpectedly: no run here can continue."""
-        await asyncio.wrap_future(self._ended)
+        await asyncio.shield(self._ended)
 
     @property
     def leaked_threads(self) -> int:
         """The number of runs that are over here and still have threads."""
         return self._runtime.leaked_threads if self._runtime is not None else 0
 
-    def execute(self, claim: Claim, lease: Lease) -> asyncio.Future[None]:
-        """Execute a run; the future is done when it is over."""
+    async def execute(self, claim: Claim, lease: Lease) -> None:
+        """Execute a run until it is over here. Raises EngineEnded."""
+        if self._ended.done():
+            raise EngineEnded
         loop, runtime = self._ready()
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim, lease), loop))
+        work = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(runtime.execute(claim, lease), loop))
+        try:
+            await asyncio.wait((work, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        if self._ended.done() or work.cancelled():
+            raise EngineEnded
+        work.result()
 
     def stop(self, run_id: str) -> None:
         """End a run that is over, or another worker's."""
-        loop, runtime = self._ready()
-        loop.call_soon_threadsafe(runtime.stop, run_id)
+        self._call(lambda runtime: runtime.stop(run_id))
 
     def replace(self, crews: Mapping[str, Blueprint]) -> None:
         """Use these crews for runs that are executed from now on."""
-        loop, runtime = self._ready()
-        loop.call_soon_threadsafe(runtime.replace, crews)
+        self._call(lambda runtime: runtime.replace(crews))
 
-    def hand_back(self) -> None:
+    def release_runs(self) -> None:
         """Park or give back all runs, each as soon as it can."""
+        self._call(lambda runtime: runtime.release_runs())
+
+    def _call(self, call: Callable[[Runtime], None]) -> None:
         loop, runtime = self._ready()
-        loop.call_soon_threadsafe(runtime.hand_back)
+        with suppress(RuntimeError):  # The loop is closed: it has no runs.
+            loop.call_soon_threadsafe(call, runtime)
 
     def _ready(self) -> tuple[asyncio.AbstractEventLoop, Runtime]:
         if self._loop is None or self._runtime is None:
@@ -96,12 +114,13 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - passed to the waiting caller
             self._loaded.set_exception(error)
             return
-        try:
-            asyncio.run(self._work(offer))
-        except BaseException:
-            log.exception("the event loop of the worker's engine has ended")
-        finally:
-            self._ended.set_result(None)
+        with asyncio.Runner() as runner:
+            try:
+                runner.run(self._work(offer))
+            except BaseException:
+                log.exception("the event loop of the worker's engine has ended")
+            finally:  # Before the runner cancels the runs.
+                self._control.call_soon_threadsafe(self._ended.set_result, None)
 
     async def _work(self, offer: Offer) -> None:
         from crews.worker.runtime import Runtime  # crewai

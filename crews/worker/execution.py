@@ -42,7 +42,7 @@ class Ending:
         return cls(error=why.error) if isinstance(why, Stopped) else cls(leave=why)
 
     @classmethod
-    def unbuilt(cls, context: RunContext, outcome: Outcome[Built] | None) -> Ending:
+    def of_failed_build(cls, context: RunContext, outcome: Outcome[Built] | None) -> Ending:
         """The crew could not be built, or the run was told to leave meanwhile."""
         if context.stopped is not None or not isinstance(outcome, Raised):
             return cls.left(context.leave(Stopped()))
@@ -51,7 +51,7 @@ class Ending:
 
     @classmethod
     def of(cls, context: RunContext, outcome: Outcome[str] | None) -> Ending:
-        """What the run's thread came to; None if the run was told to leave before."""
+        """The outcome of the run's thread; None if the run was told to leave before."""
         if context.stopped is not None or outcome is None:
             return cls.left(context.leave(Stopped()))
         if not isinstance(outcome, Raised):
@@ -59,7 +59,7 @@ class Ending:
         if isinstance(outcome.error, Fenced):
             return cls()
         log.error("the crew failed", run_id=context.run_id, exc_info=outcome.error)
-        return cls(error=failures.of_run(context.run_id, outcome.error, context.recorder.model_failure))
+        return cls(error=failures.of_run(context.run_id, outcome.error, context.recorder.models.last_failure))
 
     @property
     def recorded(self) -> bool:
@@ -105,7 +105,7 @@ class Execution:
         await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
 
-    def progressed(self, kind: type[Progressed], part: TaskIdentity) -> Progressed:
+    def progress_event(self, kind: type[Progressed], part: TaskIdentity) -> Progressed:
         """The event that a part of the run was begun, or is done."""
         return kind(
             crew_id=self.context.crew_id,

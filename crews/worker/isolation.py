@@ -61,7 +61,7 @@ class Isolation:
         except NotFound:  # It was deleted just now.
             return False
         # A run that the stopping process released has a new epoch: no need to wait.
-        return await self._store.key_values.once(f"alone:{run_id}:{run.epoch}", RETRY_AFTER_S)
+        return await self._store.key_values.add(f"alone:{run_id}:{run.epoch}", RETRY_AFTER_S)
 
     async def _try(self, run_id: str) -> None:
         worker = f"{self._worker}-alone-{uuid.uuid4().hex[:8]}"

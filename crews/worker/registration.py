@@ -14,7 +14,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
 from bot.processes.project_problems import source_of
 from bot.settings import Settings
-from crews.worker.outage import Outage
+from bot.store.health import Outage
 
 ANNOUNCE_INTERVAL_S = 60.0
 STORE_RETRY_S = 1.0
@@ -57,10 +57,10 @@ class Registration:
         """This worker claims no more, so it announces nothing: its successor may know other crews."""
         self._retired = True
 
-    async def renew(self) -> None:
-        """Renew the worker's offer for another lease. Raises StoreUnavailable."""
+    async def renew(self, room: int) -> None:
+        """Renew the worker's offer, and room for so many runs, for another lease. Raises StoreUnavailable."""
         if self._loaded.is_set() and not self._settings.alone and not self._retired:
-            await self._store.queue.register_worker(self._worker, self._limits, self._settings.lease)
+            await self._store.queue.register_worker(self._worker, self._limits, self._settings.lease, room)
 
     async def announce(self) -> Never:
         """Announce the crews: those of YAML at once, all once crewai is loaded, then periodically."""

@@ -21,11 +21,12 @@ from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
-from crews.crewai_adapter import bus, install, rpm
+from crews.crewai_adapter import bus, install, rpm, usage
 from crews.crewai_adapter.flow_access import FlowAccess
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.crewai_adapter.kickoff import kick_off
-from crews.definitions.gates import KNOWN
+from crews.crewai_adapter.output_files import save_output
+from crews.definitions.gates import REGISTRY
 from crews.definitions.placeholders import kickoff_inputs
 from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.journal.journal import Journal
@@ -37,7 +38,7 @@ from crews.run.finished_tasks import FinishedTasks
 from crews.run.folder import Folders, temporary
 from crews.run.identity import TaskIdentity
 from crews.run.lease import Lease
-from crews.run.parking import HotRuns
+from crews.run.parking import ResidentRuns
 from crews.run.progress import Progress, Progressed
 from crews.run.session import RunHistory
 from crews.run.store_proxy import StoreProxy
@@ -70,7 +71,7 @@ class Runtime:
         self._blueprints = blueprints
         self._store = store
         self._folders = folders or temporary()
-        self._hot = HotRuns(hot_window, hot_runs)
+        self._resident = ResidentRuns(hot_window, hot_runs)
         self._build_timeout = build_timeout
         self._stopping = False
         self._starts = asyncio.Semaphore(MAX_CONCURRENT_STARTS)
@@ -148,9 +149,9 @@ class Runtime:
     async def _history(self, claim: Claim) -> RunHistory:
         folder = self._folders.of(claim.run.id)
         if not claim.begun and not files_of_inputs(claim.run.inputs):
-            return RunHistory(Journal(neutral=folder.neutral))
+            return RunHistory(Journal(normalize=folder.normalize))
         stored, asked, files = await self._store.history(claim.run.id)
-        journal = Journal({name: folder.shown(value) for name, value in stored.items()}, folder.neutral)
+        journal = Journal({name: folder.to_local(value) for name, value in stored.items()}, folder.normalize)
         return RunHistory(journal, {question.id: question for question in asked}, tuple(files))
 
     async def _leave(self, context: RunContext, why: Leave) -> None:
@@ -165,11 +166,11 @@ class Runtime:
             await self._store.release(context.claim, context.worked)
             log.info("a run was given back to the queue", run_id=context.run_id)
 
-    def hand_back(self) -> None:
+    def release_runs(self) -> None:
         """The worker stops: waiting runs are parked, the others leave before their next step."""
         self._stopping = True
         for execution in self._executions.values():
-            execution.context.hand_back()
+            execution.context.release()
 
     def stop(self, run_id: str) -> None:
         """The run is over, or another worker's: it ends at its next step, a waiting one at once."""
@@ -190,18 +191,18 @@ class Runtime:
         progress = Progress(
             loop, lambda event: context.writer.record(event, event.task_id), lambda: _written(context)
         )
-        announcer = bus_listeners.Announcer(progress, self._executions)
+        announcer = bus_listeners.BusAnnouncer(progress, self._executions)
         blueprint = self._blueprints[claim.run.crew.name]
         folder = self._folders.of(claim.run.id)
         context = RunContext(
-            claim, blueprint.limits, self._store, announcer, history, self._hot, lease, folder
+            claim, blueprint.limits, self._store, announcer, history, self._resident, lease, folder
         )
         context.gates = blueprint.gates
-        KNOWN.add(blueprint.gates)
+        REGISTRY.add(blueprint.gates)
         context.give_ask_human(blueprint.ask_human)
         execution = Execution(context, progress, blueprint)
         if self._stopping:
-            context.hand_back()
+            context.release()
         self._executions[claim.run.id] = execution
         return execution
 
@@ -222,16 +223,14 @@ class Runtime:
         execution.enter(HumanInputProvider(context, blueprint.review_rounds))
         built = await self.built(execution, blueprint)
         if built is None or isinstance(built, Raised) or context.stopped is not None:
-            return Ending.unbuilt(context, built)
+            return Ending.of_failed_build(context, built)
         execution.crew = crew = built.result
         async with self._starts:
             work = execution.begin(partial(self.work, execution, crew, blueprint))
             context.stopwatch.start()
-            begun = asyncio.create_task(context.started.wait())
-            either: tuple[asyncio.Future[Any], ...] = (work, begun, context.leaving)
+            either: tuple[asyncio.Future[Any], ...] = (work, context.started, context.leaving)
             # Likewise: a `before_kickoff` may block for any time.
             await asyncio.wait(either, timeout=SLOW_START_S, return_when=asyncio.FIRST_COMPLETED)
-            begun.cancel()
         return Ending.of(context, await execution.outcome_of(work))
 
     async def built(self, execution: Execution, blueprint: Blueprint) -> Outcome[Built] | None:
@@ -260,8 +259,9 @@ class Runtime:
         finished = FinishedTasks(context, context.history.journal)
         for part in finished.restore(crew):
             # The worker that finished it may have died before it reported that.
-            context.record_event_in_thread(execution.progressed(TaskCompleted, part), part.id)
-        finished.record_completions(crew)
+            context.record_event_in_thread(execution.progress_event(TaskCompleted, part), part.id)
+        usage.restore(crew, finished.used)
+        finished.record_completions(crew, save_output)
         return kick_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
 
     @staticmethod
@@ -269,7 +269,7 @@ class Runtime:
         numbers = itertools.count()
 
         def tell(kind: type[Progressed], part: TaskIdentity) -> None:
-            execution.progress.note(next(numbers), execution.progressed(kind, part))
+            execution.progress.add(next(numbers), execution.progress_event(kind, part))
 
         return FlowReplay(execution.context, FlowAccess(flow), tell)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
@@ -11,13 +10,14 @@ from enum import Enum
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.feed import Feed
 from bot.core.ports import Store
+from bot.core.wakeups import Wakeups
+from bot.processes.start import stop_signals
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
+from bot.store.health import Outage
 from bot.store.open import open_configured
 from crews.definitions.catalog import Catalog, read
-from crews.worker.outage import Outage
 from crews.worker.worker import RELEASE_TIMEOUT_S, STORE_RETRY_S, Worker
 
 log = structlog.get_logger(__name__)
@@ -35,10 +35,10 @@ class End(Enum):
 
 
 async def serve(settings: Settings) -> End:
-    """Be a worker until SIGTERM, SIGINT, recycling or an edit of its code. Raises SettingsError."""
+    """Be a worker until a signal, recycling or an edit of its code. Raises SettingsError."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stopped.set)
     lifeline = Lifeline(settings.drain + RELEASE_TIMEOUT_S) if settings.worker_id is not None else None
     known = read(settings.crew_dirs) if settings.project is None else Catalog()
@@ -46,7 +46,7 @@ async def serve(settings: Settings) -> End:
         log.error("a crew's definition is broken", problem=str(problem))
     async with _store(settings, stopped) as store:
         if store is not None:
-            worker = Worker(settings, store, Feed(), known, lifeline)
+            worker = Worker(settings, store, Wakeups(), known, lifeline)
             telling = asyncio.create_task(_tell(worker, stopped))
             sound = await worker.run()
             telling.cancel()

@@ -16,26 +16,25 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.feed import CANCELLED_TOPIC, Feed, Signal, queue_topic
 from bot.core.ports import Store
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
+from bot.core.wakeups import CANCELLED_TOPIC, Signal, Wakeups, queue_topic
 from bot.processes import garbage_collector
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
-from bot.store.clock import keep_time
+from bot.store.clock import run_clock
+from bot.store.health import Outage
 from crews.definitions.catalog import Catalog
 from crews.projects.offering import offer_of
 from crews.run.folder import Folders
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 from crews.worker.edits import Edits
-from crews.worker.engine import Engine
+from crews.worker.engine import Engine, EngineEnded
 from crews.worker.isolation import Isolation
-from crews.worker.outage import Outage
 from crews.worker.registration import Registration
-from crews.worker.slots import Slots
-from crews.worker.start_rate import StartRate
+from crews.worker.slots import Slots, StartRate
 
 if TYPE_CHECKING:
     from crews.building.offer import Offer
@@ -68,19 +67,24 @@ class Worker:
     """One worker process."""
 
     def __init__(
-        self, settings: Settings, store: Store, feed: Feed, known: Catalog, lifeline: Lifeline | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        wakeups: Wakeups,
+        known: Catalog,
+        lifeline: Lifeline | None = None,
     ) -> None:
         """`lifeline`: to the process that started this worker and starts its successor, if there is one."""
         self._settings = settings
         self._lifeline = lifeline
         self._store = store
-        self._feed = feed
+        self._wakeups = wakeups
         self._catalog = known
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._outage = Outage()
         self._registration = Registration(settings, store, self._id, known.cards(), self._outage)
         self._slots = Slots(store.queue, self._id, settings.lease, settings.working)
-        proxy = StoreProxy(asyncio.get_running_loop(), store, feed, self._slots)
+        proxy = StoreProxy(asyncio.get_running_loop(), store, wakeups, self._slots)
         self._engine = Engine(
             self._load,
             proxy,
@@ -116,11 +120,12 @@ class Worker:
         """Work until stopped, or until it is time to be recycled. False if the worker itself broke."""
         async with asyncio.TaskGroup() as group:
             chores = (
-                self._feed.follow(self._store.events),
-                keep_time(self._store.clock),
+                self._wakeups.follow(self._store.events),
+                run_clock(self._store.clock),
                 self._registration.announce(),
                 self._keep_leases(),
                 self._slots.keep_places(),
+                self._slots.share(),
             )
             tasks = [group.create_task(chore) for chore in chores]
             try:
@@ -141,7 +146,7 @@ class Worker:
         garbage_collector.freeze()
         log.info("ready", worker=self._id, crews=self._names)
         with suppress(StoreUnavailable):  # The next heartbeat reports it.
-            await self._registration.renew()
+            await self._register()
         watching = group.create_task(self._watch())
         following = group.create_task(self._edits.follow(offer))
         isolation = Isolation(self._settings, self._store, self._id, self._stopping)
@@ -192,7 +197,7 @@ class Worker:
 
     async def _claim(self, names: list[str]) -> None:
         topics = [queue_topic(shard) for shard in range(self._store.queue.shards)]
-        with self._feed.watch(*topics) as queued:
+        with self._wakeups.watch(*topics) as queued:
             self._slots.on_room = lambda: queued.set(())
             while not self._stopping.is_set() and not await self._retires():
                 queued.clear()
@@ -254,9 +259,12 @@ class Worker:
 
     def _room(self) -> int:
         left = self._most - self._claimed
-        return max(
-            0, min(self._settings.runs_per_worker - len(self._held), left, self._start_rate.available())
-        )
+        return max(0, min(self._unheld, left, self._start_rate.available()))
+
+    @property
+    def _unheld(self) -> int:
+        """How many runs more it may hold."""
+        return self._settings.runs_per_worker - len(self._held)
 
     async def _taken(self, names: list[str], room: int) -> list[Claim]:
         try:
@@ -295,11 +303,9 @@ class Worker:
                 await asyncio.wait({earlier.execution})
             await self._engine.execute(claim, lease)
             log.info("done", run_id=claim.run.id)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            await self._release(claim)  # The loop that executes runs has ended.
+        except EngineEnded:
+            with suppress(StoreUnavailable):  # Then its lease expires.
+                await self._release(claim)
         except Exception:
             log.exception("the worker failed to execute a run", run_id=claim.run.id)
             await self._fail(claim)
@@ -319,18 +325,21 @@ class Worker:
     async def _keep_leases(self) -> None:
         # The first heartbeat makes the worker visible; its crews are announced before that.
         await self._registration.announced.wait()
-        with self._feed.watch(CANCELLED_TOPIC) as woken:
+        with self._wakeups.watch(CANCELLED_TOPIC) as woken:
             while True:
                 woken.clear()
                 try:
                     await self._beat()
                     await self._slots.renew()
-                    await self._registration.renew()
+                    await self._register()
                 except StoreUnavailable as error:
                     self._outage.began(error)
                     await asyncio.sleep(min(STORE_RETRY_S, self._settings.lease / 3))
                 else:
                     await woken.wait(self._settings.lease / 3)
+
+    async def _register(self) -> None:
+        await self._registration.renew(min(self._slots.room, self._unheld))
 
     async def _beat(self) -> None:
         """Renew all leases. A run whose lease is lost ends at its next step, or at once if it waits."""
@@ -355,7 +364,7 @@ class Worker:
         while self._held and not self._stopping.is_set():
             await self._unless_stopped(*self._executions())
         if self._held and not self._broken:
-            self._engine.hand_back()
+            self._engine.release_runs()
             await asyncio.wait(self._executions(), timeout=self._settings.drain)
         if self._held:
             await self._give_back()

@@ -1,0 +1,98 @@
+"""Calls of MCP servers' tools: each is sent once, and where people decide on it, with what they were shown.
+
+CrewAI sends a call up to three times if it fails or takes too long, though the server may have done what it
+says; and it leaves out empty lists and objects, and rewrites `sources`.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - CrewAI says Any here
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from types import SimpleNamespace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a call is to be sent."""
+
+    #: Not again, whatever becomes of it.
+    once: bool
+    #: With the very arguments that the tool is called with.
+    exactly: bool
+
+
+CREWAIS = Terms(once=False, exactly=False)
+"""Outside of runs."""
+_TERMS: ContextVar[Terms] = ContextVar("crewdeck_mcp_terms", default=CREWAIS)
+
+
+@contextmanager
+def sent(*, once: bool, exactly: bool) -> Iterator[None]:
+    """What a tool sends to its server in the block is sent on these terms."""
+    install()
+    token = _TERMS.set(Terms(once, exactly))
+    try:
+        yield
+    finally:
+        _TERMS.reset(token)
+
+
+def install() -> None:
+    """Patch the clients that CrewAI has loaded; it does so with the first server, as that takes long."""
+    client: Any = getattr(sys.modules.get("crewai.mcp.client"), "MCPClient", None)
+    if client is not None and not getattr(client, "_crewdeck_installed", False):
+        client._retry_operation = _attempt(client._retry_operation)  # noqa: SLF001 - a seam
+        client._clean_tool_arguments = _arguments(client._clean_tool_arguments)  # noqa: SLF001 - a seam
+        client._crewdeck_installed = True  # noqa: SLF001 - ours
+    wrapper: Any = getattr(sys.modules.get("crewai.tools.mcp_tool_wrapper"), "MCPToolWrapper", None)
+    if wrapper is not None and "_crewdeck_mcp" not in vars(wrapper):
+        wrapper._retry_with_exponential_backoff = _attempt_by_address(wrapper._retry_with_exponential_backoff)  # noqa: SLF001
+        wrapper._crewdeck_mcp = True  # noqa: SLF001 - ours
+
+
+def _attempt(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(original)
+    async def attempt(client: Any, operation: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - CrewAI's
+        if not _TERMS.get().once:
+            return await original(client, operation, timeout)
+        one = SimpleNamespace(execution_timeout=client.execution_timeout, max_retries=1)
+        return await original(one, operation, timeout)
+
+    return attempt
+
+
+def _attempt_by_address(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The same for servers that an agent names by their addresses alone."""
+
+    @wraps(original)
+    async def attempt(tool: Any, operation: Any, **arguments: Any) -> Any:
+        if not _TERMS.get().once:
+            return await original(tool, operation, **arguments)
+        result, error, _ = await tool._execute_single_attempt(operation, **arguments)  # noqa: SLF001 - as it does
+        return result if result is not None else error
+
+    return attempt
+
+
+def _arguments(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    @wraps(original)
+    def clean(client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        return _given(arguments) if _TERMS.get().exactly else original(client, arguments)
+
+    return clean
+
+
+def _given(value: Any) -> Any:
+    """The value without fields that are None: to servers these aren't given, and many refuse null."""
+    match value:
+        case dict():
+            return {name: _given(each) for name, each in value.items() if each is not None}
+        case list():
+            return [_given(each) for each in value]
+    return value
