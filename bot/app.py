@@ -18,8 +18,8 @@ from bot import local_token
 from bot.core.actor import Actor, Membership
 from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
-from bot.core.feed import Feed
 from bot.core.sessions import MembershipLookup
+from bot.core.wakeups import Wakeups
 from bot.delivery import count_delivering, delivering
 from bot.metrics import Metrics
 from bot.processes.delivery_process import DeliverySupervisor
@@ -27,16 +27,16 @@ from bot.processes.project_problems import ProjectProblems
 from bot.processes.projects import find_all
 from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
-from bot.store.clock import keep_time
+from bot.store.clock import run_clock
+from bot.store.health import Outage
 from bot.store.open import open_configured
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.connection import ConnectionStatus
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.probes import Probes
 from bot.surfaces.http.site import serving
-from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust
+from bot.surfaces.trust import LocalTrust, WrongKeys
 from bot.surfaces.webhooks.surface import follow_endpoints
 from bot.tasks import run_alongside
 
@@ -63,7 +63,7 @@ class App:
 
     settings: Settings
     store: RedisStore
-    feed: Feed
+    wakeups: Wakeups
     metrics: Metrics
     supervisor: Supervisor
     #: Of the delivery process; None if nothing is delivered from here, or by this process itself.
@@ -97,7 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     Raises SettingsError and StoreUnavailable with a message for the operator. A failing task cancels the
     block, so that the process doesn't continue in part.
     """
-    metrics, feed = Metrics(), Feed()
+    metrics, wakeups = Metrics(), Wakeups()
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         store = await stack.enter_async_context(open_configured(settings))
@@ -105,8 +105,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             settings, store.queue, metrics, find_all(settings.projects), ProjectProblems(store.catalogue)
         )
         tasks = (
-            feed.follow(store.events),
-            keep_time(store.clock),
+            wakeups.follow(store.events),
+            run_clock(store.clock, Outage()),
             store.directory.keep(),
             supervisor.run(),
         )
@@ -114,18 +114,20 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await follow_endpoints(settings, store)
         url = url_of(listener)
         ack_priority, at = AckPriority(), console_url(settings, url)
-        delivery = await _open_delivery(stack, settings, store, feed, metrics, ack_priority, at)
-        chats = await _open_chats(stack, settings, store, feed, metrics, ack_priority, at)
+        delivery = await _open_delivery(stack, settings, store, wakeups, metrics, ack_priority, at)
+        chats = await _open_chats(stack, settings, store, wakeups, metrics, ack_priority, at)
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
         console = Console(settings, store, trust, wrong_keys, _membership_lookup(chats))
         api = await stack.enter_async_context(
-            open_api(settings, store, feed, console.authenticator, trust=trust, wrong_keys=wrong_keys)
+            open_api(settings, store, wakeups, console.authenticator, trust=trust, wrong_keys=wrong_keys)
         )
         probes = Probes(
             store,
             metrics,
             surfaces=lambda: {name: chat.status().up for name, chat in chats.items()},
-            delivering=partial(count_delivering, store.key_values) if settings.delivers else None,
+            delivering=partial(count_delivering, store.key_values, store.clock)
+            if settings.delivers
+            else None,
         )
         routes = [
             *probes.routes(),
@@ -133,7 +135,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             *(each for chat in chats.values() for each in chat.routes),
         ]
         await stack.enter_async_context(serving(routes, listener, api))
-        yield App(settings, store, feed, metrics, supervisor, delivery, url, chats, trust, api.notices)
+        yield App(settings, store, wakeups, metrics, supervisor, delivery, url, chats, trust, api.notices)
 
 
 async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
@@ -156,7 +158,7 @@ async def _open_delivery(
     stack: AsyncExitStack,
     settings: Settings,
     store: RedisStore,
-    feed: Feed,
+    wakeups: Wakeups,
     metrics: Metrics,
     ack_priority: AckPriority,
     console: str,
@@ -165,7 +167,7 @@ async def _open_delivery(
     if not settings.delivers or settings.delivery == "none":
         return None
     if settings.delivery == "inside":
-        await stack.enter_async_context(delivering(settings, store, feed, metrics, ack_priority, console))
+        await stack.enter_async_context(delivering(settings, store, wakeups, metrics, ack_priority, console))
         return None
     supervisor = DeliverySupervisor(metrics, console)
     await stack.enter_async_context(run_alongside(supervisor.run()))
@@ -176,7 +178,7 @@ async def _open_chats(
     stack: AsyncExitStack,
     settings: Settings,
     store: RedisStore,
-    feed: Feed,
+    wakeups: Wakeups,
     metrics: Metrics,
     ack_priority: AckPriority,
     console: str,
@@ -187,13 +189,13 @@ async def _open_chats(
         from bot.surfaces.slack.surface import open_slack
 
         chats["slack"] = await stack.enter_async_context(
-            open_slack(settings, store, feed, metrics, ack_priority, console)
+            open_slack(settings, store, wakeups, metrics, ack_priority, console)
         )
     if settings.teams_on:
         from bot.surfaces.teams.surface import open_teams
 
         chats["teams"] = await stack.enter_async_context(
-            open_teams(settings, store, feed, metrics, ack_priority, console)
+            open_teams(settings, store, wakeups, metrics, ack_priority, console)
         )
     return chats
 
@@ -211,10 +213,14 @@ def _membership_lookup(chats: Mapping[str, ChatSurface]) -> MembershipLookup | N
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket before anything starts. Raises SettingsError if HOST or PORT is wrong."""
+    """Open a listening socket before anything starts. Raises SettingsError if HOST or PORT is wrong.
+
+    On `::` it takes IPv4 as well, where the system can do that.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
+        both = family is socket.AF_INET6 and is_every_address(host) and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
     except OSError as error:
         if error.errno in {errno.EADDRINUSE, errno.EACCES}:
             why = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by this user"

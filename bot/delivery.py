@@ -10,45 +10,52 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from bot.core.feed import Feed
-from bot.core.ports import KeyValueStore, Store
+from bot.core.ports import Clock, KeyValueStore, Store
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.presence import Presence, count_present
+from bot.surfaces.chat.connection import Presence, count_present
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.webhooks.surface import open_webhooks
 
-ALL = "all"
+ALL_SURFACES = "all"
 """Under this name every delivery process is present, whatever it delivers to."""
 
 
 @asynccontextmanager
 async def delivering(
-    settings: Settings, store: Store, feed: Feed, metrics: Metrics, ack_priority: AckPriority, console: str
+    settings: Settings,
+    store: Store,
+    wakeups: Wakeups,
+    metrics: Metrics,
+    ack_priority: AckPriority,
+    console: str,
 ) -> AsyncIterator[None]:
-    """Deliver to everything that the settings name, during the block. The caller runs `feed`.
+    """Deliver to everything that the settings name, during the block. The caller runs `wakeups`.
 
     `console` is the address where people find the console. Platforms are imported late: their libraries are
     slow to load.
     """
     async with AsyncExitStack() as stack:
-        presence = Presence(ALL, store.key_values, uuid.uuid4().hex, "delivery")
+        presence = Presence(ALL_SURFACES, store.key_values, store.clock, uuid.uuid4().hex, "delivery")
         await stack.enter_async_context(presence.announced())
         if settings.webhooks or settings.webhook_urls:
-            await stack.enter_async_context(open_webhooks(settings, store, feed, metrics))
+            await stack.enter_async_context(open_webhooks(settings, store, wakeups, metrics))
         if settings.slack_on:
             from bot.surfaces.slack.delivery import open_slack_delivery
 
-            await stack.enter_async_context(open_slack_delivery(settings, store, feed, metrics, ack_priority))
+            await stack.enter_async_context(
+                open_slack_delivery(settings, store, wakeups, metrics, ack_priority)
+            )
         if settings.teams_on:
             from bot.surfaces.teams.delivery import open_teams_delivery
 
             await stack.enter_async_context(
-                open_teams_delivery(settings, store, feed, metrics, ack_priority, console)
+                open_teams_delivery(settings, store, wakeups, metrics, ack_priority, console)
             )
         yield
 
 
-async def count_delivering(key_values: KeyValueStore) -> int:
+async def count_delivering(key_values: KeyValueStore, clock: Clock) -> int:
     """How many processes deliver for this store, on all machines. Raises StoreUnavailable."""
-    return await count_present(ALL, key_values, "delivery")
+    return await count_present(ALL_SURFACES, key_values, clock, "delivery")

@@ -92,7 +92,7 @@ def _surfaces(up: Mapping[str, bool]) -> Metric:
 
 
 def _delivery(processes: int | None) -> Iterator[Metric]:
-    """Of the whole store, as the totals are. Left out where nothing is to be delivered."""
+    """Figures of the whole store, like the totals. Left out where nothing is to be delivered."""
     if processes is not None:
         words = "Processes that deliver to chat platforms and webhooks."
         yield GaugeMetricFamily("crewdeck_delivery_processes", words, processes)

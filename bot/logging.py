@@ -43,7 +43,7 @@ SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTI
 VENDORS = ("slack_bolt", "slack_sdk", "aiohttp", "asyncio")
 """Loggers that log at WARNING only, whatever our level is: below it they quote requests."""
 
-AT_EVERY_CALL = "Using an approximate input token count"
+REPEATED_WARNING = "Using an approximate input token count"
 """A warning of CrewAI on every model call, which operators can't act on."""
 
 
@@ -129,7 +129,10 @@ class Redaction:
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Redact these values, too, from now on."""
-        known = self._secrets | {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
+        # Whoever uses a secret that was read from a file leaves out the newline at its end.
+        known = self._secrets | {
+            secret.strip() for secret in secrets if len(secret.strip()) >= MIN_SECRET_LENGTH
+        }
         if known == self._secrets:
             return
         # The plain value, and its encodings in JSON and Python.
@@ -185,7 +188,7 @@ def without_chatter(record: logging.LogRecord) -> bool:
     the details, redacted.
     """
     if record.name.startswith("crewai."):
-        return not record.getMessage().startswith(AT_EVERY_CALL)
+        return not record.getMessage().startswith(REPEATED_WARNING)
     if record.name != "root" or "crewai" not in Path(record.pathname).parts:
         return True
     record.msg, record.args = record.getMessage().partition(":")[0].partition("\n")[0], ()

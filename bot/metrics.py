@@ -79,8 +79,8 @@ class Metrics:
             "Calls of the chat platforms' APIs that have to be retried.",
             ["method"],
         )
-        self.untold = Counter(
-            "crewdeck_untold_questions",
+        self.unnotified_questions = Counter(
+            "crewdeck_unnotified_questions",
             "Questions for which nobody who may answer could be notified.",
         )
         self.webhook_tries = Counter(
@@ -99,7 +99,7 @@ class Metrics:
         self.counters = (
             self.web_api_calls,
             self.web_api_retries,
-            self.untold,
+            self.unnotified_questions,
             self.webhook_tries,
             self.worker_restarts,
             self.delivery_restarts,

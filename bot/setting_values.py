@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+
+from bot.core.addresses import check_web_address, is_loopback
+from bot.core.api_keys import parse_keys
+from bot.core.endpoints import parse_secrets
+from bot.core.journal import parse_journal_keys
 
 MIN_MEMORY_BYTES = 64 << 20
 """The smallest useful memory limit of the embedded Valkey."""
@@ -26,6 +32,49 @@ def _check_token(token: SecretStr, kind: str, begins: tuple[str, ...]) -> Secret
     if not token.get_secret_value().startswith(begins):
         raise ValueError(f"it is the {kind}, which begins with {begins[0]}; this is something else")
     return token
+
+
+def check_journal_keys(text: SecretStr) -> SecretStr:
+    """Raises ValueError for what is no list of keys for journals."""
+    parse_journal_keys(text.get_secret_value())
+    return text
+
+
+def check_api_keys(text: SecretStr) -> SecretStr:
+    """Raises ValueError for what is no list of API keys with their scopes."""
+    parse_keys(text.get_secret_value())
+    return text
+
+
+def check_api_key(key: SecretStr) -> SecretStr:
+    """Raises ValueError for what can be no key of a client: it goes into a header."""
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("this is no API key, which `crewdeck keys add` prints: letters, digits, - and _")
+    return key
+
+
+def check_webhook_secrets(text: SecretStr) -> SecretStr:
+    """Raises ValueError for what is no list of secrets of webhooks."""
+    parse_secrets(text.get_secret_value())
+    return text
+
+
+def check_metadata_url(url: str) -> str:
+    """Raises ValueError for an address without https that isn't of this machine."""
+    if url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
+        raise ValueError("without https it may only be an address of this machine")
+    return url
+
+
+def read_server_url(address: str) -> str:
+    """The address of a server, without a slash at its end. Raises ValueError."""
+    if not address:
+        return address
+    parts = urlsplit(check_web_address(address))
+    if parts.query or parts.fragment:
+        raise ValueError("it is the server's address, without a query: https://crews.example")
+    return address.rstrip("/")
 
 
 def read_replicas(text: str | int | None) -> int | None:

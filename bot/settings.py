@@ -30,13 +30,19 @@ from bot.core.errors import SettingsError
 from bot.core.journal import parse_journal_keys
 from bot.core.project import Project
 from bot.setting_values import (
+    check_api_key,
+    check_api_keys,
     check_app_token,
     check_bot_token,
+    check_journal_keys,
+    check_metadata_url,
     check_readable,
+    check_webhook_secrets,
     check_writable,
     read_entra_id,
     read_memory,
     read_replicas,
+    read_server_url,
 )
 
 DOTENV = ".env"
@@ -46,7 +52,7 @@ PROJECT_SEPARATOR = re.compile(rf"[,\n]|{re.escape(os.pathsep)}(?=[./~])")
 """The colon of `module:Name` separates nothing."""
 DAY_S = 86_400
 MAX_DAYS = 36_500
-MANY = 1_000_000_000
+MAX_SETTING = 1_000_000_000
 """What has no limit in practice: infinity and the like are mistakes."""
 
 Read = TypeVar("Read", bound=BaseSettings)
@@ -73,6 +79,7 @@ class Settings(BaseSettings):
         env_file=DOTENV,
         env_file_encoding="utf-8-sig",  # as some editors on Windows write it
         env_ignore_empty=True,
+        str_strip_whitespace=True,  # a secret that was read from a file ends with its newline
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -102,7 +109,9 @@ class Settings(BaseSettings):
     #: Days after a run's end for which its journal is kept, so that the run can be retried.
     journal_days: float = Field(7, alias="CREWDECK_JOURNAL_DAYS", gt=0, le=MAX_DAYS)
     #: 32 random bytes in base64; several, separated by commas: the first encrypts, all decrypt.
-    journal_key_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_JOURNAL_KEY")
+    journal_key_text: Annotated[SecretStr, AfterValidator(check_journal_keys)] = Field(
+        SecretStr(""), alias="CREWDECK_JOURNAL_KEY"
+    )
 
     config_dirs: str = Field("", alias="CREWDECK_CONFIG_DIR")
     #: CrewAI projects: folders, or modules with a name in them. `bot/processes/projects.py` finds them.
@@ -113,12 +122,12 @@ class Settings(BaseSettings):
     lease: float = Field(15, alias="CREWDECK_LEASE", ge=1, le=DAY_S)
     #: Limits of one worker: runs that it holds, waiting ones included; runs that execute at the same time;
     #: starts per second; and executed runs after which it is replaced.
-    runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1, le=MANY)
-    working: int = Field(50, alias="CREWDECK_WORKING", ge=1, le=MANY)
-    starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0, le=MANY)
-    recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1, le=MANY)
+    runs_per_worker: int = Field(500, alias="CREWDECK_RUNS_PER_WORKER", ge=1, le=MAX_SETTING)
+    working: int = Field(50, alias="CREWDECK_WORKING", ge=1, le=MAX_SETTING)
+    starts_per_second: float = Field(50, alias="CREWDECK_STARTS_PER_SECOND", gt=0, le=MAX_SETTING)
+    recycle_after: int = Field(1000, alias="CREWDECK_RECYCLE_AFTER", ge=1, le=MAX_SETTING)
     #: Threads of finished runs that are blocked in a tool: a worker with this many is replaced.
-    leaked_threads: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1, le=MANY)
+    leaked_threads: int = Field(50, alias="CREWDECK_OUTLIVED", ge=1, le=MAX_SETTING)
     #: Seconds for importing a crew's Python module, and for building the crew for a run.
     build_timeout: float = Field(60, alias="CREWDECK_BUILD_TIMEOUT", gt=0, le=DAY_S)
     #: Seconds that a stopping worker gives its runs. `serve` as a whole ends within 10 s.
@@ -131,7 +140,7 @@ class Settings(BaseSettings):
     #: Seconds that a run waits for people in a worker's memory before it is parked.
     hot_window: float = Field(60, alias="CREWDECK_HOT_WINDOW", ge=0, le=365 * DAY_S)
     #: Waiting runs in memory, each of which has threads. Beyond the limit, the longest waiting are parked.
-    hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0, le=MANY)
+    hot_runs: int = Field(100, alias="CREWDECK_HOT_RUNS", ge=0, le=MAX_SETTING)
 
     slack_bot_token: Annotated[SecretStr, AfterValidator(check_bot_token)] | None = Field(
         None, alias="SLACK_BOT_TOKEN"
@@ -144,7 +153,7 @@ class Settings(BaseSettings):
         "https://slack.com/api/", alias="SLACK_API_URL"
     )
     #: Messages that the app may edit per minute, in the whole workspace.
-    slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6, le=MANY)
+    slack_edits_per_minute: int = Field(50, alias="CREWDECK_SLACK_EDITS_PER_MINUTE", ge=6, le=MAX_SETTING)
 
     #: The bot's app id in Microsoft Entra, its tenant, and its password, unless it is a managed identity.
     teams_app_id: Annotated[str, BeforeValidator(read_entra_id)] = Field("", alias="TEAMS_APP_ID")
@@ -152,7 +161,7 @@ class Settings(BaseSettings):
     teams_app_password: SecretStr | None = Field(None, alias="TEAMS_APP_PASSWORD")
     teams_managed_identity: bool = Field(default=False, alias="TEAMS_MANAGED_IDENTITY")
     #: Of national clouds and of local peers: where the keys are that sign what Teams sends, and who signs it.
-    teams_openid_metadata_url: str = Field(
+    teams_openid_metadata_url: Annotated[str, AfterValidator(check_metadata_url)] = Field(
         "https://login.botframework.com/v1/.well-known/openidconfiguration",
         alias="TEAMS_OPENID_METADATA_URL",
         pattern=r"^https?://[^\s/?#]+/\S*$",
@@ -162,22 +171,26 @@ class Settings(BaseSettings):
     teams_outbound_token: SecretStr | None = Field(None, alias="TEAMS_OUTBOUND_TOKEN")
 
     #: `name:key:scope+scope,...`; a key without scopes has all. `crewdeck keys add` creates further keys.
-    api_keys_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_API_KEYS")
+    api_keys_text: Annotated[SecretStr, AfterValidator(check_api_keys)] = Field(
+        SecretStr(""), alias="CREWDECK_API_KEYS"
+    )
     #: Origins whose pages may call the API: `https://intranet.example,...`.
     cors_origins_text: Annotated[str, AfterValidator(check_origins)] = Field(
         "", alias="CREWDECK_CORS_ORIGINS"
     )
     #: Requests per second for each key, in each web process.
-    rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0, le=MANY)
+    rate_limit: float = Field(50, alias="CREWDECK_RATE_LIMIT", gt=0, le=MAX_SETTING)
     #: Open streams and waiting polls for each key, in each web process.
-    streams_per_key: int = Field(100, alias="CREWDECK_STREAMS_PER_KEY", ge=1, le=MANY)
+    streams_per_key: int = Field(100, alias="CREWDECK_STREAMS_PER_KEY", ge=1, le=MAX_SETTING)
 
     #: Allow webhooks to private networks and by `http://`.
     webhook_allow_private: bool = Field(default=False, alias="CREWDECK_WEBHOOK_ALLOW_PRIVATE")
     #: `name=https://... whsec_... [events=type,type]`, separated by spaces.
     webhooks_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_WEBHOOKS")
     #: The secret from which those for addresses of runs' starts are derived.
-    webhook_secret_text: SecretStr = Field(SecretStr(""), alias="CREWDECK_WEBHOOK_SECRET")
+    webhook_secret_text: Annotated[SecretStr, AfterValidator(check_webhook_secrets)] = Field(
+        SecretStr(""), alias="CREWDECK_WEBHOOK_SECRET"
+    )
     #: Allow the start of a run to specify a webhook address.
     webhook_urls: bool = Field(default=False, alias="CREWDECK_WEBHOOK_URLS")
 
@@ -194,22 +207,10 @@ class Settings(BaseSettings):
     #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
 
-    @field_validator("journal_key_text")
-    @classmethod
-    def _check_journal_keys(cls, text: SecretStr) -> SecretStr:
-        parse_journal_keys(text.get_secret_value())
-        return text
-
     @property
     def journal_keys(self) -> tuple[bytes, ...]:
         """The keys that encrypt journals, the current one first; empty if journals are not encrypted."""
         return parse_journal_keys(self.journal_key_text.get_secret_value())
-
-    @field_validator("api_keys_text")
-    @classmethod
-    def _check_keys(cls, text: SecretStr) -> SecretStr:
-        parse_keys(text.get_secret_value())
-        return text
 
     @property
     def api_keys(self) -> tuple[ApiKey, ...]:
@@ -222,24 +223,10 @@ class Settings(BaseSettings):
             raise ValueError("TEAMS_APP_PASSWORD is set too, and a managed identity has none: remove one")
         return on
 
-    @field_validator("teams_openid_metadata_url")
-    @classmethod
-    def _check_teams_metadata(cls, url: str) -> str:
-        host = urlsplit(url).hostname or ""
-        if url.startswith("http://") and not is_loopback(host):
-            raise ValueError("without https it may only be an address of this machine")
-        return url
-
     @field_validator("webhooks_text")
     @classmethod
     def _check_webhooks(cls, text: SecretStr, info: ValidationInfo) -> SecretStr:
         parse_endpoints(text.get_secret_value(), private=info.data.get("webhook_allow_private", False))
-        return text
-
-    @field_validator("webhook_secret_text")
-    @classmethod
-    def _check_webhook_secret(cls, text: SecretStr) -> SecretStr:
-        parse_secrets(text.get_secret_value())
         return text
 
     @field_validator("webhook_urls")
@@ -342,17 +329,12 @@ class Remote(BaseSettings):
 
     model_config = Settings.model_config
 
-    address: str = Field("", alias="CREWDECK_URL")
-    api_key: SecretStr | None = Field(None, alias="CREWDECK_API_KEY")
+    address: Annotated[str, AfterValidator(read_server_url)] = Field("", alias="CREWDECK_URL")
+    api_key: Annotated[SecretStr, AfterValidator(check_api_key)] | None = Field(
+        None, alias="CREWDECK_API_KEY"
+    )
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
     data_dir: Path = Field(default_factory=_data_dir, alias="CREWDECK_DATA_DIR")
-
-    @field_validator("address")
-    @classmethod
-    def _check_address(cls, address: str) -> str:
-        if address and not address.startswith(("http://", "https://")):
-            raise ValueError("it begins with http:// or https://")
-        return address.rstrip("/")
 
     @property
     def url(self) -> str:

@@ -75,8 +75,12 @@ def _installer(python: str) -> list[str]:
             python,
             "install",
         ]
+    return [_uv(), "pip", "install", "--python", python]
+
+
+def _uv() -> str:
     if uv := shutil.which("uv"):
-        return [uv, "pip", "install", "--python", python]
+        return uv
     raise SettingsError("`crewdeck add` needs pip in Crewdeck's own environment, or the program uv.")
 
 
@@ -93,8 +97,12 @@ def _requirement(folder: Path) -> str:
 
 def _wheel(source: Path, folder: Path) -> Path:
     """A wheel of Crewdeck's folder, built with what this environment has."""
-    build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel", "--no-index"]
-    _run([*build, "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)])
+    if find_spec("pip") is not None:
+        build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel", "--no-index"]
+        _run([*build, "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)])
+    else:
+        build = [_uv(), "build", "--quiet", "--wheel", "--offline", "--no-build-isolation"]
+        _run([*build, "--python", sys.executable, "--out-dir", str(folder), str(source)])
     return next(folder.glob("crewdeck-*.whl"))
 
 

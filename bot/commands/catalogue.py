@@ -18,7 +18,7 @@ from bot.core.project import Project
 from bot.core.text import terminal_safe
 from bot.processes.project_problems import problem_of
 from bot.processes.projects import find_all
-from bot.processes.worker_environment import handed_over, worker_environment
+from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.processes.worker_process import command
 from bot.settings import Settings
 
@@ -84,7 +84,7 @@ def _asked(
     settings: Settings, what: str, *arguments: str, project: Project | None = None
 ) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
     try:
-        with handed_over(worker_environment(settings, project=project)) as handover:
+        with worker_pipe(worker_environment(settings, project=project)) as handover:
             done = subprocess.run(
                 (*command(what, project), *arguments),
                 cwd=project.root if project is not None else None,
@@ -92,7 +92,8 @@ def _asked(
                 pass_fds=(handover.descriptor,),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="backslashreplace",
                 check=False,
                 timeout=LOAD_TIMEOUT_S + settings.build_timeout,
             )

@@ -16,6 +16,7 @@ from bot.processes.projects import find_all
 from bot.settings import Settings
 
 CREW_FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
+PROJECT_FILES = frozenset({"pyproject.toml", "crewdeck.yaml", "crew.json", "crew.jsonc"})
 KEYS = ("file", "line", "column", "key", "severity", "code", "message", "remedy", "crew")
 """What each finding has in JSON, in this order."""
 
@@ -39,8 +40,8 @@ def _records(settings: Settings, named: Sequence[str]) -> list[dict[str, Any]]:
 
     Where nothing is named, the crews in the current folder are meant; if it has none, those of the settings.
     """
-    named = named or ([str(Path.cwd())] if _has_crews(Path.cwd()) else [])
-    folders = [each for each in named if _has_crews(Path(each).expanduser())]
+    named = named or ([str(Path.cwd())] if has_crews_in_yaml(Path.cwd()) else [])
+    folders = [each for each in named if has_crews_in_yaml(Path(each).expanduser())]
     projects = find_all([each for each in named if each not in folders] if named else settings.projects)
     records = check_crews(settings, folders) if folders or not named else []
     for project in projects:
@@ -48,15 +49,30 @@ def _records(settings: Settings, named: Sequence[str]) -> list[dict[str, Any]]:
     return records
 
 
-def _has_crews(folder: Path) -> bool:
-    """Whether it is a crew, or a folder of crews, in YAML; otherwise it is a project."""
-    if any((folder / file).is_file() for file in CREW_FILES):
+def has_crews_in_yaml(folder: Path) -> bool:
+    """Whether it is a crew, or a folder of crews, in YAML; otherwise it is a project.
+
+    Projects have files of these names, too: beside the code that reads them, or in a folder such as `config`.
+    """
+    own = _names(folder)
+    homes = [own, *(_names(folder / each) for each in own if not each.startswith("."))]
+    if any(CREW_FILES[0] in names for names in homes):
         return True
+    homes = [] if _has_code(own) else [names for names in homes if not _has_code(names)]
+    return any(names.intersection(CREW_FILES) for names in homes)
+
+
+def _names(folder: Path) -> frozenset[str]:
+    """What is in a folder; nothing if it is none, or can't be read."""
     try:
-        homes = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+        return frozenset(each.name for each in folder.iterdir())
     except OSError:
-        return False
-    return any((home / file).is_file() for home in homes for file in CREW_FILES)
+        return frozenset()
+
+
+def _has_code(names: frozenset[str]) -> bool:
+    """Whether a project has such files."""
+    return bool(names & PROJECT_FILES) or any(each.endswith(".py") for each in names)
 
 
 def _order(record: dict[str, Any]) -> tuple[object, ...]:

@@ -104,7 +104,7 @@ def record(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="as the API returns it")] = False,
 ) -> int:
-    """Show the record of a decision: what was shown, to whom, who said what, and what ran."""
+    """Show the record of a decision. It has what was shown, who answered what, and what ran."""
     from bot.settings import load_remote
     from bot.terminal import commands
 
@@ -117,7 +117,7 @@ def link(
         str, typer.Argument(help="the code that you got elsewhere; without it, get one here")
     ] = "",
 ) -> int:
-    """Link your identities on several surfaces, which then count as one person."""
+    """Link your identities, which then count as one person."""
     from bot.settings import load_remote
     from bot.terminal import commands
 

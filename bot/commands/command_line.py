@@ -50,50 +50,50 @@ def crewdeck(
 # ── processes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command(app)
+@command(app, paths=True)
 def serve(
     projects: Annotated[
         list[str] | None,
         typer.Argument(metavar="[NAME=]PROJECT", help="folders of CrewAI projects, or module:Name"),
     ] = None,
 ) -> int:
-    """Run Crewdeck: its surfaces, and workers for the crews and for these projects."""
+    """Run Crewdeck: its surfaces and its workers. Each project has workers of its own."""
     return servers.serve(projects or ())
 
 
-@command(app, extra="worker")
+@command(app, extra="worker", paths=True)
 def worker(
     project: Annotated[
         str | None,
         typer.Argument(metavar="[NAME=]PROJECT", help="a CrewAI project; without, the crews of Crewdeck"),
     ] = None,
 ) -> int:
-    """Run one more worker for the same store, on this machine or another."""
+    """Run one more worker. It may be on another machine; the store is the same."""
     import asyncio
 
     from bot.processes.project_problems import problem_of
     from bot.processes.projects import find
-    from bot.processes.worker_process import become
+    from bot.processes.worker_process import exec_crews
     from bot.settings import load
 
     if project is None:
         settings = load()
         settings.require_crew_dirs()
         settings.require_data_dir()
-        return become(settings)
+        return exec_crews(settings)
     found = find(project)
     if problem := asyncio.run(problem_of(found)):
         raise SettingsError(problem.sentence)
-    return become(load(), project=found)
+    return exec_crews(load(), project=found)
 
 
 @command(app)
 def deliver() -> int:
-    """Send to chat platforms and webhooks for the same store, on this machine or another."""
+    """Run one more process that sends messages and webhooks."""
     return servers.deliver()
 
 
-@command(app)
+@command(app, paths=True)
 def add(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="the folder of a CrewAI project")],
     *,
@@ -102,7 +102,7 @@ def add(
         list[str] | None, typer.Option("--find-links", metavar="DIR", help="find packages here; repeat it")
     ] = None,
 ) -> int:
-    """Install what a project's worker needs into the project's own environment."""
+    """Install Crewdeck into the environment of a project."""
     from bot.commands.add import add as install
 
     links = [part for each in find_links or () for part in ("--find-links", each)]
@@ -111,7 +111,7 @@ def add(
 
 @command(app)
 def doctor() -> int:
-    """Check settings, Redis, Slack, Teams and every crew, and name remedies."""
+    """Check settings, services and crews, and name the remedies."""
     from bot.commands.doctor import examine
 
     return examine()
@@ -128,7 +128,7 @@ def crews() -> int:
     return 0
 
 
-@command(app, extra="worker")
+@command(app, extra="worker", paths=True)
 def check(
     folders: Annotated[
         list[str] | None,
@@ -139,14 +139,14 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON array, for editors")] = False,
 ) -> int:
-    """Find everything that is wrong with crews: 0 if nothing is, 1 for errors, 2 if it can't be checked."""
+    """Find the mistakes in crews. The status is 0 without errors, 1 with errors, 2 if nothing was checked."""
     from bot.commands import check as checking
     from bot.settings import load
 
     return checking.check(load(), folders or (), as_json=as_json)
 
 
-@command(app, name="new")
+@command(app, name="new", paths=True)
 def new_crew(
     name: Annotated[str, typer.Argument(help="letters, digits, - and _")],
     into: Annotated[str, typer.Option("--dir", metavar="FOLDER", help="where its folder is made")] = ".",

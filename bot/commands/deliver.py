@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 
 import structlog
 
 from bot import logging
 from bot.core.errors import SettingsError
-from bot.core.feed import Feed
+from bot.core.wakeups import Wakeups
 from bot.delivery import delivering
 from bot.metrics import Metrics
 from bot.processes import garbage_collector
-from bot.processes.delivery_process import STOP_TIMEOUT_S, Reports
+from bot.processes.delivery_process import STOP_TIMEOUT_S, MetricsReporter
+from bot.processes.start import stop_signals
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.open import open_configured
-from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def deliver_until_stopped(settings: Settings, console: str, *, supervised: bool = False) -> int:
@@ -42,8 +40,8 @@ def deliver_until_stopped(settings: Settings, console: str, *, supervised: bool 
 
 async def _until_stopped(settings: Settings, console: str, *, supervised: bool) -> int:
     work = asyncio.create_task(_work(settings, console, supervised=supervised))
-    for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    for number in stop_signals():
+        asyncio.get_running_loop().add_signal_handler(number, _stop, work)
     if supervised:
         Lifeline(STOP_TIMEOUT_S)
     try:
@@ -56,15 +54,21 @@ async def _until_stopped(settings: Settings, console: str, *, supervised: bool) 
     return 0
 
 
+def _stop(work: asyncio.Task[None]) -> None:
+    """Stop once: `serve` asks several times, and a second cancellation would cut the end short."""
+    if not work.cancelling():
+        work.cancel()
+
+
 async def _work(settings: Settings, console: str, *, supervised: bool) -> None:
-    feed, metrics = Feed(), Metrics()
-    reports = Reports(metrics, sys.stdout.fileno()) if supervised else None
+    wakeups, metrics = Wakeups(), Metrics()
+    reports = MetricsReporter(metrics, sys.stdout.fileno()) if supervised else None
     try:
         async with (
             open_configured(settings) as store,
             # The clock is kept by web processes and workers.
-            run_alongside(feed.follow(store.events), *([reports.run()] if reports else [])),
-            delivering(settings, store, feed, metrics, AckPriority(), console),
+            run_alongside(wakeups.follow(store.events), *([reports.run()] if reports else [])),
+            delivering(settings, store, wakeups, metrics, AckPriority(), console),
         ):
             garbage_collector.freeze()
             log.info("delivering")

@@ -26,7 +26,7 @@ from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.open import open_configured
 from bot.store.write_concern import WriteConcern
-from bot.surfaces.chat.presence import count_present
+from bot.surfaces.chat.connection import count_present
 
 MARKS = {
     "ok": ("ok    ", "32"),
@@ -108,10 +108,7 @@ async def _slack(settings: Settings) -> list[Finding]:
 
         return await check(settings)
     meant = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
-    off, _, remedy = slack_line(settings).partition("  ")
-    state = "off" if not any(meant) else "broken"
-    words = off if state == "off" else "some of its settings are missing"
-    return [Finding.model_validate({"subject": "Slack", "state": state, "words": words, "remedy": remedy})]
+    return [_not_on("Slack", slack_line(settings), partly=any(meant))]
 
 
 async def _teams(settings: Settings) -> list[Finding]:
@@ -123,10 +120,17 @@ async def _teams(settings: Settings) -> list[Finding]:
 
         return await check(settings)
     meant = (settings.teams_app_id, settings.teams_app_password, settings.teams_managed_identity)
-    off, _, remedy = teams_line(settings).partition("  ")
-    state = "off" if not any(meant) else "broken"
-    words = off if state == "off" else "some of its settings are missing"
-    return [Finding.model_validate({"subject": "Teams", "state": state, "words": words, "remedy": remedy})]
+    return [_not_on("Teams", teams_line(settings), partly=any(meant))]
+
+
+def _not_on(subject: str, line: str, *, partly: bool) -> Finding:
+    """A chat platform that is off, or set in part; `line` is what the start-up says of it."""
+    off, _, remedy = line.partition("  ")
+    if partly:
+        return Finding(
+            subject=subject, state="broken", words="some of its settings are missing", remedy=remedy
+        )
+    return Finding(subject=subject, state="off", words=off, remedy=remedy)
 
 
 async def _webhooks(settings: Settings) -> list[Finding]:
@@ -161,8 +165,8 @@ async def _delivery(settings: Settings) -> list[Finding]:
     if not settings.delivers:
         return []
     async with open_configured(settings) as store:
-        processes = await count_delivering(store.key_values)
-        receives = any([await count_present(each, store.key_values, "web") for each in CHATS])
+        processes = await count_delivering(store.key_values, store.clock)
+        receives = any([await count_present(each, store.key_values, store.clock, "web") for each in CHATS])
     if processes:
         words = f"{processes} process{'es' if processes > 1 else ''} send to chat platforms and webhooks"
         return [Finding(subject="Delivery", state="ok", words=words)]

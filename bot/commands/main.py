@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ MISTAKE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     garbage_collector.tune()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # where it has another encoding than UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except Exception as error:

@@ -170,7 +170,7 @@ def webhooks_without_command(context: typer.Context) -> int | None:
 
 @command(webhooks, name="list")
 def list_webhooks() -> int:
-    """List endpoints, failing deliveries and events that were given up."""
+    """List endpoints and failed deliveries."""
     return _webhooks("list")
 
 
@@ -207,7 +207,7 @@ def print_secret(
         str, typer.Argument(help="the API key that starts the runs; omit it without keys", show_default=False)
     ] = "",
 ) -> int:
-    """Print the secret that signs webhooks to addresses from the start of runs."""
+    """Print the secret that signs webhooks to the addresses of runs."""
     return _webhooks("secret", name=name)
 
 

@@ -197,13 +197,15 @@ def _journal(extent: JournalExtent) -> str:
 
 def _asked(question: Question) -> Sequence[tuple[str, str]]:
     """The lines that show a question and its outcome."""
-    asked = ("Asked", f"{question.prompt} ({question.kind}, {format_time(question.created_at)})")
+    what = (question.call.summary or question.prompt) if question.call else question.prompt
+    asked = ("Asked", f"{what} ({question.kind}, {format_time(question.created_at)})")
+    name = ("Question", question.id)
     outcome = question.outcome
     if outcome is None:
         until = f" Until {format_time(question.deadline_at)}." if question.deadline_at else ""
-        return asked, ("Answer", f"open.{until} Deciders: {', '.join(question.policy.deciders)}")
+        return asked, name, ("Answer", f"open.{until} Deciders: {', '.join(question.policy.deciders)}")
     by = f" ({outcome.by.label})" if outcome.by else ""
-    return asked, ("Answer", f"{outcome.text(question.options)}{by}")
+    return asked, name, ("Answer", f"{outcome.text(question.options)}{by}")
 
 
 # ── retry and delete ─────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 
 import structlog
@@ -13,13 +12,11 @@ from bot.app import App, running
 from bot.commands.announcement import announcement, trusted_line
 from bot.commands.unknown_settings import unknown_settings
 from bot.processes import garbage_collector
+from bot.processes.start import stop_signals
 from bot.settings import Settings
 from bot.surfaces.console.surface import local_url
 
 log = structlog.get_logger(__name__)
-
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""All of them stop the process: Ctrl-C, an operator or orchestrator, and a closed terminal."""
 
 
 def serve_until_stopped(settings: Settings, version: str) -> int:
@@ -43,9 +40,8 @@ class _Serving:
     async def until_stopped(self) -> int:
         work = asyncio.create_task(self._work())
         loop = asyncio.get_running_loop()
-        for name in SIGNALS:
-            if number := getattr(signal, name, None):
-                loop.add_signal_handler(number, self._stop, work)
+        for number in stop_signals():
+            loop.add_signal_handler(number, self._stop, work)
         try:
             await work
         except asyncio.CancelledError:

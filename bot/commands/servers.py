@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.commands.installation import require, version
-from bot.processes import unused_libraries
+from bot.processes import lazy_modules, unused_libraries
 
 
 def serve(projects: Sequence[str]) -> int:
@@ -13,14 +12,19 @@ def serve(projects: Sequence[str]) -> int:
 
     Raises SettingsError and StoreUnavailable if the start fails.
     """
-    require("server")
-    with unused_libraries.kept_out():
+    lazy_modules.install()
+    with unused_libraries.blocked_imports():
+        from bot.commands.installation import require, version
+
+        require("server")
         from bot.commands.serve import serve_until_stopped
         from bot.processes.projects import find_all
+        from bot.processes.start import allow_open_files
         from bot.processes.worker_environment import hide_from_processes_of_this_user
         from bot.settings import load
 
     hide_from_processes_of_this_user()
+    allow_open_files()
     settings = load().with_projects(projects)
     find_all(settings.projects)
     if settings.workers:
@@ -38,13 +42,18 @@ def deliver(console: str | None = None) -> int:
     `console`: the address of the `serve` that supervises this process; None: nobody does. Raises
     SettingsError and StoreUnavailable if the start fails.
     """
-    require("server")
-    with unused_libraries.kept_out():
+    lazy_modules.install()
+    with unused_libraries.blocked_imports():
+        from bot.commands.installation import require
+
+        require("server")
         from bot.commands.deliver import deliver_until_stopped
+        from bot.processes.start import allow_open_files
         from bot.processes.worker_environment import hide_from_processes_of_this_user
         from bot.settings import load
 
     hide_from_processes_of_this_user()
+    allow_open_files()
     settings = load()
     if settings.teams_on:
         require("teams")

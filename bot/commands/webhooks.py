@@ -13,7 +13,7 @@ from bot.core import ids
 from bot.core.actor import principal
 from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError, UnreadableRecord
-from bot.core.webhooks import Disabled, Failing, GivenUp
+from bot.core.webhooks import DeadLetter, Disabled, FailingDelivery
 from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore
@@ -90,7 +90,7 @@ class _WebhookCommands:
             return 0
         disabled = await self._store.webhooks.disabled()
         failing = {name: await self._store.webhooks.failing(surface_of(name)) for name in names}
-        given_up = {name: await self._store.webhooks.given_up(surface_of(name)) for name in names}
+        given_up = {name: await self._store.webhooks.dead_letters(surface_of(name)) for name in names}
         rows = [("ENDPOINT", "HOST", "STATE")]
         for endpoint in self._settings.webhooks:
             state = _state(endpoint, disabled, failing[endpoint.name], given_up[endpoint.name])
@@ -165,7 +165,7 @@ class _WebhookCommands:
         """The events to redeliver, by run."""
         wanted: defaultdict[str, set[int]] = defaultdict(set)
         if options.failed:
-            for each in await self._store.webhooks.given_up(surface):
+            for each in await self._store.webhooks.dead_letters(surface):
                 wanted[each.run_id].add(each.seq)
         for word in options.what:
             run_id, seqs = await self._found(word)
@@ -217,8 +217,8 @@ def _is_event(word: str) -> bool:
 def _state(
     endpoint: Endpoint,
     disabled: dict[str, Disabled],
-    failing: Sequence[Failing],
-    given_up: Sequence[GivenUp],
+    failing: Sequence[FailingDelivery],
+    given_up: Sequence[DeadLetter],
 ) -> str:
     off = disabled.get(endpoint.surface)
     if off is None or off.fingerprint != endpoint.fingerprint:
@@ -228,7 +228,7 @@ def _state(
     )
 
 
-def _count(failing: Sequence[Failing], given_up: Sequence[GivenUp]) -> str:
+def _count(failing: Sequence[FailingDelivery], given_up: Sequence[DeadLetter]) -> str:
     parts = (
         [f"{format_count(len(failing), 'run')} waiting since {format_time(failing[0].since)}"]
         if failing
@@ -238,7 +238,7 @@ def _count(failing: Sequence[Failing], given_up: Sequence[GivenUp]) -> str:
     return "; ".join(parts) or "ok"
 
 
-def _print_failing(failing: dict[str, list[Failing]]) -> None:
+def _print_failing(failing: dict[str, list[FailingDelivery]]) -> None:
     rows = [
         (each.run_id, name, format_time(each.since), str(each.tries), each.why)
         for name, found in failing.items()
@@ -247,7 +247,7 @@ def _print_failing(failing: dict[str, list[Failing]]) -> None:
     _print_more([("RUN THAT WAITS", "ENDPOINT", "SINCE", "TRIES", "WHY"), *rows])
 
 
-def _print_given_up(given_up: dict[str, list[GivenUp]]) -> None:
+def _print_given_up(given_up: dict[str, list[DeadLetter]]) -> None:
     rows = [
         (ids.event_id(each.run_id, each.seq), name, each.run_id, format_time(each.at), each.why)
         for name, found in given_up.items()

@@ -19,7 +19,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from bot.metrics import Increment, Metrics
-from bot.processes import worker_environment
+from bot.processes import priority, worker_environment
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ HEALTHY_AFTER_S = 30.0
 STOP_TIMEOUT_S = 6.0
 """Deliveries under way have 2 seconds. All of `serve` has to end within 10."""
 NICENESS = 2
-"""Acknowledgements come first; messages come before crews, whose workers have 5."""
+"""More than `serve` has: acknowledgements come first. Messages come before crews, whose workers have 5."""
 _REPORT = TypeAdapter(list[Increment])
 Process = asyncio.subprocess.Process
 
@@ -126,7 +126,7 @@ async def _start(console: str) -> Process:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name.upper() not in worker_environment.NOT_DELIVERYS
+        if name.upper() not in worker_environment.WITHHELD_FROM_DELIVERY
     }
     process = await asyncio.create_subprocess_exec(
         *command(console),
@@ -135,8 +135,7 @@ async def _start(console: str) -> Process:
         stdout=asyncio.subprocess.PIPE,
         process_group=0,  # Ctrl-C must reach the parent only, which stops it.
     )
-    with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+    priority.lower(process.pid, NICENESS)
     return process
 
 
@@ -157,7 +156,7 @@ INCREMENTS_PER_LINE = 16
 """A line is shorter than what a pipe takes at once, all of it or nothing."""
 
 
-class Reports:
+class MetricsReporter:
     """What this process counts, for its parent."""
 
     def __init__(self, metrics: Metrics, descriptor: int) -> None:

@@ -121,7 +121,7 @@ async def problem_of(project: Project) -> CrewProblem | None:
 
 
 def lacking(found: dict[str, object]) -> str:
-    """What the environment lacks that a probe found this in; empty if nothing."""
+    """What the probed environment lacks; empty if nothing."""
     python = tuple(found["python"]) if isinstance(found["python"], list) else ()
     if not PYTHON[0] <= python < PYTHON[1]:
         return f"it has Python {'.'.join(map(str, python))}, and Crewdeck needs 3.11, 3.12 or 3.13"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import socket
 import time
 import uuid
@@ -15,6 +13,7 @@ import structlog
 from bot.core.project import Project
 from bot.core.queue import Queue
 from bot.metrics import Metrics
+from bot.processes import priority
 from bot.processes.project_problems import ProjectProblems
 from bot.processes.worker_environment import worker_environment
 from bot.processes.worker_process import WorkerProcess
@@ -24,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_RESTART_DELAY_S = 0.5
 WORKER_NICENESS = 5
+"""More than `serve` has, so that the web process stays responsive."""
 MAX_RESTART_DELAY_S = 30.0
 HEALTHY_AFTER_S = 30.0
 """A worker that lived this long resets the restart delay."""
@@ -171,7 +171,7 @@ class Supervisor:
             worker_id, variables | {"CREWDECK_DRAIN": str(self._drain)}, project
         )
         self._workers.add(worker)
-        _yield_to_people(worker)
+        priority.lower(worker.pid, WORKER_NICENESS)
         return worker
 
     async def _stopped(self, worker: WorkerProcess) -> None:
@@ -181,9 +181,3 @@ class Supervisor:
 
 def _named(project: Project | None) -> dict[str, str]:
     return {"project": project.name} if project is not None else {}
-
-
-def _yield_to_people(worker: WorkerProcess) -> None:
-    """Lower the worker's CPU priority, so that the web process stays responsive."""
-    with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, worker.pid, WORKER_NICENESS)

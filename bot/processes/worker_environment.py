@@ -28,7 +28,7 @@ from bot.settings import DOTENV, Remote, Settings, load
 PIPE = "CREWDECK_SECRETS_FD"
 """The variable with the number of the descriptor from which a worker reads its secrets."""
 WORKERS_SECRETS = ("CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY")
-NOT_DELIVERYS = frozenset({"CREWDECK_API_KEYS"})
+WITHHELD_FROM_DELIVERY = frozenset({"CREWDECK_API_KEYS"})
 """Secrets that the delivery process doesn't need. It does need the journal key, which encrypts files, too."""
 SURFACES = ("SLACK_", "TEAMS_")
 """Prefixes of variables that belong to surfaces."""
@@ -40,7 +40,7 @@ NO_DOTENV = "PYTHON_DOTENV_DISABLED"
 _PR_SET_DUMPABLE = 4
 
 
-class Handover(NamedTuple):
+class WorkerEnvironment(NamedTuple):
     """The environment of a worker, and the pipe with its secrets."""
 
     environment: Mapping[str, str]
@@ -54,7 +54,7 @@ def worker_environment(
     """The variables of a worker: the environment and `.env`, without those that surfaces and clients need.
 
     `REDIS_URL` is left out as well, because libraries of CrewAI read it. The worker's own secrets are
-    included; `handed_over` moves them into the pipe. `project`: the worker runs this project, in its folder.
+    included; `worker_pipe` moves them into the pipe. `project`: the worker runs this project, in its folder.
     """
     secrets = _secrets(settings)
     reserved = _reserved(settings)
@@ -119,14 +119,14 @@ def withheld_from_projects(settings: Settings) -> Callable[[str, str], bool]:
 
 
 @contextmanager
-def handed_over(environment: Mapping[str, str]) -> Iterator[Handover]:
+def worker_pipe(environment: Mapping[str, str]) -> Iterator[WorkerEnvironment]:
     """Write the worker's secrets into a pipe; start the worker within the block. Raises SettingsError."""
     secrets = {name: environment[name] for name in WORKERS_SECRETS if environment.get(name)}
     public = {name: value for name, value in environment.items() if name not in WORKERS_SECRETS}
     reading, writing = os.pipe()
     try:
         _fill(writing, json.dumps(secrets).encode())
-        yield Handover(public | {PIPE: str(reading)}, reading)
+        yield WorkerEnvironment(public | {PIPE: str(reading)}, reading)
     finally:
         os.close(reading)
 
@@ -140,7 +140,7 @@ def _fill(writing: int, content: bytes) -> None:
         os.close(writing)
 
 
-def received() -> Settings | None:
+def settings_from_pipe() -> Settings | None:
     """The settings of a worker, with its secrets from the pipe; None without one. Raises SettingsError."""
     descriptor = os.environ.pop(PIPE, None)
     if descriptor is None:

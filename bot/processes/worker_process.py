@@ -22,12 +22,13 @@ import structlog
 from bot.core.errors import StoreUnavailable
 from bot.core.project import Project
 from bot.core.queue import Queue
-from bot.processes.worker_environment import handed_over, worker_environment
+from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.settings import Settings
 from bot.store.clock import QUARANTINED
 
 log = structlog.get_logger(__name__)
 
+STANDARD_INPUT = 0
 STORE_RETRY_DELAY_S = 0.5
 RETIRE, GRANTED, REFUSED = b"r", b"y", b"n"
 """Messages on the lifeline: a worker asks to retire, and its parent grants or refuses."""
@@ -57,7 +58,7 @@ class WorkerProcess:
         """Start a process, in the folder of its project. Raises OSError. Cancellation leaves none behind."""
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
-        with theirs, handed_over(environment) as handover:
+        with theirs, worker_pipe(environment) as handover:
             starting = asyncio.ensure_future(
                 asyncio.create_subprocess_exec(
                     *command(project=project),
@@ -152,7 +153,7 @@ class WorkerProcess:
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
 
 
-def become(
+def exec_crews(
     settings: Settings, what: str = "worker", worker_id: str | None = None, project: Project | None = None
 ) -> Never:
     """Replace this process by a process of `crews`, by default a worker, with a worker's environment.
@@ -161,7 +162,7 @@ def become(
     """
     sys.stdout.flush()
     line = command(what, project)
-    with handed_over(worker_environment(settings, worker_id, project)) as handover:
+    with worker_pipe(worker_environment(settings, worker_id, project)) as handover:
         os.set_inheritable(handover.descriptor, True)  # noqa: FBT003 - a positional-only parameter
         if project is not None:
             os.chdir(project.root)
@@ -172,29 +173,33 @@ def become(
 
 
 class Lifeline:
-    """The connection of a worker with its parent process (`WorkerProcess`), on standard input.
+    """The connection of a worker with its parent process (`WorkerProcess`), handed over as standard input.
 
     When it closes, this process gets SIGTERM, and exits `grace` seconds later. The kernel closes the other
     end when the parent ends, also after SIGKILL.
     """
 
     def __init__(self, grace: float) -> None:
-        """Has to be created in the event loop that awaits `may_retire`."""
+        """Has to be created in the event loop that awaits `may_retire`, before code of crews is called."""
         self._loop = asyncio.get_running_loop()
+        # Crews that read standard input would otherwise read the parent's answers, and wait for ever.
+        self._descriptor = os.dup(STANDARD_INPUT)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, STANDARD_INPUT)
+        os.close(nothing)
         self._answers: asyncio.Queue[bool] = asyncio.Queue()
         threading.Thread(target=self._watch, args=(grace,), name="lifeline", daemon=True).start()
 
     async def may_retire(self) -> bool:
         """Ask the parent for a successor; True if this worker should claim no more runs."""
         try:
-            os.write(sys.stdin.fileno(), RETIRE)
+            os.write(self._descriptor, RETIRE)
         except OSError:  # the lifeline is closed, and SIGTERM follows
             return False
         return await self._answers.get()
 
     def _watch(self, grace: float) -> None:
-        descriptor = sys.stdin.fileno()
-        while answer := self._read(descriptor):
+        while answer := self._read(self._descriptor):
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._answers.put_nowait, answer == GRANTED)
         os.kill(os.getpid(), signal.SIGTERM)
