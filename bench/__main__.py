@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bench import (
@@ -33,7 +33,9 @@ from bench.compare import compare
 from bench.effort import FULL, QUICK, Effort
 from bench.table import Figure, table
 
-MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
+Measure = Callable[[Effort], Awaitable[list[Figure]]]
+
+MEASUREMENTS: dict[str, Measure] = {
     "acknowledge": acknowledge.measure,
     "answers": answers.measure,
     "answers_at_once": answers_at_once.measure,
@@ -54,18 +56,23 @@ MEASUREMENTS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
 SIZES = {
     "parked": "runs that are parked",
     "finished": "how many of them are to finish once all are answered",
+    "answers": "questions that are answered at once",
     "crews": "runs that one worker executes while its memory is watched",
 }
 """What can be asked for in another size than a benchmark of all can afford."""
 
 
-async def measured(names: list[str], effort: Effort) -> list[Figure]:
-    """The figures of these measurements, one after the other: they would disturb each other."""
+async def measured(measurements: Mapping[str, Measure], effort: Effort) -> list[Figure]:
+    """The figures of these measurements, one after the other: they would disturb each other.
+
+    Each is also printed as soon as it is there, since all of them take long.
+    """
     figures: list[Figure] = []
-    for name in names:
+    for name, measure in measurements.items():
         started = time.monotonic()
-        figures += await MEASUREMENTS[name](effort)
-        sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s\n")
+        found = await measure(effort)
+        sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s\n{table(found)}\n")
+        figures += found
     return figures
 
 
@@ -79,7 +86,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(MEASUREMENTS)}")
-    parser.add_argument("--quick", action="store_true", help="under a minute; the figures are rough")
+    parser.add_argument("--quick", action="store_true", help="all in some minutes; the figures are rough")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="measure it too, in turns")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of both checkouts (5)")
     parser.add_argument("--full", action="store_true", help="of both checkouts: long rounds")
@@ -101,7 +108,8 @@ def main() -> None:
         return
     sizes = {size: getattr(arguments, size) for size in (*SIZES, "live")}
     effort = (QUICK if arguments.quick else FULL).sized(sizes)
-    print(table(asyncio.run(measured(arguments.names or list(MEASUREMENTS), effort))))
+    wanted = {name: MEASUREMENTS[name] for name in arguments.names or MEASUREMENTS}
+    print(table(asyncio.run(measured(wanted, effort))))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from crewai import Agent, Crew, Task
 from crewai.tools import BaseTool
 from pydantic import JsonValue
 
-from crewdeck import AskHuman, crew
+from crewdeck import AskHuman, crew, current_run
 from crews.definitions.script import Line
 from crews.definitions.scripted import ScriptedLLM
 
@@ -41,7 +41,9 @@ class TimedAskHuman(AskHuman):
         answer = super()._run(**arguments)
         returned = time.time()
         with Path(self.notes).open("a", encoding="utf-8") as notes:
-            notes.write(json.dumps({"question": arguments["question"], "at": returned}) + "\n")
+            notes.write(
+                json.dumps({"run": _run_id(), "question": arguments["question"], "at": returned}) + "\n"
+            )
         return answer
 
 
@@ -106,6 +108,12 @@ def busy(inputs: Inputs) -> Crew:
     calls = [Line(call={"lookup": {"word": f"word {number}"}}) for number in range(many)]
     agent = _agent("Worker", ScriptedLLM.of({"work": [*calls, Line(say="Done.")]}, inputs), [Lookup()])
     return Crew(name="busy", agents=[agent], tasks=[_task("work", agent)])
+
+
+def _run_id() -> str:
+    run = current_run()
+    assert run is not None
+    return run.id
 
 
 def _asking(notes: str) -> AskHuman:

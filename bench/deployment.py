@@ -17,8 +17,8 @@ import psutil
 from bot.core import starting
 from bot.core.actor import Actor
 from bot.core.event import Event
-from bot.core.feed import Feed
 from bot.core.run import Run, RunStatus
+from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import REPOSITORY, Server
 
@@ -44,7 +44,7 @@ class Deployment:
     server: Server
     folder: Path
     store: RedisStore
-    feed: Feed
+    wakeups: Wakeups
     #: Workers that nobody supervises: `crewdeck worker`, each as if on a machine of its own.
     workers: tuple[Server, ...] = ()
 
@@ -61,7 +61,7 @@ class Deployment:
 
     async def follow(self, run: Run) -> AsyncIterator[Event]:
         """What happens in a run, until it is over."""
-        async for event in self.feed.events(self.store.events, run.id):
+        async for event in self.wakeups.events(self.store.events, run.id):
             yield event
 
     async def completed(self, run: Run) -> Run:
@@ -89,11 +89,11 @@ async def deployed(env: Mapping[str, str] | None = None, workers: int = 0) -> As
         async with (
             Server.start(settings, folder) as server,
             open_store(server.store_url) as store,
-            _followed(store) as feed,
+            _followed(store) as wakeups,
         ):
             with _beside(server, settings, workers) as others:
                 await until(lambda: _loaded(store, others), LOADED_WITHIN)
-                yield Deployment(server, folder, store, feed, others)
+                yield Deployment(server, folder, store, wakeups, others)
 
 
 def install_crews(folder: Path) -> None:
@@ -105,11 +105,11 @@ def install_crews(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def _followed(store: RedisStore) -> AsyncIterator[Feed]:
-    feed = Feed()
-    following = asyncio.create_task(feed.follow(store.events))
+async def _followed(store: RedisStore) -> AsyncIterator[Wakeups]:
+    wakeups = Wakeups()
+    following = asyncio.create_task(wakeups.follow(store.events))
     try:
-        yield feed
+        yield wakeups
     finally:
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -34,6 +34,8 @@ class Effort:
     #: How many runs are parked, and for the end of how many of them one waits once all are answered.
     parked: int
     finished: int
+    #: Questions that are answered at once.
+    answers: int
     #: Seconds in which an idle process is watched.
     idle_seconds: float
     #: Workers that are killed, one after the other.
@@ -61,6 +63,7 @@ FULL = Effort(
     clients=(1, 1000),
     parked=2000,
     finished=100,
+    answers=900,
     idle_seconds=5,
     kills=2,
     crews=200,
@@ -75,6 +78,7 @@ QUICK = Effort(
     clients=(1, 200),
     parked=200,
     finished=30,
+    answers=180,
     idle_seconds=3,
     kills=1,
     crews=80,

@@ -1,5 +1,7 @@
 """What `serve` takes with Slack on and nothing to do: the web process, and the delivery process beside it.
 
+The web process stands beside one that has imported the packages which it can't do without.
+
 Resident is all that a process has in memory. Code of libraries is in memory once, however many processes use
 it: a second line has what a process has for itself, and its share of what others have too (PSS; Linux only).
 """
@@ -33,12 +35,15 @@ async def measure(_: Effort) -> list[Figure]:
         async def delivers() -> bool:
             return bool((await asyncio.to_thread(server.get, "/ready"))[1].get("delivery"))
 
+        packages = await stack.enter_async_context(Peer.started("packages"))
+        await packages.heard()
         await until(delivers, WITHIN)
         await asyncio.sleep(SETTLED_S)
         web, [delivery] = _taken(server.process), map(_taken, server.process.children())
+        least = _taken(psutil.Process(packages.process.pid))
     both = _Taken(web.resident + delivery.resident, web.share + delivery.share)
     return [
-        *_figures("the web process, with Slack", web, aims=(Below(60),)),
+        *_figures("the web process, with Slack", web, least, aims=(Below(60),)),
         *_figures("the delivery process", delivery),
         *_figures("both", both),
     ]
@@ -56,8 +61,11 @@ def _taken(process: psutil.Process) -> _Taken:
     return _Taken(found.rss / 2**20, getattr(found, "pss", found.rss) / 2**20)
 
 
-def _figures(whose: str, taken: _Taken, aims: tuple[Below, ...] = ()) -> list[Figure]:
+def _figures(
+    whose: str, taken: _Taken, beside: _Taken | None = None, aims: tuple[Below, ...] = ()
+) -> list[Figure]:
+    resident, share = (Spread(beside.resident), Spread(beside.share)) if beside else (None, None)
     return [
-        Figure(f"memory of {whose}", Spread(taken.resident), unit="MB", aims=aims),
-        Figure("  its share", Spread(taken.share), unit="MB"),
+        Figure(f"memory of {whose}", Spread(taken.resident), resident, "MB", aims),
+        Figure("  its share", Spread(taken.share), share, "MB"),
     ]

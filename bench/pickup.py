@@ -8,8 +8,8 @@ import time
 from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.table import Below, Figure, Spread
-from bot.core.feed import run_topic
 from bot.core.run import Run, RunStatus
+from bot.core.wakeups import run_topic
 from tests.scenario.server import Server
 
 LEASE = 3
@@ -61,7 +61,7 @@ def _has(worker: Server, run: Run) -> bool:
 
 async def _taken(running: Deployment, before: Run) -> float:
     """When another worker had it."""
-    with running.feed.watch(run_topic(before.id)) as changed:
+    with running.wakeups.watch(run_topic(before.id)) as changed:
         while True:
             changed.clear()
             now = await running.store.runs.get(before.id)

@@ -1,38 +1,70 @@
-"""What runs that wait for people cost their worker, beside the same worker with none."""
+"""What runs that wait for people cost their worker, beside the same worker with none.
+
+And what one of them costs, beside a crew that was kicked off with bare CrewAI and waits in its tool.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
+import psutil
+
 from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
-from bench.table import Figure, Spread
+from bench.peer import Peer
+from bench.table import Beyond, Figure, Spread
 
 SETTLED = 1.0
 """Seconds until what starting took is given back."""
 ALL_ASKED_WITHIN = 120.0
+HOT_RUNS = 100
+"""Runs that wait in memory, by default."""
+AIMS = (Beyond(60),)
+"""Of the memory that a run takes, in KB."""
+
+Cost = tuple[float, float]
+"""Megabytes that are resident, and threads."""
 
 
 async def measure(effort: Effort) -> list[Figure]:
     figures = []
-    async with deployed() as running:
-        # The first run pays for what all share.
+    async with Peer.started("crew") as bare, deployed() as running:
+        await bare.heard()
+        # The first run pays for what all share; bare CrewAI has run a crew, too.
         await running.completed(await running.start("bench_brief"))
-        idle = await _cost(running)
+        crews = psutil.Process(bare.process.pid)
+        idle, bare_idle = await _cost(running.worker), await _cost(crews)
         for many in effort.waiting:
             await _until_waiting(running, many)
-            figures += _figures(many, await _cost(running), idle)
+            hot = min(many, HOT_RUNS)
+            await bare.ask(waiting=hot)
+            now, bare_now = await _cost(running.worker), await _cost(crews)
+            figures += _figures(many, now, idle)
+            if many == hot:  # Of more the others are parked, and have left something behind, too.
+                figures += _each(hot, _grown(now, idle, hot), _grown(bare_now, bare_idle, hot))
     return figures
 
 
-def _figures(many: int, now: tuple[float, float], idle: tuple[float, float]) -> list[Figure]:
+def _figures(many: int, now: Cost, idle: Cost) -> list[Figure]:
     runs = "1 run waits" if many == 1 else f"{many} runs wait"
-    grown = (now[0] - idle[0]) * 1024 / many
     return [
         Figure(f"memory of the worker, {runs}", Spread(now[0]), Spread(idle[0]), "MB"),
-        Figure("  a run", Spread(grown), unit="KB"),
         Figure(f"threads of the worker, {runs}", Spread(now[1]), Spread(idle[1]), ""),
     ]
+
+
+def _each(hot: int, ours: Cost, bare: Cost) -> list[Figure]:
+    """What each run in memory costs."""
+    if hot == 1:  # That says little of each.
+        return []
+    return [
+        Figure("  memory a run", Spread(ours[0] * 1024), Spread(bare[0] * 1024), "KB", AIMS),
+        Figure("  threads a run", Spread(ours[1]), Spread(bare[1]), ""),
+    ]
+
+
+def _grown(now: Cost, idle: Cost, many: int) -> Cost:
+    return (now[0] - idle[0]) / many, (now[1] - idle[1]) / many
 
 
 async def _until_waiting(running: Deployment, many: int) -> None:
@@ -47,8 +79,6 @@ async def _until_waiting(running: Deployment, many: int) -> None:
     await until(all_asked, ALL_ASKED_WITHIN)
 
 
-async def _cost(running: Deployment) -> tuple[float, float]:
-    """Megabytes that are resident, and threads."""
+async def _cost(process: psutil.Process) -> Cost:
     await asyncio.sleep(SETTLED)
-    worker = running.worker
-    return worker.memory_info().rss / 2**20, float(worker.num_threads())
+    return process.memory_info().rss / 2**20, float(process.num_threads())

@@ -1,8 +1,9 @@
-"""A crew without Crewdeck: built, or built and kicked off, in a process that is like a worker's."""
+"""A crew without Crewdeck: built, kicked off, or waiting in its tool, in a process like a worker's."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +23,15 @@ async def main() -> None:
     set_suppress_console_output(True)
     await _milliseconds(1, "brief")
     line.say(ready=True)
+    waiting = 0
     async for request in line.requests():
-        took = await _milliseconds(**request)
-        line.say(milliseconds=took, memory=psutil.Process().memory_info().rss)
+        if "waiting" in request:
+            await _wait(request["waiting"] - waiting)
+            waiting = request["waiting"]
+            line.say(waiting=waiting)
+        else:
+            took = await _milliseconds(**request)
+            line.say(milliseconds=took, memory=psutil.Process().memory_info().rss)
 
 
 async def _milliseconds(
@@ -44,16 +51,36 @@ async def _milliseconds(
     return took
 
 
-def _kick_off(crew: Any) -> None:  # noqa: ANN401 - CrewAI is imported later
+async def _wait(many: int) -> None:
+    """Return once so many more crews, each kicked off in a thread of its own, wait for what they asked."""
+    from bench import crews
+
+    asked = threading.Semaphore(0)
+
+    def wait() -> None:
+        asked.release()
+        threading.Event().wait()
+
+    for _ in range(many):
+        made = crews.asks({"questions": 1})
+        threading.Thread(target=_kick_off, args=(made, wait), daemon=True).start()
+        await asyncio.to_thread(asked.acquire)
+
+
+def _kick_off(crew: Any, wait: Callable[[], None] = lambda: None) -> None:  # noqa: ANN401 - CrewAI is later
     """Run the crew; nobody is here who would answer what it asks."""
+    from crewai.events.utils.console_formatter import set_suppress_console_output
+
     from crews.human_input.ask_human import NAME, AskHuman
 
     class Answered(AskHuman):
         def _run(self, **_: Any) -> str:
+            wait()
             return "Ada answered: yes"
 
-    for agent in crew.agents:
-        agent.tools = [Answered() if tool.name == NAME else tool for tool in agent.tools]
+    set_suppress_console_output(True)
+    for each in (*crew.agents, *crew.tasks):  # A task has taken its agent's tools.
+        each.tools = [Answered() if tool.name == NAME else tool for tool in each.tools]
     crew.kickoff(inputs={})
 
 

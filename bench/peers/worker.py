@@ -14,11 +14,11 @@ from bench.peers import line
 from bot import settings
 from bot.core import starting
 from bot.core.actor import Actor
-from bot.core.feed import Feed
 from bot.core.journal import Change, Journal, NewEvent
 from bot.core.ports import Store
 from bot.core.queue import Queue
 from bot.core.run import Claim
+from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment
 from crews.run.lease import Lease
@@ -81,11 +81,11 @@ def _offer() -> Offer:
 async def main(url: str, journal: str) -> None:
     environment.prepare(settings.load())
     async with open_store(url) as store:
-        feed = Feed()
-        following = asyncio.create_task(feed.follow(store.events))
+        wakeups = Wakeups()
+        following = asyncio.create_task(wakeups.follow(store.events))
         kept = _without_journal(store) if journal == WITHOUT else store
         slots = Slots(kept.queue, "bench", lease=60, most=50)
-        proxy = StoreProxy(asyncio.get_running_loop(), kept, feed, slots)
+        proxy = StoreProxy(asyncio.get_running_loop(), kept, wakeups, slots)
         crews = Engine(_offer, proxy, HOT_WINDOW, HOT_RUNS)
         blueprints = (await crews.start()).crews
         line.say(ready=True)

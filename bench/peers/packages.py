@@ -1,0 +1,22 @@
+"""A process that has imported what a web process with Slack can't do without, and does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp.web  # noqa: F401 - what it takes in memory is what is measured
+import pydantic  # noqa: F401
+import redis.asyncio  # noqa: F401
+import slack_bolt.async_app  # noqa: F401
+
+from bench.peers import line
+
+
+async def main() -> None:
+    line.say(ready=True)
+    async for _ in line.requests():
+        pass
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
