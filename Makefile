@@ -7,7 +7,10 @@ PYTHON ?= python3.13 python3.12 python3.11 python3 python
 VENV := .venv
 BIN := $(VENV)/bin
 # Wheels only: a source package would fetch what builds it, unpinned and unchecked.
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all:
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: --no-compile
+# pip would do it in one process, and kubernetes is a quarter of it: chromadb asks for it, nothing imports it.
+# Fails for templates of Python code, which nobody imports either.
+BYTECODE := $(BIN)/python -m compileall -qq -j 0 -x '/kubernetes/' $(VENV)/lib || true
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-emit-index-url --no-header
 
@@ -60,7 +63,7 @@ fast: $(VENV)/.dev
 # Some rows, in another size: `PARKED=10000 FINISHED=500 make bench ROWS=parked`. Two checkouts in turns:
 # `make bench AGAINST=../other ROWS="acknowledge streams" ROUNDS=5`.
 AGAINST_OPTIONS := $(if $(AGAINST),--against $(AGAINST)) $(if $(ROUNDS),--rounds $(ROUNDS))
-SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(CREWS),--crews $(CREWS)) $(if $(LIVE),--live $(LIVE))
+SIZES := $(if $(PARKED),--parked $(PARKED)) $(if $(FINISHED),--finished $(FINISHED)) $(if $(ANSWERS),--answers $(ANSWERS)) $(if $(CREWS),--crews $(CREWS)) $(if $(LIVE),--live $(LIVE))
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ROWS) $(SIZES) $(AGAINST_OPTIONS)
@@ -102,6 +105,7 @@ $(VENV)/.made:
 $(VENV)/.runtime: requirements.lock requirements-build.lock | $(VENV)/.made
 	@echo "Installing the locked dependencies into $(VENV); the first time takes a minute or two."
 	@$(INSTALL) -r requirements.lock -r requirements-build.lock
+	@$(BYTECODE)
 	@touch $@
 
 # Crewdeck itself, from these folders; with no index, for all it needs is there.
@@ -112,4 +116,5 @@ $(VENV)/.package: pyproject.toml $(VENV)/.runtime
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.package
 	@echo "Installing the locked development tools into $(VENV)."
 	@$(INSTALL) -r requirements-dev.lock
+	@$(BYTECODE)
 	@touch $@

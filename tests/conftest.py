@@ -4,23 +4,33 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+import structlog
+from xdist.workermanage import WorkerController
 
 from bot.processes import garbage_collector
 from bot.store.embedded import Embedded
+from tests import compiled_once
+from tests.compiled_once import pytest_collection
 from tests.examples import FAST
-from tests.fork_server.client import ForkServer
+from tests.fork_server.client import ForkServer, of_session, share
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 ROOM = 2**30
 """Bytes that all stores of a session never need."""
 
-__all__ = ["FAST", "pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
+__all__ = [
+    "FAST",
+    "pytest_collection",
+    "pytest_collection_modifyitems",
+    "pytest_xdist_make_scheduler",
+]
 
 pytest_plugins = ["crewdeck.testing.plugin"]
 
@@ -42,10 +52,21 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     garbage_collector.tune()
+    # Formatted tracebacks print variables: those of a crew take seconds.
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """In the process that starts the others, for each one."""
+    compiled_once.appoint(node)
+    share(node)
 
 
 def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: no collection of garbage visits them again."""
+    if "crewai" in sys.modules:
+        raise pytest.UsageError("A module of tests imports crewai outside of its functions: CONTRIBUTING.md.")
     garbage_collector.freeze()
 
 
@@ -64,9 +85,9 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
+def fork_server(pytestconfig: pytest.Config) -> Iterator[ForkServer]:
     """Where workers come from that needn't be started as people do it: importing crewai is done once."""
-    with ForkServer.opened() as opened:
+    with of_session(pytestconfig) as opened:
         yield opened
 
 

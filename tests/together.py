@@ -14,21 +14,31 @@ ON_SHARED_SLACK = (
     "console_slack|"
     "slack_(authority|decisions|files|forms|mentions|presses|replies|start|status|strangers|transport)"
 )
+IMPORTS_CREWAI = (
+    r"contract/crews/test_(changes|check|edits|features|files|gates|gates_retried|gates_taken_up|in_process|"
+    r"other_releases|projects|recording|testing)\.py|"
+    r"unit/crews/(crewai_adapter/|definitions/test_crewai_keys\.py|run/test_failures\.py)"
+)
 TOGETHER = {
     "slack over a socket": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py::.*\bsocket\b",
     "slack": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py",
     "a worker": r"tests/contract/crews/test_(asking|endings|inputs_in_texts|malformed|reviews|secrets)\.py",
     "terminal": r"tests/scenario/terminal/",
+    "crewai": rf"tests/({IMPORTS_CREWAI})",
 }
-"""By name of what is started once: the tests that share it. The first that fits counts."""
+"""By name of what is started, or imported, once: the tests that share it. The first that fits counts."""
 LONG = "tests/(faults|scenario|contract/crews)/"
 """Tests that start processes, and wait for them."""
+ALONE = r"tests/unit/(?!test_image\.py|surfaces/teams/test_package\.py)"
+"""Tests that share nothing in their file, unlike those of these two: at the end no process is left alone with
+a long file.
+"""
 
 
 def scope(test: str) -> str:
-    """What a test stays together with: others that share something, or else its file."""
+    """What a test stays together with: others that share something, or else its file, or the same test."""
     fitting = (name for name, tests in TOGETHER.items() if re.match(tests, test))
-    return next(fitting, test.partition("::")[0])
+    return next(fitting, test.partition("[" if re.match(ALONE, test) else "::")[0])
 
 
 def rank(test: str) -> int:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.conftest import memory_folder
 from tests.contract import servers
 from tests.contract.examples import RETRY_AFTER
+from tests.waiting import WITHIN
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def redis_server() -> Iterator[str]:
         command = [binary, "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--appendonly", "yes"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with redis.Redis(unix_socket_path=str(socket)) as client:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + WITHIN
             while time.monotonic() < deadline:
                 with contextlib.suppress(redis.ConnectionError):
                     client.ping()
@@ -37,7 +38,7 @@ def redis_server() -> Iterator[str]:
                 time.sleep(0.02)
         yield f"unix://{socket}"
         process.terminate()
-        process.wait(10)
+        process.wait(WITHIN)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +78,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[RedisStore]:
-    async with open_store(store_url, Ages(retry_after=RETRY_AFTER)) as opened:
+    async with open_store(store_url, ClockSettings(retry_after=RETRY_AFTER)) as opened:
         yield opened
 
 

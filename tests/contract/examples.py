@@ -62,7 +62,7 @@ async def claimed(store: Store, place: Place | None = None, worker: str = "w1") 
 async def claimed_anyhow(store: Store, worker: str = "w") -> list[Claim]:
     """Whatever is queued or will be in a moment, suspects included."""
     await asyncio.sleep(RETRY_AFTER + 0.01)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     taken = await store.queue.claim(worker, [DEMO.name], 9, LEASE)
     return taken + await store.queue.claim(worker, [DEMO.name], 9, LEASE, isolated=True)
 

@@ -99,7 +99,7 @@ class Server:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(WITHIN)
 
     def __enter__(self) -> Self:
         until(lambda: self.info("server", "redis_version"), "a server that answers")

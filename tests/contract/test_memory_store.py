@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.decision import Ruling
-from bot.core.feed import Feed
 from bot.core.journal import Removal
 from bot.core.policy import OnReject, Policy
 from bot.core.ports import Store
@@ -14,6 +13,7 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.queue import Fenced
 from bot.core.response import Response, make_response
 from bot.core.run import Claim
+from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from crews.testing.store import MemoryQuestions, MemoryStore
 from tests.contract.examples import ADA, BOB, DEMO, LEASE, approval, choice, new_run
@@ -81,7 +81,7 @@ async def test_it_decides_as_the_real_store_does(
     store_url: str, kind: QuestionKind, policy: Policy, said: tuple[Response, ...]
 ) -> None:
     new = new_run(f"both {next(numbers)}")
-    memory = MemoryStore(Feed(), {})
+    memory = MemoryStore(Wakeups(), {})
     here = memory.start(new)
     ours = MemoryQuestions(memory)
     async with open_store(store_url) as real:
@@ -101,7 +101,7 @@ async def test_it_decides_as_the_real_store_does(
 
 
 async def test_what_comes_after_the_end_is_fenced() -> None:
-    memory = MemoryStore(Feed(), {})
+    memory = MemoryStore(Wakeups(), {})
     claim = memory.start(new_run())
     await memory.ports.queue.finish(claim, result="Done")
     for late in (
@@ -117,7 +117,7 @@ async def test_what_comes_after_the_end_is_fenced() -> None:
 
 
 async def test_the_journal_keeps_first_values_as_the_real_one_does(store: RedisStore) -> None:
-    new, memory = new_run(), MemoryStore(Feed(), {})
+    new, memory = new_run(), MemoryStore(Wakeups(), {})
     here = memory.start(new)
     await store.runs.start(new)
     [there] = await store.queue.claim("w", [DEMO.name], 1, LEASE)

@@ -6,8 +6,8 @@ import json
 import redis
 
 from bot.core.crew import Crew, CrewProblem
-from bot.core.feed import CREWS_TOPIC
 from bot.core.starting import crew_named
+from bot.core.wakeups import CREWS_TOPIC
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO

@@ -52,7 +52,7 @@ def field(server: redis.Redis, claim: Claim, name: str) -> str | None:
 
 
 @pytest.mark.parametrize("by", [HOUR, 24 * HOUR, -HOUR], ids=["an hour ahead", "a day ahead", "an hour back"])
-@pytest.mark.parametrize("first", ["due", "tick", "claim"])
+@pytest.mark.parametrize("first", ["due", "apply_due", "claim"])
 async def test_a_clock_that_jumps_takes_no_run_from_its_worker(
     store: RedisStore, server: redis.Redis, by: int, first: str
 ) -> None:
@@ -62,7 +62,7 @@ async def test_a_clock_that_jumps_takes_no_run_from_its_worker(
         assert await store.clock.due(1.0) == 1.0
     if first == "claim":
         assert await store.queue.claim("w2", [DEMO.name], 1, LEASE) == []
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
     for claim in claims:
         assert (await store.runs.get(claim.run.id)).epoch == claim.epoch
         assert LEASE * 900 < left(server, claim) <= LEASE * 1000
@@ -80,7 +80,7 @@ async def test_nobody_renews_a_dead_workers_lease_twice(store: RedisStore, serve
         while not lost:
             assert await store.clock.due(0.1) <= 0.1
             ends.add(server.zscore(leases, claim.run.id))
-            lost = await store.clock.tick(LOST)
+            lost = await store.clock.apply_due(LOST)
             await asyncio.sleep(0.1)
     assert len(ends) == 1
     assert before not in ends
@@ -108,7 +108,7 @@ async def test_a_worker_that_speaks_again_had_not_died(store: RedisStore, server
     claim = await claimed(store, worker="sleepy")
     for _ in range(5):
         run_out(server, claim)
-        assert await store.clock.tick(LOST) == 1
+        assert await store.clock.apply_due(LOST) == 1
         [other] = await store.queue.claim("other", [DEMO.name], 1, LEASE)
         assert field(server, claim, "crash_count") == "1"
         assert await store.queue.heartbeat("sleepy", [claim], LEASE) == {claim.run.id}
@@ -125,12 +125,12 @@ async def test_a_suspect_whose_worker_speaks_again_is_none_any_more(
 ) -> None:
     first = await claimed(store, worker="sleepy")
     run_out(server, first)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     [second] = await store.queue.claim("w", [DEMO.name], 1, LEASE)
     run_out(server, second)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     await asyncio.sleep(RETRY_AFTER)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert await store.queue.suspected([DEMO.name]) == [first.run.id]
     await store.queue.heartbeat("sleepy", [first], LEASE)
     assert await store.queue.suspected([DEMO.name]) == []
@@ -145,10 +145,10 @@ async def test_workers_that_never_speak_again_are_taken_for_dead(
     claim = await claimed(store)
     for alone in (False, True, None):
         run_out(server, claim)
-        await store.clock.tick(LOST)
+        await store.clock.apply_due(LOST)
         if alone is not None:
             await asyncio.sleep(RETRY_AFTER)
-            await store.clock.tick(LOST)
+            await store.clock.apply_due(LOST)
             [claim] = await store.queue.claim("w", [DEMO.name], 1, LEASE, isolated=alone)
     run = await store.runs.get(claim.run.id)
     assert (run.status, run.error) == (RunStatus.FAILED, LOST)
@@ -180,7 +180,7 @@ async def test_any_word_of_a_silent_worker_counts(store: RedisStore, server: red
     """It may leave the run before it renews a lease again."""
     claim = await claimed(store)
     run_out(server, claim)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert field(server, claim, "crash_count") == "1"
     with pytest.raises(Fenced):
         await WORDS[word](store, claim)

@@ -14,8 +14,8 @@ from redis.exceptions import ClusterDownError
 from bot.commands.main import main
 from bot.core.decision import Verdict
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.core.feed import Feed
 from bot.core.run import Claim, RunError, RunStatus
+from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.peers import View, check_owner, confirmations_needed, confirms, contradicts
 from bot.store.redis import RedisStore, open_store
@@ -183,7 +183,7 @@ async def test_a_run_is_tried_again_and_deleted_wherever_its_traces_are(
 
 
 async def test_wake_ups_come_from_every_node(store: RedisStore, nodes: Cluster) -> None:
-    fed = Feed()
+    fed = Wakeups()
     with fed.watch("ready") as ready:
         following = asyncio.create_task(fed.follow(store.events))
         assert await ready.wait(WITHIN)

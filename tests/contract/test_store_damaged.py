@@ -116,7 +116,7 @@ async def test_one_broken_shard_does_not_stop_the_clock_of_the_others(
             server.zadd(f"{redis_keys.base(redis_keys.shard_of(claim.run.id))}:leases", {claim.run.id: 1})
     asked = await store.questions.ask(claims[-1], approval(claims[-1], deadline=Deadline(after=0)))
     with pytest.raises(Exception, match="WRONGTYPE"):
-        await store.clock.tick(QUARANTINED)
+        await store.clock.apply_due(QUARANTINED)
     others = [claim for claim in claims if redis_keys.shard_of(claim.run.id) != broken]
     assert others
     assert {server.hget(redis_keys.run(claim.run.id), "state") for claim in others} == {"queued"}
@@ -131,9 +131,9 @@ async def test_what_stands_in_a_list_and_is_gone_holds_up_nothing(
     for name in (":leases", ":delayed", ":over", ":journals"):
         server.zadd(f"{base}{name}", {"gone": 1})
     server.zadd(f"{base}:leases", {claim.run.id: 2})
-    assert await store.clock.tick(LOST) == 1
+    assert await store.clock.apply_due(LOST) == 1
     assert server.hget(redis_keys.run(claim.run.id), "state") == "queued"
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
 
 
 @pytest.mark.parametrize("bad", BAD)

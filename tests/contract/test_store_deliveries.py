@@ -113,10 +113,10 @@ async def test_an_adopted_copy_keeps_its_run_pending_until_it_is_looked_after(de
     await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
     await desk.shown(1, other="C1/1700.6")
     assert await desk.pending() == [desk.run]
-    assert (await desk.store.outbox.state("slack", desk.run)).adopted == {"q1"}
+    assert (await desk.store.outbox.state("slack", desk.run)).outdated == {"q1"}
     await desk.shown(1, q1="C1/1700.5")
     assert await desk.pending() == []
-    assert (await desk.store.outbox.state("slack", desk.run)).adopted == frozenset()
+    assert (await desk.store.outbox.state("slack", desk.run)).outdated == frozenset()
 
 
 async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(desk: Desk) -> None:
@@ -184,7 +184,7 @@ async def test_questions_of_who_unlinks_are_shown_anew_except_in_the_runs_home(d
     await outbox.mark_delivered("teams", "web", desk.run, newest)
     assert await outbox.pending("teams", desk.shard) == []
     assert await unlink(desk.store, teams, slack.principal)
-    [name] = (await outbox.state("teams", desk.run)).adopted
+    [name] = (await outbox.state("teams", desk.run)).outdated
     assert name.split(":")[:2] == ["redrawn", question.id]
     assert await outbox.pending("teams", desk.shard) == [desk.run]
     assert await desk.pending() == []

@@ -11,7 +11,7 @@ from bot.core.policy import Policy, can_decide
 from bot.core.sessions import person_at_console
 from bot.store import live_groups, redis_keys
 from bot.store.link_codes import MAX_CODES, MAX_TRIES
-from bot.store.live_groups import FRESH_MS, MAX_AGE_MS, LiveGroups, Members
+from bot.store.live_groups import MAX_AGE_FOR_DECISION_MS, MAX_AGE_MS, LiveGroups, Members
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB
 
@@ -31,7 +31,7 @@ async def names(store: RedisStore, actor: Actor) -> set[str]:
 @pytest.mark.everywhere
 async def test_a_code_links_whoever_enters_it_with_whom_it_was_given_to(store: RedisStore) -> None:
     code = await store.directory.new_code(ADA)
-    assert (await store.directory.bearer(code, KEY)).principal == ADA.principal
+    assert (await store.directory.code_owner(code, KEY)).principal == ADA.principal
     linked = await store.directory.redeem(f" {code.lower().replace('-', ' ')}", KEY)
     assert [(each.principal, each.name) for each in linked] == [
         (KEY.principal, "Ada's key"),
@@ -189,7 +189,7 @@ async def test_a_group_is_read_once_for_decisions_at_the_same_time(store: RedisS
     assert {each.groups[GROUP] for each in found} == {frozenset({ADA.principal})}
     assert reader.reads == 1
     reader.members_now = frozenset({BOB.principal})
-    await aged(store, FRESH_MS + 1)
+    await aged(store, MAX_AGE_FOR_DECISION_MS + 1)
     assert (await store.directory.people(FINANCE)).groups == {GROUP: frozenset({BOB.principal})}
 
 
@@ -209,7 +209,7 @@ async def test_a_group_that_cannot_be_read_is_not_what_it_was(store: RedisStore,
     reader = Reader(ADA)
     store.directory.serve("slack", reader)
     await store.directory.people(FINANCE)
-    await aged(store, FRESH_MS + 1)
+    await aged(store, MAX_AGE_FOR_DECISION_MS + 1)
     reader.wrong = wrong
     people = await store.directory.people(FINANCE, [ADA])
     assert people.groups == {}

@@ -11,7 +11,7 @@ from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.files import MAX_FILE_BYTES, MAX_RUN_BYTES, MAX_RUN_FILES, StoredFile, stored_file
 from bot.core.ports import Store
 from bot.core.queue import Fenced
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.files import PART_BYTES
 from bot.store.journal_cipher import JournalCipher
 from bot.store.redis import RedisStore, compose
@@ -116,7 +116,7 @@ async def test_nothing_of_a_file_outlives_its_run(store: RedisStore, server: red
     if way == "deleted":
         await store.runs.delete(claim.run.id)
     else:
-        await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
+        await compose(store.connection, ClockSettings(retention=0.0)).clock.apply_due(LOST)
     assert [key for key in server.scan_iter("*") if ":file" in str(key)] == []
 
 

@@ -7,7 +7,7 @@ from bot.core.journal import Change, NewEvent, Removal
 from bot.core.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import RunStatus
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose
 from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, new_run, response, told
 
@@ -70,7 +70,7 @@ async def test_the_journal_goes_with_its_run(store: RedisStore) -> None:
     await store.journal.put_if_absent(claim, "step", "x")
     await store.queue.finish(claim, result="done")
     assert await store.journal.read(claim.run.id)
-    await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
+    await compose(store.connection, ClockSettings(retention=0.0)).clock.apply_due(LOST)
     assert await store.journal.read(claim.run.id) == {}
 
 
@@ -103,7 +103,7 @@ async def test_an_answer_revives_a_parked_run(store: RedisStore) -> None:
     asked = await store.questions.ask(claim, approval(claim))
     assert await store.queue.park(claim, [asked.id])
     assert await store.queue.claim("w2", [DEMO.name], 9, LEASE) == []
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
     assert (await store.runs.get(claim.run.id)).status is RunStatus.INPUT_REQUIRED
     await store.questions.respond(claim.run.id, asked.id, response())
     assert (await store.runs.get(claim.run.id)).status is RunStatus.QUEUED
@@ -137,7 +137,7 @@ async def test_the_deadline_of_a_parked_run_passes_as_any_other(store: RedisStor
     claim = await claimed(store)
     asked = await store.questions.ask(claim, approval(claim, deadline=Deadline(after=0)))
     await store.queue.park(claim, [asked.id])
-    assert await store.clock.tick(LOST) == 1
+    assert await store.clock.apply_due(LOST) == 1
     [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.id == claim.run.id
     assert await told(store, claim.run.id) == ["run_started", "human_input_required", "human_input_completed"]

@@ -16,7 +16,7 @@ from bot.core.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose, open_store
 from tests.contract.examples import (
     ADA,
@@ -66,7 +66,7 @@ async def eventful(store: RedisStore, *servers: redis.Redis) -> Claim:
     await store.webhooks.nack_event(CRM, "web", run_id, tries=1, why="503", seconds=60)
     await store.webhooks.resend(CRM, run_id, [1])
     await store.key_values.set("noted", f"{run_id} and more", 60)
-    await store.key_values.once(f"told:{run_id}")
+    await store.key_values.add(f"told:{run_id}")
     await store.key_values.save_pending("todo", "press", json.dumps({"run": run_id}))
     await store.key_values.save_pending("another", run_id, "{}")
     await store.key_values.set_if_absent(f"kept:{run_id}", "x", 60)
@@ -143,7 +143,7 @@ async def test_what_started_a_run_that_is_gone_starts_it_no_second_time(
         await store.runs.delete(new.id)
     else:
         await asyncio.sleep(0.002)
-        await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
+        await compose(store.connection, ClockSettings(retention=0.0)).clock.apply_due(LOST)
     for _ in range(2):
         with pytest.raises(Refused, match="deleted") as refused:
             await store.runs.start(new)
@@ -177,7 +177,7 @@ async def test_whoever_works_for_a_deleted_run_leaves_nothing_behind(
     await store.webhooks.nack_event(CRM, "web", run_id, tries=2, why="503", seconds=60)
     await store.outbox.adopt("slack", run_id, "q", "C1/3.3")
     await store.runs.add_place(run_id, PLACE)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert traces(run_id, server) == ""
 
 
@@ -200,9 +200,9 @@ async def test_a_journal_expires_before_its_run(store: RedisStore) -> None:
     for claim in (live, over):
         await store.journal.put_if_absent(claim, "step", "x")
     await store.queue.finish(over, result="done")
-    await compose(store.connection, Ages(*FAR)).clock.tick(LOST)
+    await compose(store.connection, ClockSettings(*FAR)).clock.apply_due(LOST)
     assert (await store.journal.extent(over.run.id)).entries == 1
-    await compose(store.connection, Ages(retention=FAR[0], journal=0.0)).clock.tick(LOST)
+    await compose(store.connection, ClockSettings(retention=FAR[0], journal=0.0)).clock.apply_due(LOST)
     extent = await store.journal.extent(over.run.id)
     assert (extent.entries, extent.bytes, extent.expired) == (0, 0, True)
     assert (await store.runs.get(over.run.id)).result == "done"
@@ -230,13 +230,13 @@ async def test_a_run_that_is_set_aside_comes_back_by_itself(store: RedisStore) -
     assert await store.queue.claim("w2", [DEMO.name], 9, LEASE) == []
     with pytest.raises(Fenced):
         await store.queue.finish(claim, result="late")
-    while not await store.clock.tick(LOST):
+    while not await store.clock.apply_due(LOST):
         pass
     [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.id == claim.run.id
     await store.queue.defer(again, 0.0)
     await store.runs.cancel(claim.run.id, ADA)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert await store.queue.claim("w2", [DEMO.name], 9, LEASE) == []
 
 

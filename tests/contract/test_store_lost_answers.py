@@ -142,5 +142,5 @@ async def test_a_code_links_although_the_reply_is_lost(line: LossyLine, far: Red
 
 async def test_the_first_caller_is_the_first(line: LossyLine, far: RedisStore) -> None:
     line.lose(1, b"once:delivery 7")
-    assert await far.key_values.once("delivery 7")
-    assert not await far.key_values.once("delivery 7")
+    assert await far.key_values.add("delivery 7")
+    assert not await far.key_values.add("delivery 7")

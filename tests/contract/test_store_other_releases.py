@@ -80,11 +80,13 @@ async def test_a_question_that_is_not_understood_is_never_decided(
                 await store.questions.respond(
                     claim.run.id, strange.id, response(action, by=who, comment="words")
                 )
-    assert await store.clock.tick(LOST) == 1
+            with pytest.raises(UnreadableRecord, match=strange.id):
+                await store.questions.prefetch(strange.id, who)
+    assert await store.clock.apply_due(LOST) == 1
     settled = await store.questions.get(claim.run.id, plain.id)
     assert settled.outcome is not None
     assert settled.outcome.action is Action.REJECT
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
     with pytest.raises(UnreadableRecord):
         await store.runs.cancel(claim.run.id, ADA)
     assert stored(server, strange) == before
@@ -101,7 +103,7 @@ async def test_the_timers_of_such_a_question_stay_and_keep_nobody_awake(
     newer(server, redis_keys.question(claim.run.id, strange.id))
     timers = server.zrange(redis_keys.timers(redis_keys.shard_of(claim.run.id)), 0, -1, withscores=True)
     assert await store.clock.due(9) == 0
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert await store.clock.due(9) > 5
     assert (
         server.zrange(redis_keys.timers(redis_keys.shard_of(claim.run.id)), 0, -1, withscores=True) == timers
@@ -134,7 +136,7 @@ async def test_a_timer_that_is_not_known_stays(store: RedisStore, server: redis.
     unknown |= {"": 1, "deadline": 2, "remind//": 3, f"deadline/{claim.run.id}": 4, "{}": 5}
     server.zadd(timers, unknown)
     for _ in range(3):
-        await store.clock.tick(LOST)
+        await store.clock.apply_due(LOST)
     assert not (await store.questions.get(claim.run.id, asked.id)).open
     assert {str(name): at for name, at in server.zscan_iter(timers)} == unknown
     assert await store.clock.due(9) > 5
@@ -160,6 +162,17 @@ async def test_a_run_that_is_not_understood_is_left_alone(
     assert store.health.unreadable() == {"run": 1}
 
 
+async def test_a_question_of_a_newer_run_is_not_answered_by_its_id(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    claim = await claimed(store)
+    plain = await store.questions.ask(claim, approval(claim))
+    with_version(server, redis_keys.run(claim.run.id))
+    with pytest.raises(UnreadableRecord, match=claim.run.id):
+        await store.questions.prefetch(plain.id, ADA)
+    assert store.health.unreadable() == {"run": 1}
+
+
 async def test_leases_ages_and_deletion_leave_a_newer_run_alone(
     store: RedisStore, server: redis.Redis
 ) -> None:
@@ -172,7 +185,7 @@ async def test_leases_ages_and_deletion_leave_a_newer_run_alone(
     for kind in (":over", ":journals"):
         server.zadd(f"{shard[ended.run.id]}{kind}", {ended.run.id: 1})
     before = {run_id: server.hgetall(redis_keys.run(run_id)) for run_id in shard}
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
     assert await store.clock.due(9) > 5
     assert await store.queue.abandon("w1", LOST) == []
     with pytest.raises(UnreadableRecord):
@@ -219,7 +232,7 @@ async def test_a_question_of_the_first_release_is_answered_and_expires(
         changed(digest="5" * 64)(server, key)
         server.zadd(timers, {f"deadline/{claim.run.id}/{question.id}": 1})
     assert (await store.questions.respond(claim.run.id, asked[0].id, response())).verdict is Verdict.SETTLED
-    assert await store.clock.tick(LOST) == 1
+    assert await store.clock.apply_due(LOST) == 1
     assert not (await store.questions.get(claim.run.id, asked[1].id)).open
     assert server.zcard(timers) == 0
 

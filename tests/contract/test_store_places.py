@@ -3,7 +3,7 @@
 import redis
 
 from bot.core.place import Place
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import LOST, PLACE, claimed, started
 
@@ -26,11 +26,11 @@ async def test_a_run_that_is_gone_goes_on_nowhere(store: RedisStore, server: red
 
 
 async def test_a_forgotten_run_leaves_its_places(store_url: str, server: redis.Redis) -> None:
-    async with open_store(store_url, Ages(retention=0)) as store:
+    async with open_store(store_url, ClockSettings(retention=0)) as store:
         claim = await claimed(store, place=PLACE)
         await store.runs.add_place(claim.run.id, THERE)
         await store.queue.finish(claim, result="done")
-        await store.clock.tick(LOST)
+        await store.clock.apply_due(LOST)
         assert await store.runs.at(THERE) == []
     assert [key for key in server.scan_iter("*") if claim.run.id in key] == []
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from bot.core import decision
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.decision import Ruling, Verdict
 from bot.core.directory import GroupUnreadable
 from bot.core.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
 from bot.core.people import names_of
-from bot.core.policy import Objection, OnReject, Policy
+from bot.core.policy import ANYONE, Objection, OnReject, Policy
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
 from bot.core.queue import Fenced
 from bot.core.response import Approve, Reject, Response, Withdraw
@@ -97,6 +97,33 @@ async def test_two_different_people_settle_what_needs_two(store: RedisStore) -> 
     assert isinstance(completed, HumanInputCompleted)
     assert [each.answered_by for each in completed.responses] == ["Ada", "Bob"]
     assert all(each.at >= asked.created_at for each in second.question.outcome.responses)
+
+
+async def test_who_comes_to_be_from_elsewhere_is_still_the_same_person(store: RedisStore) -> None:
+    claim = await claimed(store)
+    at_home = await store.directory.new_code(ADA)
+    ada_in_teams = Actor(surface="teams", tenant="X1", user_id="ada", name="Ada")
+    await store.directory.redeem(at_home, ada_in_teams)
+    everybody = Policy(deciders=(ANYONE,), need=2, allowed_memberships=tuple(Membership), admins=False)
+    asked = await store.questions.ask(claim, plain(claim, everybody))
+    elsewhere = ADA.model_copy(update={"membership": Membership.EXTERNAL})
+    for number, each in enumerate((ADA, elsewhere, ada_in_teams)):
+        ruling = await say(store, asked, yes(each, f"press-{number}"))
+        assert ruling.verdict is not Verdict.SETTLED
+    assert (await say(store, asked, yes(BOB))).verdict is Verdict.SETTLED
+
+
+async def test_who_is_excluded_by_a_linked_identity_stays_so_from_elsewhere(store: RedisStore) -> None:
+    claim = await claimed(store)
+    ada_in_teams = Actor(surface="teams", tenant="X1", user_id="ada", name="Ada")
+    await store.directory.redeem(await store.directory.new_code(ADA), ada_in_teams)
+    policy = Policy(
+        deciders=(ANYONE,), excluded=("teams::ada",), allowed_memberships=tuple(Membership), admins=False
+    )
+    asked = await store.questions.ask(claim, plain(claim, policy))
+    for membership in Membership:
+        by = ADA.model_copy(update={"membership": membership})
+        assert (await say(store, asked, yes(by))).objection is Objection.EXCLUDED
 
 
 async def test_of_many_answers_at_once_each_person_counts_once(store: RedisStore, store_url: str) -> None:
@@ -201,8 +228,49 @@ async def test_members_of_a_live_group_are_read_when_it_is_decided(store: RedisS
     pending = await say(store, asked, yes(BOB))
     assert pending.verdict is Verdict.RECORDED
     assert pending.question is not None
-    assert [each.by for each in pending.question.progress.fell_out] == [ADA]
+    assert [each.by for each in pending.question.progress.ineligible] == [ADA]
     assert (await say(store, asked, yes(CY))).verdict is Verdict.SETTLED
+
+
+async def test_who_comes_back_to_a_group_approves_by_what_is_said_next_never_by_what_is_taken_back(
+    store: RedisStore,
+) -> None:
+    groups = Groups(finance=frozenset({ADA.principal, BOB.principal, CY.principal}))
+    store.directory.serve("slack", groups)
+    claim = await claimed(store)
+    policy = Policy(deciders=(FINANCE,), need=2, on_reject=OnReject.COUNTS, admins=False)
+    asked = await store.questions.ask(claim, plain(claim, policy))
+    assert (await say(store, asked, yes(ADA))).verdict is Verdict.RECORDED
+    for members, by in (({BOB, CY}, BOB), ({ADA, BOB, CY}, None)):
+        groups.members_of[FINANCE] = frozenset(each.principal for each in members)
+        await store.directory.refresh([FINANCE])
+        if by is not None:
+            assert (await say(store, asked, yes(by))).verdict is Verdict.RECORDED
+    against = await say(store, asked, Reject(actor=CY, key="no", comment="Not this one."))
+    assert against.verdict is Verdict.RECORDED, "a rejection approves nothing"
+    taken_back = await say(store, asked, Withdraw(actor=BOB, key="back"))
+    assert taken_back.verdict is Verdict.RECORDED
+    assert taken_back.question is not None
+    assert taken_back.question.progress.approved == 1
+    again = await say(store, asked, yes(BOB, "again"))
+    assert again.verdict is Verdict.SETTLED
+    assert again.question is not None
+    assert again.question.outcome is not None
+    assert again.question.outcome.by == BOB
+
+
+async def test_who_comes_back_to_a_group_settles_it_by_saying_the_same_again(store: RedisStore) -> None:
+    groups = Groups(finance=frozenset({ADA.principal, BOB.principal}))
+    store.directory.serve("slack", groups)
+    claim = await claimed(store)
+    asked = await store.questions.ask(claim, plain(claim, Policy(deciders=(FINANCE,), need=2, admins=False)))
+    assert (await say(store, asked, yes(ADA))).verdict is Verdict.RECORDED
+    for members in ({BOB, CY}, {ADA, BOB}):
+        groups.members_of[FINANCE] = frozenset(each.principal for each in members)
+        await store.directory.refresh([FINANCE])
+        verdict = (await say(store, asked, yes(BOB))).verdict
+        assert verdict is (Verdict.RECORDED if ADA not in members else Verdict.REPEATED), "the same delivery"
+    assert (await say(store, asked, yes(ADA, "again"))).verdict is Verdict.SETTLED
 
 
 async def test_a_group_that_cannot_be_read_closes_the_question_and_says_why(store: RedisStore) -> None:
@@ -250,11 +318,11 @@ async def test_an_edit_asks_everybody_anew_and_what_is_approved_is_what_stands(s
     assert settled.question is not None
     assert settled.question.outcome is not None
     assert settled.question.outcome.arguments == {"amount": 1200, "reference": "R2"}
-    await store.questions.opened(claim.run.id, asked.id, ADA, now.digest)
-    await store.questions.opened(claim.run.id, asked.id, ADA, now.digest)
+    await store.questions.record_opened(claim.run.id, asked.id, ADA, now.digest)
+    await store.questions.record_opened(claim.run.id, asked.id, ADA, now.digest)
     covered = call_digest(now.call, now.policy)
-    await store.questions.executed(claim, asked.id, covered, "sha256:result")
-    await store.questions.executed(claim, asked.id, covered, "sha256:another")
+    await store.questions.record_executed(claim, asked.id, covered, "sha256:result")
+    await store.questions.record_executed(claim, asked.id, covered, "sha256:another")
     record = await store.questions.record(claim.run.id, asked.id)
     assert record.question == settled.question
     assert [each.digest for each in record.versions] == [asked.digest]
@@ -303,7 +371,7 @@ async def test_a_worker_that_lost_its_run_records_no_call(store: RedisStore) -> 
     asked = await store.questions.ask(claim, gate(claim))
     await store.queue.abandon(claim.worker, LOST)
     with pytest.raises(Fenced):
-        await store.questions.executed(claim, asked.id, "sha256:a", "sha256:b")
+        await store.questions.record_executed(claim, asked.id, "sha256:a", "sha256:b")
     assert (await store.questions.record(claim.run.id, asked.id)).executed is None
 
 
@@ -312,7 +380,7 @@ async def test_what_was_recorded_of_a_question_goes_with_its_run(store: RedisSto
     asked = await store.questions.ask(claim, gate(claim))
     edit = Approve(actor=BOB, key="edit", digest=asked.digest, arguments={"reference": "R2"})
     await say(store, asked, edit)
-    await store.questions.opened(claim.run.id, asked.id, ADA, asked.digest)
+    await store.questions.record_opened(claim.run.id, asked.id, ADA, asked.digest)
     await store.queue.finish(claim, result="done")
     await store.runs.delete(claim.run.id)
     left = await store.connection.do(store.connection.redis.keys(f"*{claim.run.id}*"))
@@ -326,7 +394,7 @@ async def test_a_passed_deadline_opens_nothing_and_a_reminder_says_who_is_missin
     claim = await claimed(store)
     asked = await store.questions.ask(claim, plain(claim, deadline=Deadline(after=3600, remind_after=0)))
     await say(store, asked, yes(ADA))
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     [reminder] = [
         event.body
         for event in await store.events.read(claim.run.id)
@@ -337,7 +405,7 @@ async def test_a_passed_deadline_opens_nothing_and_a_reminder_says_who_is_missin
     late = gate(claim).model_copy(update={"id": f"{asked.id}-late", "deadline": Deadline(after=0)})
     late = await store.questions.ask(claim, late)
     assert (await say(store, late, yes(ADA, "late", late.digest))).verdict is Verdict.RECORDED
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     outcome = (await store.questions.get(claim.run.id, late.id)).outcome
     assert outcome is not None
     assert (outcome.action, [each.by for each in outcome.responses]) == (Action.EXPIRE, [ADA])

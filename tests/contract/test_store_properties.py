@@ -75,7 +75,7 @@ async def do(store: RedisStore, claim: Claim, step: tuple[object, ...]) -> objec
             case ("abandon",):
                 result = await store.queue.abandon(claim.worker, LOST)
             case _:
-                result = await store.clock.tick(LOST)
+                result = await store.clock.apply_due(LOST)
     except (Refused, Fenced) as refused:
         result = refused
     return result

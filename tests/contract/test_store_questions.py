@@ -6,11 +6,12 @@ import pytest
 
 from bot.core.actor import Membership
 from bot.core.decision import Verdict
+from bot.core.errors import NotFound
 from bot.core.policy import Policy
-from bot.core.question import Action, Deadline, digest_of
+from bot.core.question import Action, Deadline, Question, digest_of
 from bot.core.queue import Fenced
 from bot.core.response import Choose
-from bot.core.run import RunStatus
+from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.connection import connect
 from bot.store.redis import RedisStore
@@ -85,6 +86,68 @@ async def test_one_delivery_answers_one_question_of_a_run(store: RedisStore) -> 
     assert {ruling.verdict for ruling in rulings} == {Verdict.SETTLED, Verdict.REPEATED}
     settled = [question for question in await store.questions.list(claim.run.id) if not question.open]
     assert [ruling.question for ruling in rulings] == settled * 9
+
+
+async def test_an_answer_may_rest_on_what_was_looked_at(store: RedisStore) -> None:
+    claim = await claimed(store)
+    question = await store.questions.ask(claim, approval(claim))
+    prefetched = await store.questions.prefetch(question.id, ADA)
+    assert prefetched.question == question
+    said = response()
+    rulings = [await store.questions.respond(claim.run.id, question.id, said, prefetched) for _ in range(2)]
+    assert [ruling.verdict for ruling in rulings] == [Verdict.SETTLED, Verdict.REPEATED]
+    other = response(Action.REJECT, key="changed my mind")
+    assert (await store.questions.respond(claim.run.id, question.id, other, prefetched)).code == "settled"
+    [recorded] = await store.questions.responses(claim.run.id, question.id)
+    assert recorded.key == said.key
+
+
+async def test_a_question_is_found_by_its_id_wherever_its_run_lives(store: RedisStore) -> None:
+    asked: dict[int, tuple[Claim, Question]] = {}
+    while len(asked) < redis_keys.SHARDS:  # the id of a run decides where it lives
+        claim = await claimed(store)
+        question = await store.questions.ask(claim, approval(claim))
+        assert (await store.questions.prefetch(question.id, ADA)).question == question
+        asked[redis_keys.shard_of(claim.run.id)] = claim, question
+    claim, question = asked[0]
+    with pytest.raises(NotFound):
+        await store.questions.prefetch(claim.run.id, ADA)
+    await store.queue.finish(claim, result="done")
+    assert not (await store.questions.prefetch(question.id, ADA)).question.open
+    await store.runs.delete(claim.run.id)
+    with pytest.raises(NotFound):
+        await store.questions.prefetch(question.id, ADA)
+
+
+async def test_what_has_changed_since_it_was_looked_at_is_read_again(store: RedisStore) -> None:
+    claim = await claimed(store)
+    two = approval(claim).model_copy(
+        update={"policy": Policy(deciders=(ADA.principal, BOB.principal), need=2)}
+    )
+    question = await store.questions.ask(claim, two)
+    prefetched = await store.questions.prefetch(question.id, ADA)
+    by_bob = response(by=BOB)
+    assert (await store.questions.respond(claim.run.id, question.id, by_bob)).verdict is Verdict.RECORDED
+    ruling = await store.questions.respond(claim.run.id, question.id, response(), prefetched)
+    assert ruling.verdict is Verdict.SETTLED
+    assert ruling.question is not None
+    assert ruling.question.outcome is not None
+    assert {each.by for each in ruling.question.outcome.responses} == {ADA, BOB}
+
+
+async def test_what_was_looked_at_for_somebody_else_or_elsewhere_lets_nobody_decide(
+    store: RedisStore,
+) -> None:
+    claim = await claimed(store)
+    question = await store.questions.ask(claim, approval(claim))
+    prefetched = await store.questions.prefetch(question.id, ADA)
+    ruling = await store.questions.respond(claim.run.id, question.id, response(by=BOB), prefetched)
+    assert ruling.code == "not_allowed"
+    other = await store.questions.ask(claim, approval(claim, "another"))
+    assert (await store.questions.respond(claim.run.id, other.id, response(), prefetched)).verdict is (
+        Verdict.SETTLED
+    )
+    assert (await store.questions.get(claim.run.id, question.id)).open
 
 
 async def test_who_answers_again_under_another_key_is_no_conflict(store: RedisStore) -> None:
@@ -204,20 +267,20 @@ async def test_a_deadline_settles_what_nobody_answered(store: RedisStore) -> Non
     claim = await claimed(store)
     late = await store.questions.ask(claim, approval(claim, "late", Deadline(after=0, outcome="reject")))
     patient = await store.questions.ask(claim, approval(claim, "patient", Deadline(after=3600)))
-    assert await store.clock.tick(LOST) == 1
+    assert await store.clock.apply_due(LOST) == 1
     settled = await store.questions.get(claim.run.id, late.id)
     assert settled.outcome is not None
     assert settled.outcome.text(late.options) == "Reject: No answer before the deadline."
     assert (await store.questions.get(claim.run.id, patient.id)).open
     assert (await store.questions.respond(claim.run.id, late.id, response())).code == "settled"
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
 
 
 async def test_an_answer_before_the_deadline_is_applied_counts(store: RedisStore) -> None:
     claim = await claimed(store)
     question = await store.questions.ask(claim, approval(claim, deadline=Deadline(after=0)))
     ruling, changed = await asyncio.gather(
-        store.questions.respond(claim.run.id, question.id, response()), store.clock.tick(LOST)
+        store.questions.respond(claim.run.id, question.id, response()), store.clock.apply_due(LOST)
     )
     assert (ruling.verdict is Verdict.SETTLED) != bool(changed)
     assert (await told(store, claim.run.id)).count("human_input_completed") == 1
@@ -230,8 +293,8 @@ async def test_a_reminder_comes_once_and_not_after_the_answer(store: RedisStore)
     )
     answered = await store.questions.ask(claim, approval(claim, "answered", Deadline(remind_after=0)))
     await store.questions.respond(claim.run.id, answered.id, response())
-    await store.clock.tick(LOST)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
+    await store.clock.apply_due(LOST)
     reminded = [
         e.body for e in await store.events.read(claim.run.id) if e.body.type == "human_input_reminded"
     ]
@@ -279,7 +342,7 @@ async def test_figures_say_what_was_answered_and_what_waits(store: RedisStore) -
     open_still = await store.questions.ask(claim, approval(claim, "b"))
     await store.questions.ask(claim, approval(claim, "c", Deadline(after=0)))
     await store.questions.respond(claim.run.id, answered.id, response())
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     totals = await store.health.totals()
     assert totals.answers == {"approve": 1, "expire": 1}
     assert totals.answer_seconds["10"] == totals.answer_seconds["86400"] == 1

@@ -7,8 +7,8 @@ import redis
 
 from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.feed import queue_topic
 from bot.core.run import Claim, RunStatus
+from bot.core.wakeups import queue_topic
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import (
@@ -157,10 +157,11 @@ async def test_so_many_runs_of_a_crew_work_at_once_in_all_workers(store: RedisSt
 
 
 async def test_a_dead_workers_place_is_free_after_its_lease(store: RedisStore) -> None:
+    lease = 3.0
     await burst(store, 3)
-    assert len(await store.queue.claim("dead", ["demo"], 3, 1.0, most={"demo": 1})) == 1
+    assert len(await store.queue.claim("dead", ["demo"], 3, lease, most={"demo": 1})) == 1
     assert await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == []
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(lease)
     assert len(await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1})) == 1
 
 
@@ -175,6 +176,23 @@ async def test_the_run_of_a_dead_worker_needs_no_second_place(store: RedisStore)
     assert await store.queue.claim("w", ["demo"], 3, LEASE, most={"demo": 1}) == [], (
         "its place is the new holder's"
     )
+
+
+async def test_who_has_lost_a_run_takes_its_place_from_nobody(store: RedisStore) -> None:
+    """A worker that was suspended renews what it held before it hears of it, and then gives it back."""
+    run_id, other = await burst(store, 2)
+    [claim] = await store.queue.claim("suspended", ["demo"], 1, LEASE, most={"demo": 1})
+    await store.queue.heartbeat("suspended", [claim], 0)
+    await store.clock.apply_due(LOST)
+    [again] = await store.queue.claim("w", ["demo"], 1, LEASE, most={"demo": 1})
+    assert again.run.id == claim.run.id
+    await store.queue.acquire_slots("suspended", "demo", [claim.run.id], None, LEASE)
+    await store.queue.release_slots("suspended", "demo", [claim.run.id])
+    assert await store.queue.claim("w2", ["demo"], 1, LEASE, most={"demo": 1}) == []
+    await store.queue.finish(again, result="done")
+    await store.queue.release_slots("w", "demo", [claim.run.id])
+    [last] = await store.queue.claim("w2", ["demo"], 1, LEASE, most={"demo": 1})
+    assert {claim.run.id, last.run.id} == {run_id, other}
 
 
 async def test_a_run_that_works_keeps_its_place_whatever_the_limit_is_by_now(store: RedisStore) -> None:
@@ -213,7 +231,7 @@ async def test_a_poison_run_is_quarantined_and_those_beside_it_are_not(store: Re
     await die(store, 2)
     assert await store.queue.claim("w", BOTH, 50, LEASE) == []
     await asyncio.sleep(RETRY_AFTER)
-    assert await store.clock.tick(LOST) == 4
+    assert await store.clock.apply_due(LOST) == 4
     assert await store.queue.claim("w", BOTH, 50, LEASE) == [], "nobody takes them beside others"
     assert set(await store.queue.suspected(BOTH)) == set(runs)
     await burst(store, 1, BOB)
@@ -241,7 +259,7 @@ async def test_the_first_death_costs_no_time_and_the_second_a_little(
     assert due >= before + 1000 * RETRY_AFTER
     assert await store.queue.suspected(BOTH) == []
     await asyncio.sleep(RETRY_AFTER)
-    assert [await store.clock.tick(LOST), await store.clock.tick(LOST)] == [1, 0], "once"
+    assert [await store.clock.apply_due(LOST), await store.clock.apply_due(LOST)] == [1, 0], "once"
     assert await store.queue.suspected(BOTH) == [run_id]
 
 
@@ -257,7 +275,7 @@ async def test_a_suspect_that_gets_on_is_none_any_more(store: RedisStore) -> Non
     await burst(store, 1)
     await die(store, 2)
     await asyncio.sleep(RETRY_AFTER)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     [claim] = await store.queue.claim("single", BOTH, 1, LEASE, isolated=True)
     await store.journal.put_if_absent(claim, "step", "done")
     await store.queue.release(claim)
@@ -269,7 +287,7 @@ async def test_a_run_that_is_tried_later_can_be_cancelled(store: RedisStore, ser
     await die(store, 2)
     await store.runs.cancel(run_id, ADA)
     await asyncio.sleep(RETRY_AFTER)
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
     assert server.exists(redis_keys.delayed(redis_keys.shard_of(run_id))) == 0
 
 
@@ -303,6 +321,23 @@ async def test_a_run_that_no_live_worker_can_take_waits_for_one(
     await up(store)
     await store.queue.abandon("w", LOST)
     assert await said(store, demo) == ("worker", None)
+
+
+async def test_a_worker_knows_what_the_others_that_are_alive_have_room_for(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    await store.queue.register_worker("here", {"demo": None}, LEASE, room=1)
+    await store.queue.register_worker("there", {"demo": 2, "other": None}, LEASE, room=3)
+    await store.queue.register_worker("dead", {"demo": None}, LEASE, room=4)
+    at, _, offer = str(server.hget(redis_keys.WORKER_CREWS, "dead")).partition(" ")
+    server.hset(redis_keys.WORKER_CREWS, "dead", f"{int(at) - (LEASE + 2) * 1000:.0f} {offer}")
+    # As a release wrote it that knew no room.
+    server.hset(redis_keys.WORKER_CREWS, "former", f'{at} {{"crews": {{"demo": null}}, "lease": {LEASE}}}')
+    others = await store.queue.other_workers("here")
+    assert sorted((each.room, *sorted(each.crews)) for each in others) == [
+        (0, "demo"),
+        (3, "demo", "other"),
+    ]
 
 
 async def test_a_run_is_told_how_many_go_before_it(store: RedisStore) -> None:
@@ -353,7 +388,7 @@ async def test_other_reasons(store: RedisStore) -> None:
     assert wait.until is not None
     assert wait.until > await store.clock.now() - 1000
     await asyncio.sleep(RETRY_AFTER)
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert await said(store, placed) == ("alone", None)
 
 

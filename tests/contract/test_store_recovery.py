@@ -15,7 +15,7 @@ from bot.core.event import TaskStarted
 from bot.core.question import Deadline
 from bot.core.run import RunStatus
 from bot.store import redis_keys
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import (
@@ -112,11 +112,11 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
         assert (await store.runs.cancel(waiting.id, ADA)).status is RunStatus.CANCELLED
         assert (await store.runs.bind_place(held.id, PLACE)).place == PLACE
         assert await store.outbox.mark_delivered("slack", "web", answered.run.id, 3)
-        assert await store.key_values.once("press 1")
-        assert not await store.key_values.once("press 1")
+        assert await store.key_values.add("press 1")
+        assert not await store.key_values.add("press 1")
         await store.key_values.set("profile", "Ada", 60)
         await store.key_values.save_pending("shelf", "delivery", "{}")
-        assert await store.clock.tick(LOST) == 1
+        assert await store.clock.apply_due(LOST) == 1
         assert (await store.runs.get(expiring.run.id)).status is RunStatus.RUNNING
         taken = await store.queue.claim("w2", [DEMO.name], 5, LEASE)
         assert {parked.run.id, held.id} == {claim.run.id for claim in taken}
@@ -124,14 +124,14 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
 
 
 async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.Redis) -> None:
-    async with open_store(store_url, Ages(retention=0)) as store:
+    async with open_store(store_url, ClockSettings(retention=0)) as store:
         claim = await claimed(store)
         await store.queue.finish(claim, result="done")
         dying = await claimed(store)
         server.zadd(f"{redis_keys.base(shard_of(dying.run.id))}:leases", {dying.run.id: 0})
         await asyncio.sleep(0.01)
         with full(server):
-            await store.clock.tick(LOST)
+            await store.clock.apply_due(LOST)
         assert not server.keys(f"*{claim.run.id}*")
         assert (await store.runs.get(dying.run.id)).status is RunStatus.QUEUED
 
@@ -207,5 +207,5 @@ async def test_a_flushed_script_cache_loses_nothing_on_the_way_of_an_answer(
     server.script_flush()
     assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
     server.script_flush()
-    assert await store.key_values.once("after a flush")
+    assert await store.key_values.add("after a flush")
     assert (await store.runs.cancel(claim.run.id, ADA)).status is RunStatus.CANCELLED

@@ -12,7 +12,7 @@ from bot.core.lists import RunFilter
 from bot.core.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import RunStatus
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import (
     ADA,
@@ -186,7 +186,7 @@ async def test_a_run_that_was_cancelled_while_paused_stays_so(store: RedisStore)
 
 
 async def test_an_old_run_is_forgotten_and_leaves_nothing(store_url: str, server: redis.Redis) -> None:
-    async with open_store(store_url, Ages(retention=0)) as store:
+    async with open_store(store_url, ClockSettings(retention=0)) as store:
         claim = await claimed(store, place=PLACE)
         question = await store.questions.ask(
             claim, approval(claim, deadline=Deadline(after=60, remind_after=30))
@@ -198,7 +198,7 @@ async def test_an_old_run_is_forgotten_and_leaves_nothing(store_url: str, server
                 await store.outbox.mark_delivered("slack", "web", claim.run.id, 1, {"parent": "C1/1700.1"})
                 await store.outbox.release_shard("slack", shard, "web")
         await store.queue.finish(claim, result="done")
-        await store.clock.tick(LOST)
+        await store.clock.apply_due(LOST)
         await store.outbox.adopt("slack", claim.run.id, "late", "C1/1700.2")
         with pytest.raises(NotFound):
             await store.runs.get(claim.run.id)

@@ -7,11 +7,11 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.core.errors import StoreUnavailable
-from bot.core.feed import run_topic
+from bot.core.wakeups import run_topic
 from bot.store.redis import open_store
 from bot.store.redis_keys import key_value
 from tests.contract.examples import new_run
-from tests.waiting import eventually
+from tests.waiting import WITHIN, eventually
 
 MANY = 200
 
@@ -54,7 +54,7 @@ async def test_either_version_of_the_protocol_will_do(redis_url: str, protocol: 
         await store.key_values.set("word", "kept", 60)
         assert await store.key_values.get("word") == "kept"
         assert await store.clock.now() > 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN):
             wakeups = store.events.wakeups()
             assert (await anext(wakeups)).topics == ()
             run, _ = await store.runs.start(new_run())

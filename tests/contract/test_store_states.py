@@ -13,7 +13,7 @@ from bot.core.place import Place
 from bot.core.queue import Fenced
 from bot.core.run import Claim
 from bot.store import redis_keys
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.codec import new_call
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, DEMO, LEASE, LOST, RETRY_AFTER, UNPLACED, approval, new_run, response
@@ -143,7 +143,7 @@ class Play:
         await self.store.runs.fail_unplaced(self._run(number), LOST)
 
     async def _tick(self, _: int) -> None:
-        await self.store.clock.tick(LOST)
+        await self.store.clock.apply_due(LOST)
 
     async def _run_out(self, _: int) -> None:
         """All leases run out, while time goes on."""
@@ -151,13 +151,13 @@ class Play:
             leases = f"{redis_keys.base(shard)}:leases"
             for run_id in self.server.zrange(leases, 0, -1):
                 self.server.zadd(leases, {str(run_id): 1}, xx=True)
-        await self.store.clock.tick(LOST)
+        await self.store.clock.apply_due(LOST)
 
     async def _jump(self, _: int) -> None:
         """The store's clock jumps."""
         for shard in range(redis_keys.SHARDS):
             self.server.set(f"{redis_keys.base(shard)}:clock_checked", 1)
-        await self.store.clock.tick(LOST)
+        await self.store.clock.apply_due(LOST)
 
     async def _pause(self, _: int) -> None:
         await self.store.runs.pause_tenant(TENANT, "its token was revoked")
@@ -177,7 +177,7 @@ class Play:
             if not live:
                 break
             await asyncio.sleep(RETRY_AFTER + 0.02)
-            await self.store.clock.tick(LOST)
+            await self.store.clock.apply_due(LOST)
             for number in range(len(self.runs)):
                 await self.do(("answer", number))
             for alone in (False, True):
@@ -197,7 +197,7 @@ class Play:
 
 
 async def play(url: str, server: redis.Redis, moves: Sequence[tuple[str, int]], *, at_once: bool) -> None:
-    async with open_store(url, Ages(retry_after=RETRY_AFTER)) as store:
+    async with open_store(url, ClockSettings(retry_after=RETRY_AFTER)) as store:
         playing = Play(store, server)
         if at_once:
             for start in ("start", "start", "start held"):

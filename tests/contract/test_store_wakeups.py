@@ -6,23 +6,23 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 
-from bot.core import feed
+from bot.core import wakeups
 from bot.core.event import Event, TaskStarted
-from bot.core.feed import Feed, Signal
 from bot.core.ports import Wakeup
 from bot.core.queue import Fenced
+from bot.core.wakeups import Signal, Wakeups
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of
-from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, response, started
+from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, new_run, response, started
 from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.everywhere
 
 
 @pytest.fixture
-async def followed(store: RedisStore) -> AsyncIterator[Feed]:
-    """A feed that follows the store."""
-    fed = Feed()
+async def followed(store: RedisStore) -> AsyncIterator[Wakeups]:
+    """Wake-ups that follow the store."""
+    fed = Wakeups()
     with fed.watch("ready") as ready:
         following = asyncio.create_task(fed.follow(store.events))
         assert await ready.wait(WITHIN)
@@ -38,8 +38,8 @@ async def heard(signal: Signal) -> bool:
     return woken
 
 
-async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: Feed) -> None:
-    queues = [feed.queue_topic(shard) for shard in range(SHARDS)]
+async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: Wakeups) -> None:
+    queues = [wakeups.queue_topic(shard) for shard in range(SHARDS)]
     with followed.watch(*queues) as queue:
         run = await started(store, place=PLACE)
         assert await heard(queue)
@@ -50,34 +50,40 @@ async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: 
         assert await heard(queue)
     shard = shard_of(run.id)
     with (
-        followed.watch(feed.run_topic(run.id)) as told,
-        followed.watch(feed.outbox_topic("slack", shard)) as outbox,
-        followed.watch(feed.CANCELLED_TOPIC) as cancelled,
+        followed.watch(wakeups.run_topic(run.id)) as told,
+        followed.watch(wakeups.outbox_topic("slack", shard)) as outbox,
+        followed.watch(wakeups.CANCELLED_TOPIC) as cancelled,
     ):
         [claim] = await store.queue.claim("w", ["demo"], 1, LEASE)
         assert await heard(told)
         question = await store.questions.ask(claim, approval(claim))
         assert await heard(told)
         assert await heard(outbox)
-        with followed.watch(feed.question_topic(question.id)) as settled:
+        with followed.watch(wakeups.question_topic(question.id)) as settled:
             await store.questions.respond(run.id, question.id, response())
             assert await heard(settled)
         another = await store.questions.ask(claim, approval(claim, "another"))
-        with followed.watch(feed.question_topic(another.id)) as withdrawn:
+        with followed.watch(wakeups.question_topic(another.id)) as withdrawn:
             await store.runs.cancel(run.id, ADA)
             assert await heard(withdrawn)
         assert await heard(cancelled)
+    awaiting, _ = await store.runs.start(new_run(awaiting_thread=True))
+    with followed.watch(wakeups.placed_topic(awaiting.id)) as placed:
+        await store.runs.bind_place(awaiting.id, PLACE)
+        assert await heard(placed)
 
 
-async def test_a_shard_that_is_given_back_wakes_the_next_process(store: RedisStore, followed: Feed) -> None:
+async def test_a_shard_that_is_given_back_wakes_the_next_process(
+    store: RedisStore, followed: Wakeups
+) -> None:
     await store.outbox.lease_shard("slack", 3, "web 1", LEASE)
-    with followed.watch(feed.outbox_topic("slack", 3)) as free:
+    with followed.watch(wakeups.outbox_topic("slack", 3)) as free:
         await store.outbox.release_shard("slack", 3, "web 1")
         assert await heard(free)
 
 
 async def test_events_are_followed_without_gap_while_the_connection_is_cut(
-    store: RedisStore, followed: Feed, server: redis.Redis
+    store: RedisStore, followed: Wakeups, server: redis.Redis
 ) -> None:
     claim = await claimed(store)
     seen: list[Event] = []
@@ -96,7 +102,7 @@ async def test_events_are_followed_without_gap_while_the_connection_is_cut(
     assert seen[-1].last
 
 
-async def test_after_a_cut_everybody_looks_again(followed: Feed, server: redis.Redis) -> None:
+async def test_after_a_cut_everybody_looks_again(followed: Wakeups, server: redis.Redis) -> None:
     with followed.watch("anything") as signal:
         server.client_kill_filter(_type="pubsub")
         assert await signal.wait(WITHIN)
@@ -111,7 +117,7 @@ async def test_a_flushed_script_cache_is_no_trouble(store: RedisStore, server: r
     assert (await store.questions.respond(claim.run.id, question.id, response())).code == ""
 
 
-async def test_a_restarted_reader_goes_on_after_what_it_saw(store: RedisStore, followed: Feed) -> None:
+async def test_a_restarted_reader_goes_on_after_what_it_saw(store: RedisStore, followed: Wakeups) -> None:
     claim = await claimed(store)
     await store.questions.ask(claim, approval(claim))
     await store.queue.finish(claim, result="done")

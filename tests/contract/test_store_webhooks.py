@@ -7,7 +7,7 @@ from bot.core.errors import NotFound
 from bot.core.event import TaskStarted
 from bot.core.place import Place
 from bot.core.run import Run
-from bot.core.webhooks import Outstanding
+from bot.core.webhooks import EndpointState
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import LEASE, PLACE, claimed, new_run, started
@@ -49,20 +49,20 @@ async def test_a_run_can_bring_a_follower_of_its_own(store: RedisStore) -> None:
 
 
 async def test_it_is_pending_until_its_newest_event_has_passed(store: RedisStore, run: Run) -> None:
-    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding()
+    assert await store.webhooks.state(CRM, run.id) == EndpointState()
     assert await store.webhooks.ack_event(CRM, "web", run.id, 1)
     assert await _pending(store, run)
     for _ in range(2):  # as when the first answer was lost
         assert await store.webhooks.ack_event(CRM, "web", run.id, 2)
     assert not await _pending(store, run)
-    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding(cursor=2)
+    assert await store.webhooks.state(CRM, run.id) == EndpointState(cursor=2)
     assert await _pending(store, run, "slack")
 
 
 async def test_only_who_holds_the_shard_may_say_so(store: RedisStore, run: Run) -> None:
     assert not await store.webhooks.ack_event(CRM, "other", run.id, 2)
     assert not await store.webhooks.nack_event(CRM, "other", run.id, tries=1, why="no", seconds=9)
-    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding()
+    assert await store.webhooks.state(CRM, run.id) == EndpointState()
     assert await store.webhooks.failing(CRM) == []
 
 
@@ -76,34 +76,34 @@ async def test_what_failed_waits_and_is_listed(store: RedisStore, run: Run) -> N
     assert (failing.run_id, failing.tries, failing.why) == (run.id, 1, "it answered 500")
     await store.webhooks.nack_event(CRM, "web", run.id, tries=1, why="it answered 500", seconds=0.01)
     assert await eventually(lambda: _pending(store, run))
-    assert (await store.webhooks.outstanding(CRM, run.id)).tries == 1
+    assert (await store.webhooks.state(CRM, run.id)).tries == 1
     await store.webhooks.ack_event(CRM, "web", run.id, 1)
     assert await store.webhooks.failing(CRM) == []
-    assert await store.webhooks.outstanding(CRM, run.id) == Outstanding(cursor=1)
+    assert await store.webhooks.state(CRM, run.id) == EndpointState(cursor=1)
 
 
 async def test_what_was_given_up_is_listed_until_it_arrives(store: RedisStore, run: Run) -> None:
     for _ in range(2):
         await store.webhooks.ack_event(CRM, "web", run.id, 1, failure="it answered 500")
     await store.webhooks.ack_event(CRM, "web", run.id, 2)
-    [given_up] = await store.webhooks.given_up(CRM)
+    [given_up] = await store.webhooks.dead_letters(CRM)
     assert (given_up.run_id, given_up.seq, given_up.why) == (run.id, 1, "it answered 500")
     assert await store.webhooks.resend(CRM, run.id, [1, 7]) == 1
     assert await _pending(store, run)
-    state = await store.webhooks.outstanding(CRM, run.id)
+    state = await store.webhooks.state(CRM, run.id)
     assert (state.cursor, list(state.again), state.before) == (2, [1], 0)
-    assert not state.done_with(1)
-    assert state.done_with(2)
+    assert not state.is_done(1)
+    assert state.is_done(2)
     await store.webhooks.ack_event(CRM, "web", run.id, 1)
     assert not await _pending(store, run)
-    assert await store.webhooks.given_up(CRM) == []
+    assert await store.webhooks.dead_letters(CRM) == []
 
 
 async def test_who_is_gone_may_come_back(store: RedisStore, run: Run) -> None:
     await store.webhooks.ack_event(CRM, "web", run.id, 1, failure="it answered 410", gone=True)
-    assert (await store.webhooks.outstanding(CRM, run.id)).gone
+    assert (await store.webhooks.state(CRM, run.id)).gone
     await store.webhooks.resend(CRM, run.id, [1])
-    assert not (await store.webhooks.outstanding(CRM, run.id)).gone
+    assert not (await store.webhooks.state(CRM, run.id)).gone
 
 
 async def test_an_endpoint_is_disabled_until_it_is_enabled(store: RedisStore) -> None:

@@ -10,7 +10,7 @@ from bot.core.event import TaskStarted
 from bot.core.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose
 from tests.contract.examples import (
     DEMO,
@@ -88,7 +88,7 @@ async def test_a_finished_run_has_its_result_and_takes_nothing_more(store: Redis
 async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_off(store: RedisStore) -> None:
     await started(store)
     [claim] = await store.queue.claim("w", ["demo"], 1, 0)
-    assert await store.clock.tick(LOST) == 1
+    assert await store.clock.apply_due(LOST) == 1
     assert (await store.runs.get(claim.run.id)).status is RunStatus.QUEUED
     assert await store.queue.heartbeat("w", [claim], LEASE) == {claim.run.id}
     for late in (
@@ -160,18 +160,18 @@ async def test_the_clock_knows_when_it_has_something_to_do(store: RedisStore) ->
     assert 5 < await store.clock.due(60.0) <= 10
     await store.questions.ask(claim, approval(claim, "now", deadline=Deadline(after=0)))
     assert await store.clock.due(60.0) == 0
-    await store.clock.tick(LOST)
+    await store.clock.apply_due(LOST)
     assert 5 < await store.clock.due(60.0) <= 10
     await store.queue.finish(claim, result="done")
     assert await store.clock.due(60.0) == 60.0
-    assert await compose(store.connection, Ages(retention=0.0)).clock.due(60.0) == 0
+    assert await compose(store.connection, ClockSettings(retention=0.0)).clock.due(60.0) == 0
 
 
 async def test_a_beat_keeps_the_lease(store: RedisStore) -> None:
     await started(store)
     [claim] = await store.queue.claim("w", ["demo"], 1, 0)
     assert await store.queue.heartbeat("w", [claim], LEASE) == set()
-    assert await store.clock.tick(LOST) == 0
+    assert await store.clock.apply_due(LOST) == 0
     assert list((await store.health.totals()).workers) == ["w"]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 
-from bot.surfaces.teams.inbound import tokens
-from bot.surfaces.teams.inbound.tokens import (
+from bot.surfaces.teams.inbound import token_verifier
+from bot.surfaces.teams.inbound.token_verifier import (
     KeysUnavailable,
     MetadataKeys,
     SigningKeys,
@@ -54,7 +54,7 @@ async def test_a_new_key_is_taken_and_a_withdrawn_one_is_not(peer: Peer) -> None
     await peer.verify()
     old = peer.teams.token()
     peer.teams.keys.rotate(keep_former=False)
-    peer.now += tokens.REFETCH_INTERVAL_S
+    peer.now += token_verifier.REFETCH_INTERVAL_S
     assert await peer.verify() == Verified(peer.teams.service_url)
     with pytest.raises(Unauthorized):
         await peer.verifier.verify(f"Bearer {old}")
@@ -65,7 +65,7 @@ async def test_while_keys_can_not_be_fetched_nothing_is_verified(peer: Peer, ope
     peer.teams.fail(operation, 500)
     with pytest.raises(KeysUnavailable):
         await peer.verify()
-    peer.now += tokens.FIRST_FETCH_INTERVAL_S
+    peer.now += token_verifier.FIRST_FETCH_INTERVAL_S
     assert await peer.verify() == Verified(peer.teams.service_url)
 
 

@@ -8,9 +8,8 @@ from types import ModuleType
 import pytest
 
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.elements import Button
-from bot.surfaces.chat.inbound.interactions import Reply
-from bot.surfaces.chat.messages import Actions, Form, Message, Paragraph, said
+from bot.surfaces.chat.inbound.ports import Reply
+from bot.surfaces.chat.messages import Actions, Button, Form, Message, Paragraph, text_message
 from bot.surfaces.teams import card_data
 from bot.surfaces.teams.inbound import invokes
 from bot.surfaces.teams.inbound.invokes import DialogAnswer, PressAnswer
@@ -69,7 +68,7 @@ async def test_the_activities_of_the_loopback_are_microsofts_and_ours(
 
 
 def test_messages_are_what_the_sdk_would_send(sdk: ModuleType) -> None:
-    for message in (ASKED, said("Hello")):
+    for message in (ASKED, text_message("Hello")):
         sent = sdk.MessageActivityInput.model_validate(render_message(message))
         assert sent.type == "message"
         assert sent.text or sent.attachments
@@ -81,7 +80,7 @@ async def test_answers_to_presses_are_what_the_sdk_would_give(sdk: ModuleType) -
         return render_card(ASKED) | {"msteams": {"width": "full"}}
 
     answer = PressAnswer(current)
-    for reply in (Reply(), Reply(say=said("That isn't yours to decide."))):
+    for reply in (Reply(), Reply(say=text_message("That isn't yours to decide."))):
         await answer(reply)
         known = sdk.AdaptiveCardInvokeResponse
         types = getattr(known, "__args__", (known,))
@@ -91,7 +90,7 @@ async def test_answers_to_presses_are_what_the_sdk_would_give(sdk: ModuleType) -
 async def test_dialogs_are_what_the_sdk_would_open(sdk: ModuleType) -> None:
     form = Form("Answer", (Paragraph(("Your answer",)),), callback="reply", metadata="run", submit="Send")
     answer = DialogAnswer()
-    for reply in (Reply(form=form), Reply(say=said("Too late.")), Reply()):
+    for reply in (Reply(form=form), Reply(say=text_message("Too late.")), Reply()):
         await answer(reply)
         assert _reads(sdk.TaskModuleResponse, answer.body), answer.body
     assert invokes.dialog(form)["task"]["type"] == "continue"

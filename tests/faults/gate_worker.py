@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from crewai.flow.flow import Flow, start
 from crewai.tools import BaseTool
 
-from bot.core.feed import Feed
 from bot.core.journal import Change, announces
 from bot.core.question import Question
 from bot.core.run import Claim
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import open_store
 from crewdeck import crew, requires_approval
@@ -82,9 +82,9 @@ class MortalProxy(StoreProxy):
         step = "intent" if any(map(announces, tools)) else "result" if tools else "other"
         await self.death.around(step, lambda: super(MortalProxy, self).write(claim, changes))
 
-    async def executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
+    async def record_executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
         await self.death.around(
-            "executed", lambda: super(MortalProxy, self).executed(claim, question_id, call, result)
+            "executed", lambda: super(MortalProxy, self).record_executed(claim, question_id, call, result)
         )
 
 
@@ -116,10 +116,10 @@ async def work(url: str, worker: str, boundary: str, folder: Path) -> None:
     environment.prepare(Settings(data_dir=folder))
     death = Death(boundary)
     async with open_store(url) as store:
-        feed = Feed()
-        following = asyncio.create_task(feed.follow(store.events))
+        wakeups = Wakeups()
+        following = asyncio.create_task(wakeups.follow(store.events))
         slots = Slots(store.queue, worker, LEASE, most=5)
-        proxy = MortalProxy(asyncio.get_running_loop(), store, feed, slots)
+        proxy = MortalProxy(asyncio.get_running_loop(), store, wakeups, slots)
         proxy.death = death
         runtime = Runtime({CREW: blueprint(death)}, proxy)
         claims: list[Claim] = []

@@ -11,6 +11,7 @@ import psutil
 import redis
 
 from bot.store.embedded import Embedded
+from tests.waiting import WITHIN
 
 
 def process_of(url: str) -> psutil.Process:
@@ -34,7 +35,7 @@ def kill(url: str) -> None:
     """SIGKILL for the server at this URL."""
     process = process_of(url)
     process.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WITHIN
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.01)

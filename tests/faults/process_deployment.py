@@ -22,7 +22,7 @@ from bot.core.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deployment import environment
 from tests.fork_server.client import SERVE, WORKER, Child, Command, ForkServer
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually, pauses
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 LEASE = 2.0
@@ -70,7 +70,7 @@ class Machine:
     def kill(self) -> None:
         """SIGKILL: as a machine whose power is cut."""
         self.child.kill()
-        self.child.wait(10)
+        self.child.wait(WITHIN)
 
     def ask_to_stop(self) -> None:
         self.child.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ class Machine:
     async def stopped(self) -> None:
         """SIGTERM, and the end of it."""
         self.ask_to_stop()
-        assert await asyncio.to_thread(self.child.wait, 20) == 0, self.log
+        assert await asyncio.to_thread(self.child.wait, WITHIN) == 0, self.log
 
 
 class Web(Machine):
@@ -144,7 +144,7 @@ class ProcessDeployment:
                 for machine in processes.machines:
                     machine.child.kill()
                 for machine in processes.machines:
-                    machine.child.wait(10)
+                    machine.child.wait(WITHIN)
 
     def worker(self, **settings: str) -> Machine:
         """One more worker; `ready` says when it takes runs."""
@@ -213,16 +213,18 @@ class ProcessDeployment:
 
 async def announced(store: Catalogue, crew: str) -> None:
     """Returns once the crew can be started: a worker says so a moment after it is ready."""
-    async with asyncio.timeout(WITHIN):
-        known = await store.crews()
-        while crew not in known:
-            await asyncio.sleep(0.02)
-            known = await store.crews()
+
+    async def there() -> bool:
+        return crew in await store.crews()
+
+    await eventually(there)
 
 
 async def until(there: Callable[[], object], within: float, story: Callable[[], str]) -> None:
     """Wait until something is the case; fails with the story when the time is up."""
     deadline = time.monotonic() + within
-    while not there():
+    for pause in pauses():
+        if there():
+            return
         assert time.monotonic() < deadline, story()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)

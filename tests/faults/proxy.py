@@ -18,6 +18,8 @@ from typing import Any, Self, TypeVar
 
 from redis.connection import parse_url
 
+from tests.waiting import WITHIN
+
 T = TypeVar("T")
 CHUNK = 1 << 16
 AT_ONCE = struct.pack("ii", 1, 0)
@@ -90,7 +92,7 @@ class Line:
     # ── on the line's own loop ──────────────────────────────────────────────────────────────────────────
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WITHIN)
 
     def _call(self, act: Callable[[], object]) -> None:
         async def acted() -> None:

@@ -45,7 +45,7 @@ async def test_deadlines_leases_and_times_are_right_where_clocks_are_wrong(
     holder = await processes.held(run)
     holder.kill()
     killed = time.monotonic()
-    await people.until(run, lambda now: now.epoch == 3)
+    await people.until(run, lambda now: now.epoch >= 3)
     assert time.monotonic() - killed < HOUR / 100
     question = await people.question(run)
     assert question.deadline_at is not None

@@ -12,7 +12,7 @@ from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 async def started(deployment: Deployment, mark: str) -> Run:

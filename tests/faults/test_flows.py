@@ -14,7 +14,7 @@ from tests.faults.test_retries import again, failed
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel, call, say, text_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 Leave = Callable[[Run], Awaitable[None]]
 

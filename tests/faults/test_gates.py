@@ -18,7 +18,7 @@ from tests.contract.examples import ADA, LOST, new_run
 from tests.fork_server.client import Child, Command, ForkServer
 from tests.waiting import WITHIN
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SURE = ("before ask", "after ask", "after answer", "before intent", "after result", "before executed")
 """Where it is certain whether the call was made."""

@@ -9,7 +9,7 @@ from tests.contract.crews.deployment import Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 async def test_a_flow_catches_what_it_caught_before(

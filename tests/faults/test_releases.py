@@ -12,7 +12,7 @@ from tests.faults.releases.runs import KEPT, script
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 async def waiting(deployment: Deployment) -> dict[str, Run]:

@@ -14,7 +14,7 @@ from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 Leave = Callable[[Run], Awaitable[None]]
 LONG_S = 4.0

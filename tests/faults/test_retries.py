@@ -13,7 +13,7 @@ from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel, call, say
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 async def again(deployment: Deployment, run: Run) -> Run:

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from bot.core.run import Run, RunStatus
-from bot.store.clock import QUARANTINED, Ages
+from bot.store.clock import QUARANTINED, ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import Deployment
 from tests.faults.process_deployment import Machine, ProcessDeployment, until
@@ -14,13 +14,10 @@ from tests.loopback.models import LoopbackModel, call, say
 from tests.scenario.server import alive
 from tests.waiting import WITHIN
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 HASTY = {"CREWDECK_DRAIN": "0.5", "CREWDECK_LEASE": "20"}
 """Steps are cut off soon, and nothing here may wait for a lease to end."""
-IMPORTED = 120.0
-"""Seconds for a process to import crewai where much else is going on."""
-
 AT_ONCE = 10.0
 """Seconds, much less than until a suspect is tried again whose process never came up."""
 
@@ -28,7 +25,7 @@ AT_ONCE = 10.0
 @pytest.fixture
 async def store(processes: ProcessDeployment) -> AsyncIterator[RedisStore]:
     """For it a suspect is queued again at once."""
-    async with open_store(processes.redis_url, Ages(retry_after=0)) as opened:
+    async with open_store(processes.redis_url, ClockSettings(retry_after=0)) as opened:
         yield opened
 
 
@@ -42,7 +39,7 @@ def slow(model: LoopbackModel) -> Iterator[LoopbackModel]:
 
 async def asked(processes: ProcessDeployment, model: LoopbackModel, mark: str) -> None:
     """Returns once the model has been asked once more than when this was called the last time."""
-    await until(lambda: model.count(mark), IMPORTED, processes.story)
+    await until(lambda: model.count(mark), WITHIN, processes.story)
     model.requests.clear()
 
 

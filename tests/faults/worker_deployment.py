@@ -21,7 +21,7 @@ from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import WorkerProcess
 from tests.fork_server.client import ForkServer
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, pauses
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 PYTHON = """\
@@ -88,7 +88,7 @@ class WorkerDeployment:
             finally:
                 for worker in worker_deployment.workers:
                     worker.process.kill()
-                    worker.process.wait(10)
+                    worker.process.wait(WITHIN)
                 server.detach()
 
     def add(self, **env: str) -> WorkerProcess:
@@ -110,7 +110,7 @@ class WorkerDeployment:
         """SIGKILL for the worker that has this run; others take it up, and a new one comes."""
         worker = self.holder(run)
         worker.process.send_signal(signal.SIGKILL)
-        worker.process.wait(10)
+        worker.process.wait(WITHIN)
         self.workers.remove(worker)
         self.add()
 
@@ -126,7 +126,7 @@ class WorkerDeployment:
         for worker in stopped:
             worker.process.send_signal(signal.SIGTERM)
         for worker in stopped:
-            assert worker.process.wait(20) == 0, worker.log
+            assert worker.process.wait(WITHIN) == 0, worker.log
         self.add().wait_for_log("ready")
 
     async def parked(self, run: Run) -> None:
@@ -151,9 +151,11 @@ class WorkerDeployment:
 
     def _wait_for(self, condition: Callable[[], bool], within: float = WITHIN) -> None:
         deadline = time.monotonic() + within
-        while not condition():
+        for pause in pauses():
+            if condition():
+                return
             assert time.monotonic() < deadline, self.story()
-            time.sleep(0.01)
+            time.sleep(pause)
 
     @contextmanager
     def rewritten(self, crew: str, edits: Mapping[str, Mapping[str, str]], **env: str) -> Iterator[None]:

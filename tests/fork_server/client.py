@@ -3,13 +3,14 @@
     with ForkServer.opened() as fork_server:
         worker = fork_server.born(WORKER, env, folder, folder / "worker.log")   # `python -m crews worker`
         worker.kill()
-        assert worker.wait(10) == -signal.SIGKILL
+        assert worker.wait(WITHIN) == -signal.SIGKILL
         subprocess.run([fork_server.python, "-m", "bot", "doctor"])
 
 What runs in a child is the real command, from its start to its end; only the imports were done before. A
 child may be stopped, killed and waited for like a `subprocess.Popen`. `fork_server.python` stands in for the
-interpreter (`interpreter.py`): children start theirs with it, too. Nothing outlives the fork server: it kills
-its children when the process that opened it goes away, however that ends.
+interpreter (`interpreter.py`): children start theirs with it, too. The processes of `pytest -n` share one
+fork server. It kills the children of each that goes away, however that ends, and all of them when the process
+that started it goes away.
 """
 
 from __future__ import annotations
@@ -27,12 +28,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
+
+import pytest
+from xdist.workermanage import WorkerController
 
 from tests.fork_server import interpreter
+from tests.fork_server.interpreter import CLIENTS, SOCKET
+from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-UP_WITHIN = 90.0
+FORKED_PYTHON = "forked_python"
+"""Under which the processes of `pytest -n` are told where their fork server is."""
 
 
 class Command(NamedTuple):
@@ -82,29 +89,82 @@ class Child:
 class ForkServer:
     """The test's end of it; from any thread."""
 
-    def __init__(self, process: subprocess.Popen[str], python: str) -> None:
-        self._process = process
-        self.python = python
-        """An interpreter that this forks where it is to run commands of Crewdeck."""
+    def __init__(self, python: Path) -> None:
+        self.python = str(python)
+        """An interpreter that is forked where it is to run commands of Crewdeck."""
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(str(python.with_name(CLIENTS)))
         self._lock = threading.Lock()
         self._children: dict[int, Child] = {}
         self._born: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
-        self._up = threading.Event()
         self._listening = threading.Thread(target=self._listen, name="fork-server", daemon=True)
         self._listening.start()
 
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator[Self]:
-        """Start it. It imports while the block goes on; the first birth waits for that."""
-        with tempfile.TemporaryDirectory(prefix="crewdeck-") as home:
-            python = _installed(Path(home))
-            # Who connects before it is up waits.
-            programs = socket.socket(socket.AF_UNIX)
-            programs.bind(str(python.with_name(interpreter.SOCKET)))
-            programs.listen(64)
+        """One of this block's own."""
+        with started() as python, cls.connected(python) as fork_server:
+            yield fork_server
+
+    @classmethod
+    @contextmanager
+    def connected(cls, python: Path) -> Iterator[Self]:
+        """To one that was started. Its children of this block are killed when the block ends."""
+        fork_server = cls(python)
+        try:
+            yield fork_server
+        finally:
+            fork_server.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # the fork server is gone
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._listening.join()
+        self._connection.close()
+
+    def born(
+        self, command: Command, env: Mapping[str, str], folder: Path, log: Path, errors: Path | None = None
+    ) -> Child:
+        """Fork a process that runs a command in a folder, with this environment and no other.
+
+        The first one waits for the imports. `log` gets all that it says; with `errors` only its standard
+        output.
+        """
+        logs = [str(log), str(errors or log)]
+        for each in logs:
+            Path(each).touch()
+        wish = {"command": command, "env": dict(env), "folder": str(folder), "logs": logs}
+        with self._lock:
+            self._connection.sendall(f"{json.dumps(wish)}\n".encode())
+            child = self._born.get(timeout=WITHIN)
+        assert child is not None, "the fork server is gone"
+        return child
+
+    def _listen(self) -> None:
+        with contextlib.suppress(ConnectionError), self._connection.makefile() as said:
+            for line in said:
+                match json.loads(line):
+                    case ["born", pid]:
+                        self._children[pid] = Child(pid)
+                        self._born.put(self._children[pid])
+                    case ["ended", pid, status] if pid in self._children:
+                        self._children.pop(pid).ended(status)
+        self._born.put(None)
+
+
+@contextmanager
+def started() -> Iterator[Path]:
+    """Start one, for any number of processes; yields its `python`. Its imports begin with the first wish."""
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as home:
+        python = _installed(Path(home))
+        with (
+            _listening(python.with_name(CLIENTS)) as clients,
+            _listening(python.with_name(SOCKET)) as programs,
+        ):
+            listeners = (clients.fileno(), programs.fileno())
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fork_server.server", python, str(programs.fileno())],
+                [sys.executable, "-m", "tests.fork_server.server", python, *map(str, listeners)],
                 cwd=REPOSITORY,
                 env={
                     "PATH": os.environ["PATH"],
@@ -113,62 +173,47 @@ class ForkServer:
                     "PYTHONPATH": str(REPOSITORY),
                 },
                 stdin=subprocess.PIPE,
+                # Says nothing. Children have inherited what Python found out about it: not that it is a file.
                 stdout=subprocess.PIPE,
-                text=True,
-                pass_fds=(programs.fileno(),),
+                pass_fds=listeners,
                 start_new_session=True,  # Ctrl-C is for the process that opened it.
             )
-            programs.close()
-            fork_server = cls(process, str(python))
-            try:
-                yield fork_server
-            finally:
-                fork_server.close()
+        try:
+            yield python
+        finally:
+            process.communicate(timeout=WITHIN)
 
-    def close(self) -> None:
-        """It kills what is left, and ends."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(UP_WITHIN)
-        self._listening.join()
-        self._process.stdout.close()
 
-    def born(
-        self, command: Command, env: Mapping[str, str], folder: Path, log: Path, errors: Path | None = None
-    ) -> Child:
-        """Fork a process that runs a command in a folder, with this environment and no other.
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """Who connects before the fork server is up waits."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(64)
+        yield listener
 
-        `log` gets all that it says; with `errors` only its standard output.
-        """
-        assert self._up.wait(UP_WITHIN), "the fork server doesn't come up"
-        logs = [str(log), str(errors or log)]
-        for each in logs:
-            Path(each).touch()
-        wish = {"command": command, "env": dict(env), "folder": str(folder), "logs": logs}
-        with self._lock:
-            self._say(wish)
-            child = self._born.get(timeout=UP_WITHIN)
-        assert child is not None, "the fork server is gone"
-        return child
 
-    def _say(self, wish: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps(wish)}\n")
-        self._process.stdin.flush()
+SHARED = pytest.StashKey[str]()
 
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            match json.loads(line):
-                case ["up"]:
-                    self._up.set()
-                case ["born", pid]:
-                    self._children[pid] = Child(pid)
-                    self._born.put(self._children[pid])
-                case ["ended", pid, status] if pid in self._children:
-                    self._children.pop(pid).ended(status)
-        self._born.put(None)
+
+def share(node: WorkerController) -> None:
+    """In the process that starts those of `pytest -n`, for each one: all of them use one fork server."""
+    config = node.config
+    if SHARED not in config.stash:
+        stack = contextlib.ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[SHARED] = str(stack.enter_context(started()))
+    node.workerinput[FORKED_PYTHON] = config.stash[SHARED]
+
+
+@contextmanager
+def of_session(config: pytest.Config) -> Iterator[ForkServer]:
+    """The shared one of `pytest -n`, or else one of this process's own."""
+    told: dict[str, str] = getattr(config, "workerinput", {})
+    shared = told.get(FORKED_PYTHON)
+    opened = ForkServer.connected(Path(shared)) if shared else ForkServer.opened()
+    with opened as fork_server:
+        yield fork_server
 
 
 def _installed(home: Path) -> Path:

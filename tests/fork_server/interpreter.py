@@ -15,8 +15,10 @@ import signal
 import socket
 import sys
 
-SOCKET = "socket"
-"""The name of the fork server's socket."""
+SOCKET = "programs"
+"""The name of the fork server's socket for programs like this one."""
+CLIENTS = "clients"
+"""That of its socket for processes that run tests."""
 LENGTH_BYTES = 8
 OURS = ("bot", "crews")
 """The packages whose modules are run in a forked process."""

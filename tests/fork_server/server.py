@@ -1,7 +1,7 @@
 """The fork server itself: it has imported crewai, and forks what it is asked to run.
 
-It is asked on standard input by the process that opened it (`client.py`), and on its socket by programs
-(`interpreter.py`). It has one thread, always.
+It is asked on one socket by processes that run tests (`client.py`), and on another one by programs
+(`interpreter.py`). It ends with its standard input. It has one thread, always.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 from tests.fork_server.interpreter import LENGTH_BYTES
 
@@ -61,49 +62,77 @@ class Wish:
 
 
 @dataclass
+class Client:
+    """A process that runs tests: it asks for children, which are killed when it goes away."""
+
+    connection: socket.socket
+    _asked: bytes = b""
+
+    def read(self) -> list[dict[str, Any]] | None:
+        """What it asks for; None once it is gone."""
+        try:
+            read = self.connection.recv(1 << 16)
+        except ConnectionResetError:
+            read = b""
+        *whole, self._asked = (self._asked + read).split(b"\n")
+        return [json.loads(each) for each in whole] if read else None
+
+    def tell(self, *what: object) -> None:
+        with contextlib.suppress(ConnectionError):  # it is about to be heard that it is gone
+            self.connection.sendall(f"{json.dumps(what)}\n".encode())
+
+
+@dataclass
 class Ward:
     """Forks children, and reports their ends."""
 
     python: str
     wakeup: tuple[int, int]
+    clients: socket.socket
     programs: socket.socket
-    #: Those alive; of each that was forked for a program the connection with it.
-    alive: dict[int, socket.socket | None] = field(default_factory=dict)
+    #: Those alive; of each who asked for it, a client or a program, None once that is gone.
+    alive: dict[int, Client | socket.socket | None] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    _asked: bytes = b""
 
     def run(self) -> None:
-        """Returns once the process that opened this is gone."""
+        """Returns once the process that started this is gone."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.wakeup[1], warn_on_full_buffer=False)
-        for source in (0, self.wakeup[0], self.programs):
+        for source in (0, self.wakeup[0], self.clients, self.programs):
             self.selector.register(source, selectors.EVENT_READ)
-        _report("up")
         while True:
             for key, _ in self.selector.select():
                 if key.fd == 0:
-                    if not self._hear_opener():
-                        return
-                elif key.fd == self.wakeup[0]:
+                    return
+                if key.fd == self.wakeup[0]:
                     os.read(key.fd, 4096)
                     self._bury()
+                elif key.fileobj is self.clients:
+                    connection = self.clients.accept()[0]
+                    self.selector.register(connection, selectors.EVENT_READ, Client(connection))
                 elif key.fileobj is self.programs:
                     self._receive(self.programs.accept()[0])
+                elif isinstance(key.data, Client):
+                    self._hear_client(key.data)
                 elif key.fileobj is self.alive.get(key.data):
                     self._hear_program(key.data)
 
-    def _hear_opener(self) -> bool:
-        read = os.read(0, 1 << 16)
-        *whole, self._asked = (self._asked + read).split(b"\n")
-        for asked in map(json.loads, whole):
+    def _hear_client(self, client: Client) -> None:
+        asked = client.read()
+        for each in asked or ():
             nothing = os.open(os.devnull, os.O_RDONLY)
             out, errors = (
-                os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) for log in asked["logs"]
+                os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) for log in each["logs"]
             )
-            run = partial(_call, *asked["command"])
-            pid = self._bear(Wish(run, asked["env"], asked["folder"], {0: nothing, 1: out, 2: errors}), None)
-            _report("born", pid)
-        return bool(read)
+            run = partial(_call, *each["command"])
+            wish = Wish(run, each["env"], each["folder"], {0: nothing, 1: out, 2: errors})
+            client.tell("born", self._bear(wish, client))
+        if asked is None:
+            self.selector.unregister(client.connection)
+            client.connection.close()
+            for pid in [pid for pid, who in self.alive.items() if who is client]:
+                self.alive[pid] = None
+                os.kill(pid, signal.SIGKILL)
 
     def _receive(self, program: socket.socket) -> None:
         """A program that has just connected says what it is to be."""
@@ -121,12 +150,12 @@ class Ward:
         pid = self._bear(Wish(run, asked["env"], asked["folder"], given), program)
         self.selector.register(program, selectors.EVENT_READ, pid)
 
-    def _bear(self, wish: Wish, program: socket.socket | None) -> int:
+    def _bear(self, wish: Wish, who: Client | socket.socket) -> int:
         pid = os.fork()
         if pid == 0:
             _live(wish, self.python)
-        self.alive[pid] = program
-        if program is not None:
+        self.alive[pid] = who
+        if isinstance(who, socket.socket):
             # Its subprocesses are killed with it, whenever that is.
             os.setpgid(pid, pid)
         for descriptor in wish.descriptors.values():
@@ -136,7 +165,7 @@ class Ward:
     def _hear_program(self, pid: int) -> None:
         """A program passes on the signals that it gets. Its end is the end of its process, too."""
         program = self.alive[pid]
-        assert program is not None
+        assert isinstance(program, socket.socket)
         numbers = program.recv(64)
         for number in numbers:
             os.kill(pid, number)
@@ -154,22 +183,19 @@ class Ward:
             gone, status = os.waitpid(pid, os.WNOHANG)
             if gone:
                 code = os.waitstatus_to_exitcode(status)
-                if (program := self.alive[pid]) is not None:
+                who = self.alive[pid]
+                if isinstance(who, Client):
+                    who.tell("ended", pid, code)
+                elif who is not None:
                     with contextlib.suppress(BrokenPipeError):
-                        program.send(str(code).encode())
-                    self._disconnect(pid, program)
+                        who.send(str(code).encode())
+                    self._disconnect(pid, who)
                 del self.alive[pid]
-                _report("ended", pid, code)
 
     def sweep(self) -> None:
         """Nobody listens any more."""
         for pid in self.alive:
             os.kill(pid, signal.SIGKILL)
-
-
-def _report(*what: object) -> None:
-    """To the process that opened this."""
-    os.write(1, f"{json.dumps(what)}\n".encode())
 
 
 def _live(wish: Wish, python: str) -> Never:
@@ -233,7 +259,12 @@ def main() -> None:
     from bot.processes import garbage_collector
     from crews.crewai_adapter import environment
 
-    [_, python, descriptor] = sys.argv
+    [_, python, *descriptors] = sys.argv
+    clients, programs = (socket.socket(fileno=int(each)) for each in descriptors)
+    # Tests that need no child need no imports.
+    watched: list[int | socket.socket] = [0, clients, programs]
+    if 0 in select.select(watched, [], [])[0]:
+        return
     garbage_collector.tune()
     environment.prepare(settings.load())
     for module in IMPORTED:
@@ -244,8 +275,8 @@ def main() -> None:
     wakeup = os.pipe()
     for end in wakeup:
         os.set_blocking(end, False)
-    with socket.socket(fileno=int(descriptor)) as programs:
-        ward = Ward(python, wakeup, programs)
+    with clients, programs:
+        ward = Ward(python, wakeup, clients, programs)
         try:
             ward.run()
         finally:

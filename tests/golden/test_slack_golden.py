@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +36,16 @@ from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.wording import (
     batches,
     decision_forms,
-    form_steps,
+    field_forms,
     home,
     outcomes,
     question_forms,
     question_messages,
     run_messages,
 )
-from bot.surfaces.chat.wording.form_steps import Filling
+from bot.surfaces.chat.wording.field_forms import FormState
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
+from tests.golden import files
 
 HERE = Path(__file__).parent / "slack"
 RUN = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
@@ -164,7 +163,7 @@ EDITED_GATE = GATE.model_copy(
             need=2,
             missing=("finance",),
             counted=(BOBS.model_copy(update={"by": EVE}),),
-            fell_out=(BOBS,),
+            ineligible=(BOBS,),
         ),
     }
 )
@@ -223,8 +222,8 @@ CARDS: dict[str, Message | Form] = {
         question_card(a_run(), APPROVAL), "https://crew.slack.com/archives/C0/p1"
     ),
     "form_reply": question_forms.reply_form(APPROVAL),
-    "form_start": form_steps.start_form(
-        CREW, RUN, Filling(CREW.inputs, {"topic": "tide mills"}, Locale()), LIMITS
+    "form_start": field_forms.start_form(
+        CREW, RUN, FormState(CREW.inputs, {"topic": "tide mills"}, Locale()), LIMITS
     ),
     "gate": asked(GATE),
     "gate_counted": asked(COUNTED_GATE),
@@ -258,10 +257,7 @@ def rendered(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_is_what_it_was(name: str) -> None:
     shown = rendered(name)
-    file = HERE / f"{name}.json"
-    if os.environ.get("CREWDECK_GOLDEN") == "write":
-        file.write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
-    assert shown == json.loads(file.read_text())
+    assert shown == files.held(HERE / f"{name}.json", shown)
 
 
 def test_every_file_is_a_cards() -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from bot.surfaces.teams.renderer import (
     render_form,
     render_message,
 )
+from tests.golden import files
 from tests.golden.test_slack_golden import CARDS
 from tests.loopback.teams import cards
 
@@ -61,10 +61,7 @@ def card_of(shown: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_is_what_it_was(name: str) -> None:
     shown = rendered(name)
-    file = HERE / f"{name}.json"
-    if os.environ.get("CREWDECK_GOLDEN") == "write":
-        file.write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
-    assert shown == json.loads(file.read_text())
+    assert shown == files.held(HERE / f"{name}.json", shown)
 
 
 def test_every_file_is_a_cards() -> None:

@@ -13,10 +13,9 @@ from itertools import count
 from typing import Any
 
 from bot.core import starting
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.feed import Feed
 from bot.core.fields import Field
 from bot.core.ids import part_id
 from bot.core.policy import Approvers, policy_for
@@ -24,18 +23,20 @@ from bot.core.ports import Store
 from bot.core.question import Action, Deadline, Question, QuestionKind, options_for
 from bot.core.response import make_response
 from bot.core.run import Claim, Run, RunError
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.message_keys import question_message
+from bot.surfaces.chat.places import ChatPlace, MessageRef
 from bot.surfaces.chat.platform import Recipients
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.webapi.api import open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, alongside, eventually
 
 TEAM = "T0CREW"
 ADA = Actor(surface="slack", tenant=TEAM, user_id="U0ADA", name="Ada")
@@ -72,10 +73,16 @@ class Outbox:
 
     slack: LoopbackSlack
     store: Store
-    feed: Feed
+    wakeups: Wakeups
     metrics: Metrics = field(default_factory=Metrics)
     _keys: count[int] = field(default_factory=count)
     _claims: dict[str, Claim] = field(default_factory=dict)
+
+    #: People who are no members any more; None: they may not act at all.
+    memberships: dict[str, Membership | None] = field(default_factory=dict)
+
+    async def _current_membership(self, person: Actor) -> Membership | None:
+        return self.memberships.get(person.user_id, Membership.MEMBER)
 
     @asynccontextmanager
     async def web(self, owner: str = "web-1", edits_per_minute: int = 6000) -> AsyncIterator[Web]:
@@ -88,10 +95,10 @@ class Outbox:
             }
         )
         async with open_api(settings, self.metrics, AckPriority()) as api:
-            home = Home(self.store, api)
+            home = Home(self.store, api, self._current_membership)
             worker = OutboxWorker(
                 self.store,
-                self.feed,
+                self.wakeups,
                 api,
                 self.metrics,
                 owner,
@@ -131,11 +138,7 @@ class Outbox:
 
     async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is so in the store."""
-        async with asyncio.timeout(WITHIN):
-            so = await there()
-            while not so:
-                await asyncio.sleep(0.02)
-                so = await there()
+        await eventually(there)
 
     async def begin_task(self, claim: Claim, number: int, total: int, agent: str = "Writer") -> None:
         await self.store.events.append(claim, TaskStarted(**_task(claim, number, total), agent=agent))
@@ -168,6 +171,11 @@ class Outbox:
             **{"asker": "Writer", "deadline": Deadline(after=3600), **more},
         )
         return await self.store.questions.ask(claim, question)
+
+    async def show(self, question: Question) -> None:
+        """Record that a message in the thread shows a question, as whoever delivers does."""
+        posted = MessageRef(GENERAL, self.slack.workspace.next_ts()).encode()
+        await self.store.outbox.adopt(SURFACE, question.run_id, question_message(question.id), posted)
 
     async def answer(self, question: Question, action: Action = Action.APPROVE, **more: Any) -> None:
         said = make_response(action, more.pop("by", ADA), key=f"answer-{next(self._keys)}", **more)
@@ -212,11 +220,6 @@ async def delivering(redis_url: str) -> AsyncIterator[Outbox]:
     """All of it, with Ada in #general, and the store's wake-ups followed."""
     async with LoopbackSlack() as slack, open_store(redis_url) as store:
         slack.person("U0ADA", name="Ada")
-        feed = Feed()
-        following = asyncio.create_task(feed.follow(store.events))
-        try:
-            yield Outbox(slack, store, feed)
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        wakeups = Wakeups()
+        async with alongside(wakeups.follow(store.events)):
+            yield Outbox(slack, store, wakeups)

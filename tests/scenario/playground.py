@@ -25,6 +25,7 @@ from aiohttp import web
 from tests.loopback.teams import LoopbackTeams, Message
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import CREWS
+from tests.waiting import WITHIN
 
 Json = dict[str, Any]
 
@@ -82,7 +83,7 @@ class Playground:
 
     async def connect(self) -> None:
         """Wait until it is up, and follow what it shows."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WITHIN):
             while True:
                 try:
                     stream = f"{self._url}/_ws_conversation/v1/conversations/stream"
@@ -126,7 +127,7 @@ class Playground:
                 raise AssertionError(f"{path}: {answer.status} {text[:500]}")
             return text
 
-    async def until(self, there: Callable[[Json], bool], seconds: float = 60) -> Json:
+    async def until(self, there: Callable[[Json], bool], seconds: float = WITHIN) -> Json:
         """The first message that is so."""
         async with asyncio.timeout(seconds):
             while True:

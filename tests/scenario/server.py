@@ -26,6 +26,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -40,10 +41,9 @@ import psutil
 from bot import local_token
 from bot.store.embedded import Embedded
 from tests.fork_server.client import Child, Command, ForkServer
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, pauses
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STOPPED_WITHIN = 30.0
 Wait = Literal["announced", "ready"]
 ANNOUNCED = re.compile(r"http://\S+:\d+")
 
@@ -63,6 +63,9 @@ class Server:
         self._ended = False
         self._stdout = folder / f"{command}.out"
         self._stderr = folder / f"{command}.err"
+        self._reading = threading.Lock()
+        self._bytes_read = 0
+        self._records: list[dict[str, Any]] = []
         self._child = self._forked(command, self.fork_server) if self.fork_server else self._executed(command)
         self.process = psutil.Process(self._child.pid)
 
@@ -135,8 +138,13 @@ class Server:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The records of its log."""
-        return [json.loads(line) for line in self.errors.splitlines() if line.startswith("{")]
+        """The records of its log, from any thread. Who waits looks often: each record is read once."""
+        with self._reading, self._stderr.open("rb") as file:
+            file.seek(self._bytes_read)
+            *lines, _unfinished = file.read().split(b"\n")
+            self._bytes_read += sum(len(line) + 1 for line in lines)
+            self._records += [json.loads(line) for line in lines if line.startswith(b"{")]
+            return [*self._records]
 
     @property
     def url(self) -> str:
@@ -163,11 +171,11 @@ class Server:
         token = local_token.read(self.data_dir)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def get(self, path: str) -> tuple[int, Any]:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Its answer: the status, and the body (parsed if it is JSON)."""
-        request = urllib.request.Request(self.url + path, headers=self.bearer)  # noqa: S310
+        request = urllib.request.Request(self.url + path, headers=self.bearer | dict(headers or {}))  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=WITHIN) as answer:  # noqa: S310
                 return _answer(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -187,12 +195,14 @@ class Server:
     def wait_for(self, there: Callable[[], object], within: float = WITHIN) -> None:
         """Wait until something is the case; fails loudly when the process dies or the time is up."""
         deadline = time.monotonic() + within
-        while not there():
+        for pause in pauses():
+            if there():
+                return
             assert self._child.poll() is None, f"It died with {self._child.returncode}.\n{self.story()}"
             assert time.monotonic() < deadline, f"Not within {within} s.\n{self.story()}"
-            time.sleep(0.02)
+            time.sleep(pause)
 
-    def wait(self, within: float = STOPPED_WITHIN) -> int:
+    def wait(self, within: float = WITHIN) -> int:
         """Wait until it has ended by itself; its exit status."""
         try:
             status = int(self._child.wait(within))
@@ -228,7 +238,7 @@ class Server:
         for process in _of_folder(self.folder):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait(10)
+                process.wait(WITHIN)
         if (self.data_dir / "valkey").exists():
             Embedded.attach(self.data_dir).detach()
 

@@ -30,7 +30,7 @@ VIEWS = {"#/": ".question", "#/runs": ".runs li", "#/start": ".crews li", "#/sta
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Server]:
     async with Server.start({"CREWDECK_CONFIG_DIR": str(CREWS)}) as started:
-        await asyncio.to_thread(started.wait_for, lambda: working(started), 60)
+        await asyncio.to_thread(started.wait_for, lambda: working(started))
         yield started
 
 

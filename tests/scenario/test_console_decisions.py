@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -182,6 +183,45 @@ async def test_an_edit_that_somebody_else_was_faster_than_stays_to_be_copied(
     await expect(shown).to_contain_text("R-310 as Ada would have it")
 
 
+EXACT: dict[str, Any] = {
+    "account": 12345678901234567891,
+    "memo": "Two\r\nlines ",
+    "blank": "  ",
+    "nested": {"to": "Acme", "ids": [9007199254740993], "factor": 2.0},
+}
+"""What a browser doesn't keep by itself: great numbers, decimals that are whole, spaces and line ends."""
+
+
+async def test_an_edit_changes_what_was_edited_and_nothing_that_a_browser_would_round_or_trim(
+    ada: Window, store: RedisStore
+) -> None:
+    types = {name: {"type": kind} for name, kind in (("account", "integer"), ("nested", "object"))}
+    made = call("R-320", **EXACT, note="nothing", nobody=None).model_copy(
+        update={"editable": ("reference", *EXACT), "parameters": {"properties": types}}
+    )
+    question = await gate(store, "?", call=made, policy=TWO)
+    shown = card(ada.page, "Pay").filter(has_text="R-320")
+    for words in ("12345678901234567891", "9007199254740993", '"factor": 2.0', '"nothing"', '"  "'):
+        await expect(shown.locator(".arguments")).to_contain_text(words)
+    await shown.get_by_role("button", name="Edit and approve").click()
+    nested = await shown.get_by_label("nested").input_value()
+    await shown.get_by_label("nested").fill(nested.replace("Acme", "Acme 2"))
+    await shown.get_by_label("account").fill("12345678901234567892")
+    meanwhile = make_response(
+        Action.APPROVE, person("bob"), key="bob", digest=question.digest, arguments={"reference": "R-320 b"}
+    )
+    await store.questions.respond(question.run_id, question.id, meanwhile)
+    await expect(shown).to_contain_text("edited: earlier approvals no longer count")
+    await expect(shown.locator(".preview dt")).to_have_text(["account", "nested"])
+    await shown.get_by_role("button", name="Approve with these changes").click()
+    await expect(shown).to_contain_text("You approved this at")
+    now = await store.questions.get(question.run_id, question.id)
+    assert now.call is not None
+    nested_now = {**EXACT["nested"], "to": "Acme 2"}
+    changed = {"reference": "R-320 b", "account": 12345678901234567892, "nested": nested_now}
+    assert repr(now.call.arguments) == repr(made.arguments | changed)
+
+
 async def test_a_reviews_text_is_edited_and_its_difference_shown(ada: Window, store: RedisStore) -> None:
     question = await ask(
         store, "Shall this be published?", QuestionKind.REVIEW, context="The old mill turns."
@@ -201,7 +241,7 @@ FORM = (
     Field(name="nights", type=FieldType.INTEGER, required=True, min=1, max=30),
     Field(name="extras", type=FieldType.MULTI_CHOICE, choices=("breakfast", "parking")),
     Field(name="mail", type=FieldType.EMAIL),
-    Field(name="arrival", type=FieldType.DATE),
+    Field(name="arrival", type=FieldType.DATE, label="First day"),
 )
 
 
@@ -222,9 +262,11 @@ async def test_a_form_names_every_wrong_field_and_keeps_its_draft(ada: Window, s
     await shown.get_by_label("Nights").fill("3")
     await shown.get_by_label("Mail").fill("")
     await shown.get_by_label("parking").check()
-    await shown.get_by_label("Arrival").fill("2027-01-05")
+    await shown.get_by_label("First day").fill("2027-01-05")
     await shown.get_by_role("button", name="Send").click()
     await expect(shown).to_contain_text("Filled in by ada")
+    await expect(shown.get_by_text("First day")).to_be_visible()
+    await expect(shown).to_contain_text("2027-01-05")
     values = (await settled(store, question)).outcome.values  # type: ignore[union-attr]
     assert values == {"city": "Cork", "nights": 3, "extras": ["parking"], "arrival": "2027-01-05"}
 
@@ -304,7 +346,7 @@ async def test_the_record_tells_who_was_not_there(ada: Window, store: RedisStore
     made = await settled(store, question)
     assert made.call is not None
     result = f"sha256:{'1' * 64}"
-    await store.questions.executed(claim, question.id, call_digest(made.call, made.policy), result)
+    await store.questions.record_executed(claim, question.id, call_digest(made.call, made.policy), result)
     await ada.go(f"#/record/{question.id}")
     page = ada.page
     await expect(page.get_by_role("heading", level=1, name="Record of a decision")).to_be_visible()

@@ -20,6 +20,7 @@ from bot.core.crew import Crew
 from bot.core.policy import Approvers
 from bot.core.question import Question, QuestionKind, options_for
 from bot.core.starting import plan
+from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server
@@ -136,6 +137,11 @@ async def test_whoever_wants_it_is_told_of_new_questions_on_their_desktop(
     server: Server, browser: Browser
 ) -> None:
     async with open_store(server.store_url) as store, window(browser, server.url, calm=False) as ada:
+        # The console leads to where people sign in by itself, and loading it anew meanwhile would fail.
+        await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        # A browser without a user interface refuses by itself; this one has not been asked yet.
+        await ada.page.add_init_script("window.Notification = class { static permission = 'default' }")
+        await ada.page.reload()
         await sign_in(ada.page, OPS)
         await expect(ada.page.get_by_text("Live")).to_be_visible()
         await ada.page.evaluate(DESKTOP)
@@ -251,3 +257,20 @@ async def test_a_restart_underneath_loses_no_word(browser: Browser, data_dir: Pa
                 await expect(card).to_contain_text("I had written")
     finally:
         await asyncio.to_thread(first.sweep)
+
+
+async def test_a_page_that_was_loaded_while_the_store_was_away_comes_by_itself(
+    browser: Browser, data_dir: Path
+) -> None:
+    theirs = await asyncio.to_thread(Embedded.attach, data_dir)
+    env = {"CREWDECK_WORKERS": "0", "CREWDECK_REDIS_URL": theirs.url}
+    try:
+        async with Server.start(env) as server:
+            await asyncio.to_thread(theirs.detach)
+            await asyncio.to_thread(server.wait_for, lambda: server.get("/me")[0] == 503)
+            async with window(browser, server.url, calm=False) as ada:
+                await expect(ada.page.get_by_role("alert")).to_contain_text("The store is away")
+                theirs = await asyncio.to_thread(Embedded.attach, data_dir)
+                await expect(ada.page.get_by_role("heading", name="Waiting for you")).to_be_visible()
+    finally:
+        await asyncio.to_thread(theirs.detach)

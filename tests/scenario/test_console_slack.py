@@ -7,6 +7,7 @@ import pytest
 
 from tests.loopback.slack import Person
 from tests.scenario.slack_deployment import ChannelDeployment, over_both
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -15,7 +16,7 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+(/console/link/[\w-]+)")
 
 def browser(deployment: ChannelDeployment) -> httpx.AsyncClient:
     url = deployment.server.url
-    return httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, timeout=10)
+    return httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, timeout=WITHIN)
 
 
 async def link(deployment: ChannelDeployment, who: Person | None = None) -> str:

@@ -23,6 +23,7 @@ from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import Window, chromium, window
 from tests.scenario.server import Server
 from tests.unit.core import test_text
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -134,6 +135,21 @@ async def test_any_text_is_shown_as_on_every_other_surface(ada: Window) -> None:
         for _ in range(4000)
     ]
     assert await _visible(ada.page, texts) == [visible(text) for text in texts]
+
+
+async def test_json_keeps_all_digits_in_the_console(ada: Window) -> None:
+    numbers = ["0", "-0", "1.0", "12345678901234567891", "-9007199254740993", "1e22", "1E-7", "0.10", "1e400"]
+    kept = [f'{{"a":[{each},"{each}"],"\\"{each}":{each}}}' for each in numbers] + ['"\\\\"', "[1,true,null]"]
+    wrong = ["01.0", "1.", "1.5.5", "-", "1.00.5", "[1.0 2.0]", '"1.0', "NaN"]
+    found = await ada.page.evaluate(
+        """async (texts) => {
+          const { parse, stringify } = await import("/console/script/exact.js");
+          const read = (text) => { try { return stringify(parse(text)); } catch { return null; } };
+          return texts.map(read);
+        }""",
+        kept + wrong,
+    )
+    assert found == kept + [None] * len(wrong)
 
 
 async def _visible(page: Page, texts: list[str]) -> list[str]:
@@ -362,7 +378,7 @@ async def times(page: Page, make: str, *sizes: int) -> list[float]:
 @pytest.mark.parametrize("make", SLOW.values(), ids=SLOW)
 async def test_no_text_holds_the_page_up(ada: Window, make: str) -> None:
     """Ten times the text takes about ten times as long, and the longest one that is rendered a moment."""
-    short, long = await asyncio.wait_for(times(ada.page, make, 4_000, 40_000), 60)
+    short, long = await asyncio.wait_for(times(ada.page, make, 4_000, 40_000), WITHIN)
     assert long < 3000
     assert long < 40 * max(short, 10)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
+from functools import partial
 from pathlib import Path
 
 import psutil
+import pytest
 
+from bot.delivery import count_delivering
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import ExecutedServer, Server, alive
 from tests.scenario.slack_deployment import serving, slack_settings
 from tests.scenario.test_doctor import line
 from tests.scenario.test_doctor import run as command
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually
 
 
 def delivery_of(server: Server) -> list[psutil.Process]:
@@ -64,7 +69,7 @@ async def test_serve_that_is_killed_leaves_no_delivery_process_behind(
         await until_delivering(server)
         [delivery] = delivery_of(server)
         server.kill()
-        await asyncio.to_thread(delivery.wait, 10)
+        await asyncio.to_thread(delivery.wait, WITHIN)
 
 
 async def test_it_can_run_elsewhere_and_serve_says_whether_it_does(
@@ -110,7 +115,68 @@ async def test_with_nothing_to_deliver_to_there_is_no_process_and_the_command_sa
         assert "delivery" not in server.get("/ready")[1]
         assert "crewdeck_delivery_processes" not in server.get("/metrics")[1]
     deliver = Server(tmp_path, web, "deliver")
-    assert await asyncio.to_thread(deliver.wait, 30) == 2
+    assert await asyncio.to_thread(deliver.wait, WITHIN) == 2
     assert deliver.errors.count("\n") == 1
     assert "nothing to deliver to" in deliver.errors
     deliver.sweep()
+
+
+@pytest.mark.parametrize("signals", [1, 4])
+async def test_a_stop_lets_it_record_what_it_posts_however_often_it_is_asked(
+    signals: int, on: Outbox, web: dict[str, str], tmp_path: Path
+) -> None:
+    """`serve` asks it, and closes its lifeline; an operator presses Ctrl-C again."""
+    deliver = Server(tmp_path, slack_settings(on.slack, "http") | web, "deliver")
+    try:
+        await eventually(partial(is_present, on))
+        on.slack.delay("chat.postMessage", seconds=0.5, times=1)
+        await on.start(topic="while it stops")
+        await on.slack.wait_for(lambda: on.slack.called("chat.postMessage"))
+        for _ in range(signals):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                deliver.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(deliver.wait) == 0
+        assert "Traceback" not in deliver.errors
+    finally:
+        deliver.sweep()
+    assert not await is_present(on), "others would leave it its share of the shards"
+    async with on.web():
+        await on.start(topic="afterwards")
+        await on.sees(lambda: on.said("afterwards"), WITHIN)
+        assert on.times_said("while it stops") == 1
+
+
+async def is_present(on: Outbox) -> bool:
+    return await count_delivering(on.store.key_values, on.store.clock) == 1
+
+
+async def test_who_was_suspended_beyond_its_lease_shows_nothing_again(
+    on: Outbox, web: dict[str, str], tmp_path: Path
+) -> None:
+    """It had a message to post when the platform lets it. Another process has posted that meanwhile."""
+    deliver = Server(tmp_path, slack_settings(on.slack, "http") | web, "deliver")
+    try:
+        await eventually(partial(is_present, on))
+        topics = [f"waits its turn {number}" for number in range(8)]
+        runs = [await on.start(topic=topic) for topic in topics]
+
+        async def recorded() -> int:
+            shown = [await on.store.outbox.state("slack", run.id) for run in runs]
+            return sum(bool(each.messages) for each in shown)
+
+        async def only_waits() -> bool:
+            """It has posted what Slack takes at once; the next ones have a turn each second."""
+            return await recorded() == len(on.slack.called("chat.postMessage")) >= 4
+
+        await eventually(only_waits)
+        deliver.process.suspend()
+        async with on.web():
+            for topic in topics:
+                await on.sees(lambda topic=topic: on.said(topic), WITHIN)  # type: ignore[misc]
+            deliver.process.resume()
+            await asyncio.to_thread(deliver.stop)
+    finally:
+        deliver.sweep()
+    # What it posted without recording it may be there twice, and nothing else.
+    assert sum(on.times_said(topic) for topic in topics) <= len(topics) + 1

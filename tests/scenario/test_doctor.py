@@ -48,7 +48,7 @@ async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) ->
     assert line(lines, "Redis", "append-only, fsync always").startswith("ok")
     assert line(lines, "Slack: off", "SLACK_BOT_TOKEN").startswith("off")
     assert line(lines, "Webhooks").startswith("off")
-    assert line(lines, "CrewAI", "with which Crewdeck is proven").startswith("ok")
+    assert line(lines, "CrewAI", "with which Crewdeck is tested").startswith("ok")
     assert line(lines, "Crew demo").startswith("ok")
     assert not any("\033" in each for each in lines)
 

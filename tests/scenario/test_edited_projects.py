@@ -12,10 +12,10 @@ import pytest
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 NEWSROOM = Path(__file__).resolve().parents[1] / "projects" / "newsroom"
-WITHIN = 200.0
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 
 def answer(conversation: Conversation) -> Turn:

@@ -13,12 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.surfaces.http.site import BODY_TIMEOUT_S
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 
 @contextlib.contextmanager
 def connected(server: Server) -> Iterator[socket.socket]:
     where = urlsplit(server.url)
-    with socket.create_connection((where.hostname, where.port), timeout=10) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=WITHIN) as line:
         yield line
 
 
@@ -26,7 +27,7 @@ def ask(
     server: Server, method: str, path: str, body: bytes | None = None
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
     where = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=10)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=WITHIN)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
@@ -142,6 +143,6 @@ def test_slow_clients_are_in_nobodys_way(bare_server: Server) -> None:
 
 def test_a_client_that_never_sends_its_body_is_sent_away(bare_server: Server) -> None:
     with connected(bare_server) as line:
-        line.settimeout(15)
+        line.settimeout(WITHIN)
         line.sendall(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         assert line.recv(65536).startswith(b"HTTP/1.1 408")

@@ -3,18 +3,22 @@
 import asyncio
 import os
 import subprocess
+from functools import partial
 
 import httpx
 from httpx_sse import aconnect_sse
 
 from tests.scenario.server import ExecutedServer, Server
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually
 
 START = {"crew": "demo", "inputs": {"topic": "tide mills", "pace": 0}}
 
 
 async def test_a_run_is_started_followed_and_answered() -> None:
-    async with ExecutedServer.start() as server, httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with (
+        ExecutedServer.start() as server,
+        httpx.AsyncClient(base_url=server.url, timeout=WITHIN) as client,
+    ):
         started = await client.post("/crew/start", json=START, headers={"Idempotency-Key": "one"})
         assert started.status_code == 202, started.text
         run_id = started.json()["run_id"]
@@ -50,13 +54,13 @@ def keys(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
 
 async def test_keys_are_made_and_revoked_while_it_runs_and_never_logged() -> None:
     async with Server.start(env={"CREWDECK_WORKERS": "0"}, wait="announced") as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=WITHIN) as client:
             assert (await client.get("/runs")).status_code == 200
             made = await asyncio.to_thread(keys, server, "add", "ci", "--scope", "read")
             assert made.returncode == 0, made.stderr
             secret = made.stdout.strip()
             headers = {"Authorization": f"Bearer {secret}"}
-            assert await _becomes(client, {}, 401)
+            await eventually(partial(_answers, client, {}, 401))
             assert (await client.get("/health")).status_code == 200
             assert (await client.get("/runs", headers=headers)).status_code == 200
             assert (await client.post("/crew/start", json=START, headers=headers)).status_code == 403
@@ -65,17 +69,13 @@ async def test_keys_are_made_and_revoked_while_it_runs_and_never_logged() -> Non
             assert listed.startswith("ci\tread\tmade ")
             assert secret not in listed
             assert (await asyncio.to_thread(keys, server, "revoke", "ci")).returncode == 0
-            assert await _becomes(client, headers, 401)
+            await eventually(partial(_answers, client, headers, 401))
         assert secret not in server.output
         assert secret not in str(server.log)
 
 
-async def _becomes(client: httpx.AsyncClient, headers: dict[str, str], status: int) -> bool:
-    for _ in range(50):
-        if (await client.get("/runs", headers=headers)).status_code == status:
-            return True
-        await asyncio.sleep(0.05)
-    return False
+async def _answers(client: httpx.AsyncClient, headers: dict[str, str], status: int) -> bool:
+    return (await client.get("/runs", headers=headers)).status_code == status
 
 
 async def test_listening_everywhere_without_keys_it_says_what_to_set() -> None:

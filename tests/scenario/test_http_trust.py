@@ -32,8 +32,9 @@ EXPOSED = {
     "request url": {"SLACK_SIGNING_SECRET": "0123456789abcdef0123456789abcdef"},
     "public url": {"CREWDECK_PUBLIC_URL": "https://crews.example"},
     "every address": {"HOST": "0.0.0.0"},  # noqa: S104
+    "every address of both kinds": {"HOST": "::"},
 }
-LINK = re.compile(r"http://127\.0\.0\.1:\d+/console/local#(\S+)")
+LINK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):\d+/console/local#(\S+)")
 PRIVATE = (
     "/runs",
     "/crews",
@@ -49,6 +50,8 @@ START = b'{"crew": "demo"}'
 
 @pytest.fixture(scope="module", params=EXPOSED)
 def exposed(request: pytest.FixtureRequest) -> Iterator[Server]:
+    if EXPOSED[request.param].get("HOST") == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
     with Server.started(env=WEB_ONLY | EXPOSED[request.param], wait="announced") as server:
         yield server
 
@@ -69,7 +72,7 @@ def call(
 ) -> tuple[int, str]:
     """The status and the code that this request gets, with these headers and no others but its own."""
     where = urlsplit(server.url)
-    connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=WITHIN)
     typed = {"Content-Type": "application/json"} if body else {}
     connection.request("POST" if body else "GET", path, body, {**typed, **(headers or {})})
     answer = connection.getresponse()
@@ -172,6 +175,7 @@ async def test_the_printed_link_opens_the_console(exposed: Server, browser: Brow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_wrong_link_says_which_one_is_right(exposed: Server, browser: Browser) -> None:
     async with window(browser, exposed.url, calm=False) as eve:
+        await expect(eve.page.get_by_role("alert")).to_contain_text("crewdeck serve")
         await eve.page.goto(f"{exposed.url}/console/local#cdl_{'x' * 43}")
         await expect(eve.page.get_by_role("alert")).to_contain_text("crewdeck serve")
 
@@ -223,7 +227,7 @@ async def _refused(server: Server, headers: dict[str, str]) -> bool:
 
 
 def _signed_in(server: Server, token: str, headers: dict[str, str]) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=WITHIN)
     connection.request("POST", "/console/local", f"token={token}".encode(), headers)
     answer = connection.getresponse()
     connection.close()

@@ -170,6 +170,8 @@ def test_what_sounds_like_a_secret_in_the_environment_is_never_written() -> None
         "log.info('hello 0a1b2c3d4e and /etc/key.json')", AZURE_API_KEY="0a1b2c3d4e", MY_KEY="/etc/key.json"
     )
     assert [record["message"] for record in found] == ["hello [redacted] and /etc/key.json"]
+    from_a_file = records("log.info('hello 0a1b2c3d4e.')", AZURE_API_KEY="0a1b2c3d4e\n")
+    assert [record["message"] for record in from_a_file] == ["hello [redacted]."]
 
 
 def test_what_is_concealed_later_is_not_written_from_then_on() -> None:

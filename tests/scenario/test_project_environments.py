@@ -15,10 +15,9 @@ from bot.core.crew import CrewProblem
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say
 from tests.scenario.server import Server, environment
+from tests.waiting import WITHIN
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
-WITHIN = 240.0
-"""Seconds: several workers import crewai at the same time."""
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 OWN = '''
 import os
 import sys
@@ -79,7 +78,7 @@ class EnvironmentDeployment(Deployment):
             capture_output=True,
             text=True,
             check=False,
-            timeout=WITHIN,
+            timeout=2 * WITHIN,  # `add` makes an environment
         )
 
 
@@ -110,7 +109,7 @@ def generate(folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=WITHIN,
     )
     if not (folder / "generated" / "src" / "generated" / "crew.py").exists():
         pytest.skip(f"CrewAI's generator doesn't work here: {done.stderr[-200:]}")

@@ -18,7 +18,7 @@ from tests.scenario.server import Server
 PROJECTS = Path(__file__).resolve().parents[1] / "projects"
 TOOLS = ("archive", "timetable")
 STARTED_WITHIN = 240.0
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 def answer(conversation: Conversation) -> Turn:

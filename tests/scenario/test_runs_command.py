@@ -14,7 +14,7 @@ from bot.core.files import stored_file
 from bot.core.lists import RunFilter
 from bot.core.question import Action
 from bot.core.run import Claim, RunError, RunStatus
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose, open_store
 from tests.contract.examples import ADA, PLACE, RETRY_AFTER, approval, claimed, response, started
 from tests.scenario.server import environment
@@ -25,7 +25,7 @@ Crewdeck = Callable[..., Awaitable[tuple[int, str, str]]]
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[RedisStore]:
     """The embedded Valkey only: the store's own tests see to the others."""
-    async with open_store(redis_url, Ages(retry_after=RETRY_AFTER)) as opened:
+    async with open_store(redis_url, ClockSettings(retry_after=RETRY_AFTER)) as opened:
         yield opened
 
 
@@ -85,6 +85,7 @@ async def test_it_shows_a_run(store: RedisStore, crewdeck: Crewdeck) -> None:
         "Journal:   1 step, 43 bytes",
         "Requester: Ada (slack:T1:U1)",
         "Asked:     Publish it? (approval",
+        f"Question:  {first.id}",
         "Answer:    Not yet (Ada)",
         "Answer:    open. Deciders: slack:T1:U1",
     ):
@@ -101,7 +102,7 @@ async def test_it_tries_again(store: RedisStore, crewdeck: Crewdeck) -> None:
     assert (new.retry_of, new.status, new.place) == (claim.run.id, RunStatus.QUEUED, PLACE)
     _, out, _ = await crewdeck("retry", claim.run.id)
     assert out.strip() != new.id, "whoever says it twice means it"
-    await compose(store.connection, Ages(journal=0.0)).clock.tick(RunError(code="", message=""))
+    await compose(store.connection, ClockSettings(journal=0.0)).clock.apply_due(RunError(code="", message=""))
     status, out, err = await crewdeck("retry", claim.run.id)
     assert (status, out) == (2, "")
     assert "CREWDECK_JOURNAL_DAYS" in err

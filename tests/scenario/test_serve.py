@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from bot.core import starting
 from bot.core.actor import Actor
@@ -53,7 +54,7 @@ async def start_demo(store: RedisStore, key: str) -> Run:
 
 
 async def reaches(store: RedisStore, run: Run, status: RunStatus, server: ExecutedServer) -> Run:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + WITHIN
     while (found := await store.runs.get(run.id)).status is not status:
         assert time.monotonic() < deadline, f"It is {found.status}.\n{server.story()}"
         await asyncio.sleep(0.05)
@@ -183,6 +184,15 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
 # ── stopping ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Those who run the tests may have had them ignore that their terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_it_stops_when_asked_and_takes_everything_along(how: signal.Signals) -> None:
     async with ExecutedServer.start(env=WEB_ONLY) as server:
@@ -265,6 +275,10 @@ async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
     working_server.wait_for(lambda: not alive(killed))
     working_server.wait_for(lambda: working_server.get("/ready")[0] == 200)
     assert valkey_of(working_server) != killed
+    anew = "The embedded Valkey had stopped and was started again"
+    working_server.wait_for(lambda: any(record["message"] == anew for record in working_server.log))
+    said = next(record for record in working_server.log if record["message"] == anew)
+    assert (said["level"], "valkey.log: " in said["reason"]) == ("error", True)
     [question] = await store.questions.list(run.id)
     assert question.open
     assert alive(working_server.process)
@@ -279,7 +293,7 @@ async def test_killed_itself_it_leaves_no_orphan() -> None:
         started = [*server.workers, valkey_of(server)]
         await asyncio.sleep(2)
         server.kill()
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + WITHIN
         while left := [each for each in started if alive(each)]:
             assert time.monotonic() < deadline, f"Left behind: {left}\n{server.story()}"
             await asyncio.sleep(0.05)
@@ -295,15 +309,49 @@ async def test_what_it_kept_is_there_after_a_restart(tmp_path: Path) -> None:
             await store.key_values.set("kept", "yes", ttl=60)
 
 
+NOT_READY = {"ready": False, "redis": False, "worker": False, "surfaces": {}}
+
+
 async def test_without_its_redis_it_waits_and_says_so(data_dir: Path) -> None:
     with contextlib.ExitStack() as stack:
         theirs = Embedded.attach(data_dir)
         stack.callback(theirs.detach)
         async with ExecutedServer.start(env=WEB_ONLY | {"CREWDECK_REDIS_URL": theirs.url}) as server:
             theirs.detach()
-            server.wait_for(lambda: server.get("/ready")[1]["redis"] is False)
+            server.wait_for(lambda: server.get("/me")[0] == 503)  # the keys that it knows are old by now
+            assert server.get("/ready") == (503, NOT_READY)
             assert server.get("/health")[0] == 200
+            assert server.get("/")[0] == 200
             assert "crewdeck_store_up 0.0" in server.get("/metrics")[1]
+            server.wait_for(lambda: "Redis is away; waiting for it" in server.errors)
             back = Embedded.attach(data_dir)
             stack.callback(back.detach)
             server.wait_for(lambda: server.get("/ready")[1]["redis"] is True)
+            server.wait_for(lambda: "Redis is back" in server.errors)
+            (away,) = (
+                record for record in server.log if record["message"] == "Redis is away; waiting for it"
+            )
+            assert away["level"] == "error"
+            assert away["reason"].startswith("Redis can't be reached")
+
+
+async def test_a_redis_that_hangs_keeps_no_monitoring_waiting(data_dir: Path) -> None:
+    """Prometheus waits for 10 s. Without a limit of their own, figures would take several times as long."""
+    theirs = Embedded.attach(data_dir)
+    with contextlib.ExitStack() as stack, redis.Redis.from_url(theirs.url) as asked:
+        stack.callback(theirs.detach)
+        process = psutil.Process(int(asked.info("server")["process_id"]))
+        env = WEB_ONLY | {"CREWDECK_REDIS_URL": theirs.url, "CREWDECK_API_KEYS": f"probe:{'p' * 40}:read"}
+        async with ExecutedServer.start(env=env, wait="announced") as server:
+            with_key = {"Authorization": f"Bearer {'p' * 40}"}
+            server.wait_for(lambda: server.get("/ready", with_key)[0] == 200)
+            stack.callback(process.resume)
+            process.suspend()
+            server.wait_for(lambda: server.get("/me", with_key)[0] == 503)
+            began = time.monotonic()
+            assert "crewdeck_store_up 0.0" in server.get("/metrics", with_key)[1]
+            assert server.get("/ready", with_key) == (503, NOT_READY)
+            assert time.monotonic() - began < 25
+            assert server.get("/metrics")[0] == 401
+            process.resume()
+            server.wait_for(lambda: server.get("/ready", with_key)[0] == 200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.surfaces.chat.inbound.profiles import PROFILE_TTL_S
+from bot.surfaces.chat.inbound.people import PROFILE_TTL_S
 from tests.loopback.slack import Delivery, Message, Person
 from tests.scenario.slack_deployment import ChannelDeployment, grow_old, over_both
 

@@ -38,6 +38,7 @@ async def asked_and_answered(on: Outbox, ada: Person, number: int) -> Question:
         policy=run.approvers,
     )
     asked = await on.store.questions.ask(claim, question)
+    await on.show(asked)
     await ada.reply(GENERAL, parent.ts, f"Answer {number}")
     return asked
 

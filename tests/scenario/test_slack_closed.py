@@ -10,7 +10,7 @@ from bot.core.actor import Actor
 from bot.core.policy import Approvers
 from bot.core.question import Question
 from bot.exposition import exposition
-from bot.surfaces.chat.message_keys import untold_in
+from bot.surfaces.chat.message_keys import notification_failures
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
@@ -121,7 +121,7 @@ async def test_who_can_be_told_is_told_though_others_cannot(on: Outbox) -> None:
         await on.ask(claim, "First?", approvers=THEIRS)
         await seen(on, EVE, "First?")
         await on.until(lambda: caught_up(on, run.id))
-    assert untold_in((await on.store.outbox.state(SURFACE, run.id)).messages) == {}
+    assert notification_failures((await on.store.outbox.state(SURFACE, run.id)).messages) == {}
 
 
 async def caught_up(on: Outbox, run_id: str) -> bool:
@@ -136,18 +136,19 @@ async def test_nobody_told_is_not_told_and_tried_again(on: Outbox) -> None:
         await on.slack.archive(GENERAL)
         on.slack.fail("conversations.open", error="messages_tab_disabled", times=None)
         question = await on.ask(claim, "First?", approvers=THEIRS)
-        await on.until(lambda: is_untold(on, question))
-        assert "crewdeck_untold_questions_total 1.0" in exposition(on.metrics, None, 0).decode()
+        await on.until(lambda: is_unnotified(on, question))
+        assert "crewdeck_unnotified_questions_total 1.0" in exposition(on.metrics, None, 0).decode()
         assert not await caught_up(on, run.id)
         on.slack.heal()
         await on.until(lambda: caught_up_when_retried(on, run.id))
         for user in (BOB, EVE):
             assert "Approve" in (await seen(on, user, "First?")).labels
-    assert not await is_untold(on, question)
+    assert not await is_unnotified(on, question)
 
 
-async def is_untold(on: Outbox, question: Question) -> bool:
-    return question.id in untold_in((await on.store.outbox.state(SURFACE, question.run_id)).messages)
+async def is_unnotified(on: Outbox, question: Question) -> bool:
+    state = await on.store.outbox.state(SURFACE, question.run_id)
+    return question.id in notification_failures(state.messages)
 
 
 async def test_a_channel_that_opens_again_is_used_again(on: Outbox) -> None:
@@ -157,15 +158,15 @@ async def test_a_channel_that_opens_again_is_used_again(on: Outbox) -> None:
         await asyncio.to_thread(on.slack.remove_app, GENERAL)
         on.slack.fail("conversations.open", error="messages_tab_disabled", times=None)
         question = await on.ask(claim, "First?", approvers=Approvers(anyone=True, requester=False))
-        await on.until(lambda: is_untold(on, question))
+        await on.until(lambda: is_unnotified(on, question))
         on.slack.invite_app(GENERAL)
         await on.until(lambda: caught_up_when_retried(on, run.id))
         assert on.said("First?")
-    assert not await is_untold(on, question)
+    assert not await is_unnotified(on, question)
 
 
 async def caught_up_when_retried(on: Outbox, run_id: str) -> bool:
-    """Retries at once, and again: the process postpones the run after it has noted that it is untold."""
+    """Retries at once, and again: the process postpones the run after it has noted who isn't notified."""
     await on.store.outbox.postpone(SURFACE, run_id, 0)
     return await caught_up(on, run_id)
 
@@ -178,6 +179,6 @@ async def test_status_says_that_nobody_could_be_told(on: Outbox, web: dict[str, 
         await on.slack.archive(GENERAL)
         on.slack.fail("conversations.open", error="messages_tab_disabled", times=None)
         question = await on.ask(claim, "First?", approvers=THEIRS)
-        await on.until(lambda: is_untold(on, question))
+        await on.until(lambda: is_unnotified(on, question))
         status = await on.slack.person("U0ADA", name="Ada").command("/crew", f"status {run.id}")
         assert "None of them could be told (messages_tab_disabled)" in status.private[0].words

@@ -10,14 +10,14 @@ import pytest
 import redis
 
 from bot.core.ports import Store
-from bot.core.question import QuestionKind
+from bot.core.question import Question, QuestionKind
 from bot.core.run import Claim, Run
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import AckPriority
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.interactions import SILENT, IncomingMessage
+from bot.surfaces.chat.inbound.ports import SILENT, IncomingMessage
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
@@ -25,7 +25,7 @@ from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import BackgroundTasks
 from tests.contract.lossy import LossyLine, lossy_line
 from tests.loopback.slack import GENERAL
@@ -50,12 +50,12 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
     )
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(open_api(settings, Metrics(), AckPriority()))
-        installed = Installed(api)
-        await installed.learn()
+        installation = SlackInstallation(api)
+        await installation.learn()
         far = await stack.enter_async_context(open_store(line.url))
 
         async def made(store: Store) -> Replies:
-            people = SlackActors(api, store.key_values, BackgroundTasks(), installed)
+            people = SlackActors(api, store.key_values, BackgroundTasks(), installation)
             await people.actor(ADA.user_id)
             return Replies(
                 api.capabilities,
@@ -86,6 +86,13 @@ async def in_thread(on: Outbox) -> tuple[Run, Claim]:
     return run, await on.claimed(run)
 
 
+async def shown(on: Outbox, claim: Claim, prompt: str) -> Question:
+    """A question that the thread shows, as whoever delivers records it."""
+    question = await on.ask(claim, prompt, kind=QuestionKind.TEXT)
+    await on.show(question)
+    return question
+
+
 @pytest.mark.parametrize("where", ["the same run", "another run of the thread"])
 async def test_two_copies_of_a_reply_at_once_answer_one_question(
     where: str, on: Outbox, line: LossyLine, processes: tuple[Replies, Replies]
@@ -94,12 +101,12 @@ async def test_two_copies_of_a_reply_at_once_answer_one_question(
     heard = message()
     run, claim = await in_thread(on)
     other = claim if where == "the same run" else (await in_thread(on))[1]
-    colour = await on.ask(claim, "Which colour?", kind=QuestionKind.TEXT)
+    colour = await shown(on, claim, "Which colour?")
     held = line.hold(f"{heard.key}:question".encode())
     copy = asyncio.create_task(second.handle(heard))
     await held.reached.wait()  # it has seen that the message has gone no way yet
     assert await first.handle(heard) == SILENT
-    shape = await on.ask(other, "Which shape?", kind=QuestionKind.TEXT)
+    shape = await shown(on, other, "Which shape?")
     held.released.set()
     assert await copy == SILENT
     settled = await on.store.questions.get(run.id, colour.id)

@@ -13,14 +13,12 @@ from bot.core.lists import RunFilter
 from bot.core.outbox import DeliveryState as Shown
 from bot.core.question import Question
 from bot.core.run import Claim, Run
-from bot.surfaces.chat.message_keys import Posted, orphaned_opener
+from bot.surfaces.chat.message_keys import orphaned_opener
+from bot.surfaces.chat.places import MessageRef
 from tests.loopback.slack import GENERAL, Delivery, Message, Person
 from tests.scenario.outbox import Outbox
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import connect, serving, slack_settings
-
-TAKEN_OVER = 25.0
-"""Seconds in which leases end and another process has taken over."""
 
 
 async def asked(on: Outbox, prompt: str = "May I go on?") -> tuple[Claim, Question, Message]:
@@ -50,7 +48,7 @@ async def test_a_press_that_a_killed_process_had_acknowledged_still_counts(
         await asyncio.to_thread(server.kill)
     on.slack.heal()
     async with serving(on.slack, "http", web):
-        await on.sees(lambda: on.said("*Approved* by <@U0ADA>"), TAKEN_OVER)
+        await on.sees(lambda: on.said("*Approved* by <@U0ADA>"))
         assert (await ada(on).redeliver(pressed)).ok
     assert on.times_said("*Approved*") == 1
     assert await on.store.key_values.pending("slack:deliveries") == {}
@@ -67,8 +65,8 @@ async def test_words_that_a_stopped_process_had_acknowledged_still_count(
     assert not await settled(on, question)
     on.slack.heal()
     async with serving(on.slack, "http", web):
-        await on.sees(lambda: on.said("not yet"), TAKEN_OVER)
-        await on.sees(lambda: on.said("Answered in words"), TAKEN_OVER)
+        await on.sees(lambda: on.said("not yet"))
+        await on.sees(lambda: on.said("Answered in words"))
 
 
 MESSAGES = "message.channels"
@@ -175,7 +173,7 @@ async def test_a_message_that_was_told_to_a_process_which_died_of_it_is_not_forg
         assert (await on.slack.tell_of(orphan)).ok
         await asyncio.to_thread(server.kill)
     async with serving(on.slack, "http", web):
-        await on.slack.wait_for(lambda: without_buttons(on, orphan), TAKEN_OVER)
+        await on.slack.wait_for(lambda: without_buttons(on, orphan))
         await on.until(lambda: nothing_is_left_to_do(on))
     assert "posted twice" in on.slack.message(GENERAL, orphan.ts).words
 
@@ -199,7 +197,7 @@ async def test_a_first_message_whose_poster_died_is_not_posted_again_once_it_tur
     async with on.web("web-1"):
         run = await on.start()
         first = await on.sees(lambda: on.said("Demo"))
-    posted = Posted(first.channel, first.ts)
+    posted = MessageRef(first.channel, first.ts)
     await on.store.outbox.adopt("slack", run.id, orphaned_opener(posted), posted.encode())
     async with on.web("web-2"):
         claim = await on.claimed(run)
@@ -224,12 +222,13 @@ async def test_a_question_that_is_pressed_before_it_is_recorded_is_not_posted_ag
 
 
 async def test_another_process_goes_on_when_one_is_killed(on: Outbox, web: dict[str, str]) -> None:
-    slowly = web | {"CREWDECK_SLACK_EDITS_PER_MINUTE": "50"}
+    # It draws the progress of a run anew after twelve seconds; the other one, which has half of them, soon.
+    slowly = web | {"CREWDECK_SLACK_EDITS_PER_MINUTE": "6"}
     async with serving(on.slack, "http", slowly) as first:
         claims = [await on.claimed(await on.start(channel=channel(on, n))) for n in range(4)]
-        async with Server.start(slack_settings(on.slack, "http") | slowly) as second:
+        async with Server.start(slack_settings(on.slack, "http") | web) as second:
             connect(on.slack, second, "http")
-            # Taken in, and still to be drawn: progress is edited every second and a half.
+            # Taken in, and still to be drawn.
             for claim in claims:
                 await on.begin_task(claim, 1, 2)
             await on.until(lambda: all_shown(on, claims))
@@ -237,11 +236,11 @@ async def test_another_process_goes_on_when_one_is_killed(on: Outbox, web: dict[
             drawn = [n for n in range(4) if on.said("Task 1 of 2", f"C0MANY{n}")]
             assert len(drawn) < 4
             for n in range(4):
-                await on.sees(lambda n=n: on.said("Task 1 of 2", f"C0MANY{n}"), TAKEN_OVER)  # type: ignore[misc]
+                await on.sees(lambda n=n: on.said("Task 1 of 2", f"C0MANY{n}"))  # type: ignore[misc]
             for n, claim in enumerate(claims):
                 await on.ask(claim, f"Question {n}?")
             for n in range(4):
-                await on.sees(lambda n=n: on.said(f"Question {n}?", f"C0MANY{n}"), TAKEN_OVER)  # type: ignore[misc]
+                await on.sees(lambda n=n: on.said(f"Question {n}?", f"C0MANY{n}"))  # type: ignore[misc]
     assert [on.times_said("Question", f"C0MANY{n}") for n in range(4)] == [1, 1, 1, 1]
 
 

@@ -18,12 +18,12 @@ from pydantic import JsonValue
 from redis.asyncio import Redis
 
 from bot.core.actor import Actor
-from bot.core.feed import Feed
 from bot.core.policy import Group, Policy, PolicyDefinition, resolve
 from bot.core.ports import Store
 from bot.core.question import Outcome, Question, Source
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
+from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.redis import open_store
 from bot.surfaces.slack.groups import LISTED_TTL_S
@@ -111,7 +111,7 @@ async def payments(deployment: ChannelDeployment) -> AsyncIterator[Payments]:
     people = (deployment.ada, deployment.bob)
     finance = deployment.slack.user_group(f"S0FIN{number}", f"finance{number}", people)
     async with open_store(deployment.server.store_url) as store:
-        outbox = Outbox(deployment.slack, store, Feed(), _keys=KEYS)
+        outbox = Outbox(deployment.slack, store, Wakeups(), _keys=KEYS)
         await store.catalogue.announce("tests", [TREASURY])
         run = await outbox.start(channel=deployment.channel, by=deployment.ada.id, crew=TREASURY)
         try:

@@ -227,7 +227,7 @@ async def test_an_expired_question_says_so(on: Outbox) -> None:
         await on.ask(claim, deadline=Deadline(after=1))
         await on.sees(lambda: on.said("May I go on?"))
         await asyncio.sleep(1.1)
-        await on.store.clock.tick(LOST)
+        await on.store.clock.apply_due(LOST)
         shown = await on.sees(lambda: on.said("*Expired*"))
     assert shown.labels == []
 
@@ -240,7 +240,7 @@ async def test_a_reminder_mentions_who_may_answer_once_and_links_to_the_question
         await on.ask(claim, approvers=named, deadline=Deadline(after=3600, remind_after=1))
         asked = await on.sees(lambda: on.said("May I go on?"))
         await asyncio.sleep(1.1)
-        await on.store.clock.tick(LOST)
+        await on.store.clock.apply_due(LOST)
         shown = await on.sees(lambda: on.said("is still open"))
     assert shown.thread_ts == asked.thread_ts
     assert "<@U0ADA> or <@U0BOB>" in shown.words

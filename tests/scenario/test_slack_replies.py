@@ -148,6 +148,17 @@ async def test_edits_deletions_joins_and_bots_decide_nothing(deployment: Channel
     assert await still_open(deployment, question)
 
 
+@over_both
+async def test_a_question_that_somebody_deletes_is_asked_again_at_once(deployment: ChannelDeployment) -> None:
+    question = await deployment.asked("vote tides")
+    await deployment.bob.delete(question)
+    again = await deployment.question(question)
+    assert (again.ts != question.ts, again.thread_ts) == (True, question.thread_ts)
+    assert "Approve" in again.labels
+    await deployment.bob.press(again, "Approve")
+    assert "Bob approved" in await deployment.said("The crew heard", question)
+
+
 async def test_a_reply_in_which_nothing_can_be_seen_is_no_answer(deployment: ChannelDeployment) -> None:
     question = await deployment.asked("tell tides")
     await reply(deployment, question, "\u200b \u2066\u2069")

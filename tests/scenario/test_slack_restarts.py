@@ -27,10 +27,7 @@ from tests.scenario.slack_deployment import (
     serving,
     slack_settings,
 )
-from tests.waiting import eventually
-
-TAKEN_OVER = 25.0
-"""Seconds in which a killed process's leases end and the next one has taken over."""
+from tests.waiting import WITHIN, eventually
 
 TRANSPORTS: tuple[Transport, ...] = ("http", "socket")
 
@@ -52,7 +49,7 @@ async def asked(
 
 async def threads_recorded(on: Outbox, many: int) -> None:
     """Return once the first messages of so many runs are recorded."""
-    async with asyncio.timeout(TAKEN_OVER):
+    async with asyncio.timeout(WITHIN):
         while True:
             runs = await on.store.runs.list(RunFilter(limit=10))
             states = [await on.store.outbox.state(SURFACE, run.id) for run in runs]
@@ -111,8 +108,8 @@ async def test_what_was_done_before_a_crash_is_not_done_again(
         await deployment_of(on.slack, server, transport)
         assert (await deployment.ada.redeliver(command)).ok
         assert (await deployment.ada.redeliver(pressed)).ok
-        await deployment.said("Approved", question, TAKEN_OVER)
-        await on.slack.wait_for(lambda: len(deployment.runs()) == 2, TAKEN_OVER)
+        await deployment.said("Approved", question)
+        await on.slack.wait_for(lambda: len(deployment.runs()) == 2)
         assert (await deployment.crew("status")).ok
         assert len(deployment.runs()) == 2
         assert not [m for m in deployment.private(deployment.ada) if "settled" in m.words]

@@ -117,6 +117,6 @@ def command(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
 async def ada_listens(ada: httpx.AsyncClient, where: str) -> AsyncIterator[httpx.Response]:
     """Ada's browser, signed in and with a stream open."""
     assert (await ada.post(where)).status_code == 303
-    async with ada.stream("GET", "/events/human-input", timeout=40) as stream:
+    async with ada.stream("GET", "/events/human-input", timeout=WITHIN) as stream:
         assert stream.status_code == 200, await stream.aread()
         yield stream

@@ -15,6 +15,7 @@ from bot.store.embedded import Embedded
 from tests.loopback.slack import GENERAL, Message, Person, View
 from tests.scenario.outbox import CREW, Outbox, delivering
 from tests.scenario.slack_deployment import Transport, serving
+from tests.waiting import WITHIN
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def away(store: Embedded) -> AsyncIterator[None]:
     with redis.Redis.from_url(store.url) as client:
         process = psutil.Process(int(client.info("server")["process_id"]))
     process.kill()
-    await asyncio.to_thread(process.wait, 10)
+    await asyncio.to_thread(process.wait, WITHIN)
     yield
     await asyncio.to_thread(store.ensure)
 

@@ -52,6 +52,15 @@ async def test_who_may_not_decide_sees_no_buttons_and_presses_in_vain(in_teams: 
     assert in_teams.now(question).refresh is not None
 
 
+async def test_a_question_that_somebody_deletes_is_asked_again_at_once(in_teams: TeamsChannel) -> None:
+    said, question = await in_teams.asked("ask tides")
+    assert (await in_teams.ada.remove(in_teams.channel, question.id)).status == 200
+    again = await in_teams.question(said)
+    assert (again.id != question.id, again.thread) == (True, question.thread)
+    await in_teams.press(in_teams.ada, again, "Approve")
+    await in_teams.reads(HEARD, said)
+
+
 async def test_looking_changes_nothing(in_teams: TeamsChannel) -> None:
     _, question = await in_teams.asked("ask tides")
     calls = len(in_teams.teams.called("update"))

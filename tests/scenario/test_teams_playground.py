@@ -19,7 +19,7 @@ FETCH = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund"]
 ALONE = ["unshare", "--map-root-user", "--net"]
 """In a network namespace: the Playground listens on all interfaces."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import signal
 import subprocess
 import time
@@ -75,6 +76,18 @@ async def test_it_is_asked_to_stop_and_its_tools_are_not(
     worker.kill()
     with pytest.raises(subprocess.TimeoutExpired):  # What has ended gets no signals.
         started_by_a_tool.wait(0.2)
+
+
+async def test_one_whose_terminal_is_closed_stops_too(settings: Mapping[str, str], nowhere: Nowhere) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # pytest may have been told to ignore that
+    try:
+        worker = await WorkerProcess.start("w1", settings)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    async with asyncio.timeout(WITHIN):
+        await nowhere.looked.wait()
+    os.kill(worker.pid, signal.SIGHUP)
+    assert await worker.ended(within=WITHIN) == 0
 
 
 async def test_it_is_killed_with_all_that_it_started_when_its_time_is_up(

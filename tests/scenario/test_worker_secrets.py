@@ -88,7 +88,7 @@ def worker(folder: Path, store: Embedded, request: pytest.FixtureRequest) -> Ite
         process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stderr=log)
     yield store
     process.terminate()
-    process.wait(20)
+    process.wait(WITHIN)
 
 
 async def test_neither_does_a_worker_of_its_own(worker: Embedded) -> None:
@@ -147,12 +147,12 @@ def test_serve_and_its_workers_come_up_there(shadowed: Path) -> None:
             stderr=file,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + WITHIN
         while '"message": "ready"' not in log.read_text():
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
     finally:
         server.terminate()
-        assert server.wait(20) == 0
+        assert server.wait(WITHIN) == 0
     assert "of the folder was imported" not in log.read_text()

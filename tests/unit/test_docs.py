@@ -1,6 +1,8 @@
 """The documentation and the tree agree: links lead somewhere, and what is named is there."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +93,59 @@ def test_every_log_message_that_operators_are_told_of_is_written_somewhere() -> 
     code = "".join(path.read_text() for path in modules)
     assert len(messages) > 10
     assert [each for each in messages if f'"{each}' not in code] == []
+
+
+def code(*folders: str) -> str:
+    modules = (path for top in folders for path in (REPOSITORY / top).rglob("*.py"))
+    return "\n".join(path.read_text() for path in modules)
+
+
+def named(pattern: str) -> dict[str, str]:
+    """What the pages name in this way, and on which page; the changelog is history."""
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    return {found: page.name for page in pages for found in re.findall(pattern, page.read_text())}
+
+
+def test_every_metric_that_a_page_names_is_measured() -> None:
+    metrics = named(r"\b(crewdeck_[a-z_]+)")
+    measured = set(re.findall(r'"(crewdeck_[a-z_]+)"', code("bot")))
+    suffix = re.compile(r"_(?:total|bucket|count|sum)$")
+    modules = {"crewdeck_run"}  # a fixture of pytest
+    assert len(metrics) > 10
+    assert {
+        each: page for each, page in metrics.items() if suffix.sub("", each) not in measured | modules
+    } == {}
+
+
+def test_every_operation_of_the_api_that_a_page_names_is_there() -> None:
+    operations = named(r"`((?:GET|POST|DELETE) /[^` ?]*)")
+    served = {
+        f"{method} {path}" for method, path in re.findall(r'"(GET|POST|DELETE)",\s+"(/[^"]*)"', code("bot"))
+    }
+    served |= {
+        f"{method.upper()} {path}" for method, path in re.findall(r'web\.(get|post)\("(/[^"]*)"', code("bot"))
+    }
+    shape = re.compile(r"\{\w+\}|(?<=/)ID(?=/|$)")
+    known = {shape.sub("{}", each) for each in served}
+    assert len(operations) > 10
+    assert {each: page for each, page in operations.items() if shape.sub("{}", each) not in known} == {}
+
+
+def test_every_variable_of_crewdeck_that_a_page_names_is_a_setting_with_a_line_of_its_own() -> None:
+    lines = set(
+        re.findall(r"^\| `([A-Z_]+)`", (REPOSITORY / "docs" / "settings.md").read_text(), re.MULTILINE)
+    )
+    assert {each: page for each, page in named(r"\b(CREWDECK_[A-Z]\w*)").items() if each not in lines} == {}
+
+
+def test_every_command_that_a_page_names_is_there() -> None:
+    commands = named(r"(?m)(?:`|^    |bin/)crewdeck ([a-z]+)")
+    known = set(re.findall(r"^  ([a-z]+) {2,}", help_of(), re.MULTILINE))
+    assert len(commands) > 10
+    assert {each: page for each, page in commands.items() if each not in known} == {}
+
+
+def help_of() -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "bot", "--help"], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    ).stdout

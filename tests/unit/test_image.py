@@ -133,6 +133,17 @@ def test_the_image_listens_where_docker_can_reach_it() -> None:
     assert final("EXPOSE") == [environment["PORT"]]
 
 
+def test_the_standard_library_is_compiled_in_the_image() -> None:
+    """The official images come without its bytecode, and `USER` may not write it."""
+    [line] = [each for each in final("RUN") if "compileall" in each]
+    options, where = line.split(" -m compileall ")[1].split(' "$(')
+    assert set(options.split()) <= {"-q", "-j", "0"}
+    command = shlex.split(where.removesuffix(')"'))
+    assert command[0] == "python"
+    said = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True, check=True)
+    assert (Path(said.stdout.strip()) / "asyncio" / "base_events.py").is_file()
+
+
 def test_no_secret_is_in_the_image() -> None:
     assert not re.search(r"TOKEN|SECRET|API_KEY", (REPOSITORY / "Dockerfile").read_text())
 

@@ -64,6 +64,51 @@ def test_replicas_are_a_number_or_left_to_what_is_there(
     assert load().redis_replicas == replicas
 
 
+def test_a_secret_from_a_file_is_taken_without_its_newline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "5f7d\n")
+    monkeypatch.setenv("TEAMS_APP_PASSWORD", " p4ss\r\n")
+    monkeypatch.setenv("CREWDECK_API_KEY", "ours\n")
+    assert secret(load().slack_signing_secret) == "5f7d"
+    assert secret(load().teams_app_password) == "p4ss"
+    assert secret(load_remote().api_key) == "ours"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:3000",
+        "http://",
+        "http://[::1",
+        "http://crews.example:99999",
+        "http://exa mple",
+        "http://crews.example\x07",
+        "https://ada:hidden@crews.example",
+        "https://crews.example/?a=b",
+    ],
+)
+def test_a_client_is_told_of_an_address_that_is_none(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_URL", url)
+    with pytest.raises(SettingsError, match=r"^CREWDECK_URL \(in the environment\): ") as refused:
+        load_remote()
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:3000", "https://example/crewdeck/", "http://my_host:8080"])
+def test_a_client_takes_an_address_with_a_path(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_URL", url)
+    assert load_remote().url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("key", ["hidden\nkey", "hidden-ké"])
+def test_a_client_is_told_of_a_key_that_is_none(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_API_KEY", key)
+    with pytest.raises(
+        SettingsError, match=r"^CREWDECK_API_KEY \(in the environment\): .*no API key"
+    ) as refused:
+        load_remote()
+    assert "hidden" not in str(refused.value)
+
+
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "")
     monkeypatch.setenv("SLACK_BOT_TOKEN", "")

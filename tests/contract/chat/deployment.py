@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from bot.core.actor import Actor, Membership
-from bot.core.feed import Feed
 from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Claim, Run
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.delivery.links import Links
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.elements import Button
-from bot.surfaces.chat.failures import Later, Unrenderable
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Actions, Message
-from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform, Recipients, Unrecognised
+from bot.surfaces.chat.delivery.thread import Links
+from bot.surfaces.chat.failures import RetryLater, Unrenderable
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.messages import Actions, Button, Message
+from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.platform import ChatPlatform, ProfileUnavailable, Recipients
 from bot.surfaces.slack.webapi.api import open_api
-from bot.surfaces.teams.connector.platform import TeamsApp, open_platform
+from bot.surfaces.teams.connector.platform import open_platform
+from bot.surfaces.teams.credentials import TeamsApp
 from tests.contract.chat.memory_platform import MemoryPlatform
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.slack import GENERAL, LoopbackSlack
 from tests.loopback.teams import LoopbackTeams
-from tests.waiting import WITHIN
+from tests.waiting import alongside, eventually
 
 TENANT = "T0CREW"
 RATE_LIMIT_S = 1
@@ -45,7 +43,7 @@ RATE_LIMIT_S = 1
 class Seen:
     """A message as people see it."""
 
-    posted: Posted
+    posted: MessageRef
     thread: str | None
     words: str
     buttons: tuple[str, ...]
@@ -75,7 +73,7 @@ class Peer(ABC):
     async def close(self, channel: str) -> None: ...
 
     @abstractmethod
-    def delete(self, posted: Posted) -> None:
+    def delete(self, posted: MessageRef) -> None:
         """Somebody deletes a message of the app."""
 
     def files(self, channel: str) -> list[str]:
@@ -103,7 +101,7 @@ class MemoryPeer(Peer):
         self._platform.refuse.append(Unrenderable("too_fancy"))
 
     def rate_limit_once(self) -> None:
-        self._platform.refuse.append(Later(RATE_LIMIT_S, "rate limited"))
+        self._platform.refuse.append(RetryLater(RATE_LIMIT_S, "rate limited"))
 
     def lose_answer_once(self) -> None:
         self._platform.lose_answers = 1
@@ -111,7 +109,7 @@ class MemoryPeer(Peer):
     async def close(self, channel: str) -> None:
         self._platform.closed.add(channel)
 
-    def delete(self, posted: Posted) -> None:
+    def delete(self, posted: MessageRef) -> None:
         del self._platform.shown[posted]
 
     def files(self, channel: str) -> list[str]:
@@ -127,7 +125,7 @@ class SlackPeer(Peer):
     def messages(self, channel: str) -> list[Seen]:
         return [
             Seen(
-                Posted(channel, each.ts),
+                MessageRef(channel, each.ts),
                 each.thread_ts if each.thread_ts != each.ts else None,
                 each.words,
                 tuple(each.labels),
@@ -150,7 +148,7 @@ class SlackPeer(Peer):
     async def close(self, channel: str) -> None:
         await self._slack.archive(channel)
 
-    def delete(self, posted: Posted) -> None:
+    def delete(self, posted: MessageRef) -> None:
         del self._slack.workspace.channels[posted.channel].messages[posted.message_id]
 
     def files(self, channel: str) -> list[str]:
@@ -168,7 +166,7 @@ class TeamsPeer(Peer):
     def messages(self, channel: str) -> list[Seen]:
         where = self._teams.tenant.conversations.get(channel)
         return [
-            Seen(Posted(channel, each.id), each.thread, html.unescape(each.words), tuple(each.labels))
+            Seen(MessageRef(channel, each.id), each.thread, html.unescape(each.words), tuple(each.labels))
             for each in (self._teams.messages(where) if where else ())
         ]
 
@@ -188,7 +186,7 @@ class TeamsPeer(Peer):
     async def close(self, channel: str) -> None:
         self._teams.close(self._teams.tenant.conversations[channel])
 
-    def delete(self, posted: Posted) -> None:
+    def delete(self, posted: MessageRef) -> None:
         del self._teams.tenant.conversations[posted.channel].messages[posted.message_id]
 
 
@@ -197,7 +195,7 @@ class Deployment:
     """Everything a test needs. The tests play the crew's worker and the people."""
 
     store: Store
-    feed: Feed
+    wakeups: Wakeups
     platform: ChatPlatform
     peer: Peer
     orphans: OrphanReconciler
@@ -214,21 +212,18 @@ class Deployment:
     async def recognise(self, user_id: str) -> Actor:
         membership = self.memberships.get(user_id, Membership.MEMBER)
         if membership is None:
-            raise Unrecognised(self.surface)
+            raise ProfileUnavailable(self.surface)
         return self.person(user_id).model_copy(update={"membership": membership})
 
     @asynccontextmanager
     async def delivering(self, owner: str = "web-1") -> AsyncIterator[None]:
         """A process that delivers, until the block ends."""
         recipients = Recipients(self.recognise)
-        worker = OutboxWorker(self.store, self.feed, self.platform, Metrics(), owner, recipients=recipients)
-        task = asyncio.create_task(worker.run())
-        try:
+        worker = OutboxWorker(
+            self.store, self.wakeups, self.platform, Metrics(), owner, recipients=recipients
+        )
+        async with alongside(worker.run()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def start(self) -> Run:
         place = ChatPlace(self.surface, TENANT, self.peer.channel).encode()
@@ -267,11 +262,7 @@ class Deployment:
         return self.all_saying(words, channel)[0]
 
     async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(WITHIN):
-            so = await there()
-            while not so:
-                await asyncio.sleep(0.02)
-                so = await there()
+        await eventually(there)
 
     async def all_shown(self, run: Run) -> bool:
         """Everything that happened in the run has been shown."""
@@ -283,15 +274,10 @@ class Deployment:
 async def deployed(kind: str, redis_url: str) -> AsyncIterator[Deployment]:
     """A deployment whose platform is in memory, or a loopback Slack."""
     async with open_store(redis_url) as store, _platform(kind, store) as (platform, peer):
-        feed = Feed()
-        following = asyncio.create_task(feed.follow(store.events))
+        wakeups = Wakeups()
         orphans = OrphanReconciler(store, platform, Links(store.key_values, platform))
-        try:
-            yield Deployment(store, feed, platform, peer, orphans)
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        async with alongside(wakeups.follow(store.events)):
+            yield Deployment(store, wakeups, platform, peer, orphans)
 
 
 @asynccontextmanager

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from bot.core.actor import Actor
-from bot.core.crew import Crew
-from bot.core.feed import Feed
-from bot.core.fields import Field, FieldType
+from bot.core.actor import Actor, Membership
 from bot.core.locales import Locale
 from bot.core.place import Place
-from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Claim, Run
+from bot.core.run import Run
+from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
-from bot.surfaces.chat.inbound.interactions import (
+from bot.surfaces.chat.inbound.ports import (
     FormSubmission,
     InboundRequest,
     IncomingMessage,
@@ -32,26 +32,24 @@ from bot.surfaces.chat.inbound.interactions import (
     Reply,
     ReplyTarget,
 )
-from bot.surfaces.chat.message_keys import Posted
 from bot.surfaces.chat.messages import Form, Message
-from bot.surfaces.chat.platform import Unrecognised
-from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.places import MessageRef
+from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.chat.wording import batches
 from bot.tasks import BackgroundTasks
+from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_platform import CAPABILITIES
-from tests.contract.examples import DEMO, approval, new_run
+from tests.contract.chat.played_crew import GREETER, PlayedCrew
+from tests.contract.examples import DEMO
 
 SURFACE = "memory"
 TENANT = "T1"
 CHANNEL = "general"
 THREAD = "m1"
-ADA, BOB = "ada", "bob"
-GREETER = Crew(
-    name="greeter",
-    title="Greeter",
-    main_input="topic",
-    inputs=(Field(name="topic", required=True), Field(name="count", type=FieldType.INTEGER)),
+PLACE = Place(
+    surface=SURFACE, tenant=TENANT, ref=f"{CHANNEL}/{THREAD}", group=f"{SURFACE}:{TENANT}:{CHANNEL}"
 )
-_numbers = itertools.count(1)
+_numbers = itertools.count(100)
 
 
 @dataclass
@@ -60,14 +58,18 @@ class MemoryPorts:
 
     #: People of whom the platform can't say who they are.
     strangers: set[str] = field(default_factory=set)
+    guests: set[str] = field(default_factory=set)
     told: list[tuple[str, Message]] = field(default_factory=list)
     #: Open forms, by handle.
     opened: dict[str, Form] = field(default_factory=dict)
+    #: Forms come too late.
+    opens_nothing: bool = False
     #: What replaced open forms, by id.
     replaced: dict[str, Form] = field(default_factory=dict)
     #: Messages that show an outcome since they were pressed on too late.
-    shown_outcomes: list[Posted] = field(default_factory=list)
-    adopted: list[Posted] = field(default_factory=list)
+    shown_outcomes: list[MessageRef] = field(default_factory=list)
+    adopted: list[MessageRef] = field(default_factory=list)
+    deleted: list[MessageRef] = field(default_factory=list)
     #: Questions whose messages show only their beginning.
     shortened: set[str] = field(default_factory=set)
 
@@ -79,8 +81,9 @@ class MemoryPorts:
     async def actor(self, user: str, installation: str = "") -> Actor:
         del installation
         if user in self.strangers:
-            raise Unrecognised("Memory")
-        return person(user)
+            raise ProfileUnavailable("Memory")
+        is_guest = {"membership": Membership.GUEST} if user in self.guests else {}
+        return person(user).model_copy(update=is_guest)
 
     async def locale(self, _user: str) -> Locale:
         return Locale()
@@ -94,13 +97,15 @@ class MemoryPorts:
         self.told.append((to.user, message))
         return True
 
-    async def open(self, handle: str, form: Form, to: ReplyTarget) -> None:
+    async def open(self, handle: str, form: Form, to: ReplyTarget) -> bool:
         del to
         self.opened[handle] = form
+        return not self.opens_nothing
 
-    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> None:
+    async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> bool:
         del to
         self.replaced[form_id] = form
+        return not self.opens_nothing
 
     # ── QuestionLayout ──────────────────────────────────────────────────────────────────────────────────
 
@@ -108,26 +113,36 @@ class MemoryPorts:
         del question
         return False
 
-    def is_complete(self, run: Run, question: Question) -> bool:
-        del run
-        return question.id not in self.shortened
+    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
+        whole = batches.is_shown_whole(question_card(run, question), CAPABILITIES.limits, shared=shared)
+        return whole and question.id not in self.shortened
 
     # ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def is_recorded(self, run_id: str, posted: Posted) -> bool:
+    async def is_recorded(self, run_id: str, posted: MessageRef) -> bool:
         del run_id
         return posted in self.adopted
 
-    async def adopt(self, run_id: str, question_id: str, posted: Posted) -> None:
+    async def adopt(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         del run_id, question_id
         self.adopted.append(posted)
 
-    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: Posted) -> None:
+    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         await self.adopt(run_id, question_id, posted)
 
-    async def show_outcome(self, run_id: str, question_id: str, posted: Posted) -> None:
+    async def show_anew(self, tenant: str, posted: MessageRef, thread: str) -> None:
+        del tenant, thread
+        self.deleted.append(posted)
+
+    async def show_outcome(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         del run_id, question_id
         self.shown_outcomes.append(posted)
+
+
+def _number(message_id: str) -> float:
+    """Ids have numbers in the order of their messages; those that tests name come last."""
+    number = message_id.lstrip("mq-")
+    return int(number) if number.isdigit() else math.inf
 
 
 def person(user: str) -> Actor:
@@ -135,15 +150,24 @@ def person(user: str) -> Actor:
 
 
 @dataclass
-class MemoryChat:
+class MemoryChat(PlayedCrew):
     """Everything a test needs. The tests play the crew's worker and the people."""
 
     store: Store
     platform: MemoryPorts
     engine: InboundEngine
     background: BackgroundTasks
+    #: When messages were written that are delivered later, in seconds, by their ids.
+    written: dict[str, float] = field(default_factory=dict)
 
     answers_starts = True
+
+    @property
+    def place(self) -> Place:
+        return PLACE
+
+    def message_in_thread(self, message_id: str) -> MessageRef:
+        return MessageRef(CHANNEL, message_id or f"q-{next(_numbers)}")
 
     def person(self, user: str) -> Actor:
         return person(user)
@@ -165,12 +189,13 @@ class MemoryChat:
         target: Target,
         *,
         key: str = "",
-        posted: Posted | None = None,
+        posted: MessageRef | None = None,
         form_handle: str = "",
         form_id: str = "",
         ticked: tuple[Target, ...] = (),
+        directly: bool = False,
     ) -> str:
-        to = ReplyTarget(TENANT, user, CHANNEL, THREAD)
+        to = ReplyTarget(TENANT, user, f"direct-{user}" if directly else CHANNEL, THREAD)
         key = key or f"press-{next(_numbers)}"
         values = tuple(each.encode() for each in ticked)
         press = Press(key, action, target.encode(), to, message=posted, form_id=form_id, ticked=values)
@@ -215,14 +240,21 @@ class MemoryChat:
         elsewhere: bool = False,
         edited: bool = False,
         to: str = "",
+        files: tuple[str, ...] = (),
     ) -> str:
         """A reply in the thread of the runs; `to` somebody who is mentioned first."""
         thread = "elsewhere" if elsewhere else THREAD
-        flags: dict[str, Any] = {"names_others": bool(to), "speaks_to_others": bool(to)}
+        flags: dict[str, Any] = {"names_others": bool(to), "speaks_to_others": bool(to), "attached": files}
         message = self.message(
             user, words, thread=thread, message_id=message_id, from_person=not edited, **flags
         )
         return await self._routed(message)
+
+    def written_now(self) -> str:
+        """The id of a message that is delivered later."""
+        message_id = f"m-{next(_numbers)}"
+        self.written[message_id] = time.time()
+        return message_id
 
     async def draft(self, user: str, words: str) -> str:
         """The id of the draft that a start without its inputs leaves."""
@@ -232,6 +264,10 @@ class MemoryChat:
     def make_unknown(self, user: str) -> None:
         """The platform can't say who this is."""
         self.platform.strangers.add(user)
+
+    def make_guest(self, user: str) -> None:
+        """Somebody who has not acted before is a guest."""
+        self.platform.guests.add(user)
 
     async def _routed(self, message: IncomingMessage) -> str:
         request = InboundRequest(message.key, message.reply_to)
@@ -244,7 +280,7 @@ class MemoryChat:
         about: dict[str, Any] = {
             "key": f"{SURFACE}:{TENANT}:message:{CHANNEL}:{message_id}",
             "id": message_id,
-            "sent_at": time.time(),
+            "sent_at": self.written.get(message_id, time.time()),
             "reply_to": ReplyTarget(TENANT, user, CHANNEL, thread),
             "from_person": True,
             "direct": False,
@@ -256,6 +292,7 @@ class MemoryChat:
             "speaks_to_others": False,
             "command_text": lambda _: words,
             "answer_text": lambda _: words,
+            "follows": lambda other: _number(other) < _number(message_id),
         }
         return IncomingMessage(**about | more)
 
@@ -275,25 +312,8 @@ class MemoryChat:
             return replace(reply, say=None)
 
         await self.engine.ack_handler.handle_interaction(request, work, acknowledge)
-        await self.background.drain(2)
+        await finished(self.background)
         return carried[0]
-
-    # ── what the crew does ──────────────────────────────────────────────────────────────────────────────
-
-    async def asking(self, question: str = "ok", *deciders: str, crew: Crew = DEMO, **more: Any) -> Question:
-        """An open question of a run in the thread, whose requester is Ada."""
-        claim = await self.claimed(crew)
-        policy = Policy(deciders=tuple(person(each).principal for each in deciders or (ADA,)))
-        asked = approval(claim, question).model_copy(update={"policy": policy, **more})
-        return await self.store.questions.ask(claim, asked)
-
-    async def claimed(self, crew: Crew = DEMO) -> Claim:
-        place = Place(
-            surface=SURFACE, tenant=TENANT, ref=f"{CHANNEL}/{THREAD}", group=f"{SURFACE}:{TENANT}:{CHANNEL}"
-        )
-        await self.store.runs.start(new_run(crew=crew, by=person(ADA), place=place))
-        [claim] = await self.store.queue.claim("worker", [crew.name], 1, 60)
-        return claim
 
     async def asking_at_length(self) -> Question:
         """A question of which the thread shows the beginning only."""
@@ -301,22 +321,17 @@ class MemoryChat:
         self.platform.shortened.add(question.id)
         return question
 
-    async def outcome(self, question: Question) -> str:
-        """The settled action; empty while it is open."""
-        now = await self.store.questions.get(question.run_id, question.id)
-        return now.outcome.action if now.outcome else ""
-
     # ── messages of ours ────────────────────────────────────────────────────────────────────────────────
 
-    async def orphan(self) -> Posted:
+    async def orphan(self) -> MessageRef:
         """A message of ours that nobody recorded."""
-        return Posted(CHANNEL, "m7")
+        return MessageRef(CHANNEL, "m7")
 
-    async def is_adopted(self, question: Question, posted: Posted) -> bool:
+    async def is_adopted(self, question: Question, posted: MessageRef) -> bool:
         del question
         return posted in self.platform.adopted
 
-    async def shows_outcome(self, posted: Posted) -> bool:
+    async def shows_outcome(self, posted: MessageRef) -> bool:
         return posted in self.platform.shown_outcomes
 
 
@@ -346,9 +361,9 @@ async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
     async with open_store(redis_url) as store:
         platform, background = MemoryPorts(), BackgroundTasks()
         ports = InboundPlatform(CAPABILITIES, platform, platform, platform, platform, platform)
-        presence = Presence(SURFACE, store.key_values, "web-1")
-        console = ConsoleLinks(store.key_values, "http://127.0.0.1:3000", "secret")
-        engine = InboundEngine(ports, store, Feed(), presence, background, console)
+        presence = Presence(SURFACE, store.key_values, store.clock, "web-1")
+        console = ConsoleLinks(store.key_values, store.clock, "http://127.0.0.1:3000", "secret")
+        engine = InboundEngine(ports, store, Wakeups(), presence, background, console)
         await store.catalogue.announce("tests", [DEMO, GREETER])
         yield MemoryChat(store, platform, engine, background)
         await background.drain(1)

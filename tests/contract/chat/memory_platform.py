@@ -6,10 +6,9 @@ import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from bot.surfaces.chat.failures import Later, Reason, Rejected
-from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.failures import Rejected, RejectionReason, RetryLater
 from bot.surfaces.chat.messages import Limits, Message
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 
 #: Small enough that tests reach them.
@@ -32,7 +31,7 @@ CAPABILITIES = Capabilities(surface="memory", title="Memory", edit_interval_s=0.
 class Shown:
     """A message as it stands now."""
 
-    posted: Posted
+    posted: MessageRef
     thread: str | None
     message: Message
 
@@ -43,7 +42,7 @@ class MemoryPlatform:
 
     capabilities: Capabilities = CAPABILITIES
     #: In the order in which they were posted.
-    shown: dict[Posted, Shown] = field(default_factory=dict)
+    shown: dict[MessageRef, Shown] = field(default_factory=dict)
     #: Name and content of files, by channel.
     files: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     #: Channels in which nothing can be posted any more.
@@ -54,28 +53,32 @@ class MemoryPlatform:
     lose_answers: int = 0
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
-    async def post(self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS) -> Posted:
+    async def post(
+        self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
+    ) -> MessageRef:
         del priority
         if to.channel in self.closed:
             raise Rejected("closed")
         if self.refuse:
             raise self.refuse.pop(0)
-        posted = Posted(to.channel, f"m{next(self._ids)}")
+        posted = MessageRef(to.channel, f"m{next(self._ids)}")
         self.shown[posted] = Shown(posted, to.thread, message)
         if self.lose_answers:
             self.lose_answers -= 1
-            raise Later(0, "the answer was lost")
+            raise RetryLater(0, "the answer was lost")
         return posted
 
-    async def update(self, at: Posted, message: Message, *, priority: Priority = Priority.DECISION) -> None:
+    async def update(
+        self, at: MessageRef, message: Message, *, priority: Priority = Priority.DECISION
+    ) -> None:
         del priority
         if at.channel in self.closed:
             raise Rejected("closed")
         if at not in self.shown:
-            raise Rejected("gone", Reason.MESSAGE_GONE)
+            raise Rejected("gone", RejectionReason.MESSAGE_GONE)
         self.shown[at] = replace(self.shown[at], message=message)
 
-    def thread_of(self, posted: Posted) -> Conversation:
+    def thread_of(self, posted: MessageRef) -> Conversation:
         return posted.thread
 
     async def open_direct(self, user_id: str) -> Conversation:
@@ -87,7 +90,7 @@ class MemoryPlatform:
             raise Rejected("closed")
         self.files[to.channel].append((file.name, file.content.decode()))
 
-    async def link_to(self, at: Posted) -> str:
+    async def link_to(self, at: MessageRef) -> str:
         return f"memory://{at.encode()}"
 
     async def app_name(self) -> str:
@@ -100,7 +103,7 @@ class MemoryPlatform:
         del channel
         return 0.0
 
-    async def room_for_progress(self) -> None:
+    async def wait_for_progress_capacity(self) -> None:
         return
 
     async def yield_to_acks(self) -> None:

@@ -8,30 +8,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.core.actor import Actor
-from bot.core.crew import Crew
-from bot.core.feed import Feed
-from bot.core.policy import Policy
+from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Claim
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import said
-from bot.surfaces.chat.places import ChatPlace, Conversation
-from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.connection import Presence
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.messages import text_message
+from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 from bot.surfaces.slack.inbound.request_url import PATH, RequestUrl
 from bot.surfaces.slack.inbound.socket_mode import SocketMode
 from bot.surfaces.slack.surface import SlackInbound
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
-from tests.contract.chat.memory_inbound import ADA, BOB, GREETER
+from tests.contract.chat.finishing import finished
+from tests.contract.chat.played_crew import ADA, BOB, GREETER, PlayedCrew
 from tests.contract.chat.teams_inbound import served
-from tests.contract.examples import DEMO, approval, new_run
+from tests.contract.examples import DEMO
 from tests.loopback.slack import Delivery, LoopbackSlack, Message, Person, payloads, shown
 
 CONSOLE = "http://127.0.0.1:3000"
@@ -40,7 +38,7 @@ CHANNEL = "C0CHAT"
 
 
 @dataclass
-class SlackChat:
+class SlackChat(PlayedCrew):
     """Everything a test needs, as `MemoryChat` has it. The tests play the crew's worker and the people."""
 
     store: Store
@@ -56,6 +54,13 @@ class SlackChat:
     pressed: dict[str, Delivery] = field(default_factory=dict)
 
     answers_starts = True
+
+    @property
+    def place(self) -> Place:
+        return ChatPlace(SURFACE, self.slack.workspace.team_id, CHANNEL, self.parent.ts).encode()
+
+    def message_in_thread(self, message_id: str) -> MessageRef:
+        return MessageRef(CHANNEL, self._stamp(message_id) if message_id else self.slack.workspace.next_ts())
 
     def person(self, user: str) -> Actor:
         who = self.people[user].user
@@ -73,12 +78,20 @@ class SlackChat:
         return await self._told(user, who.say(who.im, words, ts=self._stamp(message_id)))
 
     async def press(
-        self, user: str, action: str, target: Target, *, key: str = "", posted: Posted | None = None
+        self,
+        user: str,
+        action: str,
+        target: Target,
+        *,
+        key: str = "",
+        posted: MessageRef | None = None,
+        directly: bool = False,
     ) -> str:
+        """`directly`: on a message in this person's direct messages with the app."""
         who = self.people[user]
         if key in self.pressed:
             return await self._told(user, who.redeliver(self.pressed[key]))
-        on = self._with_button(action, self._known(target), posted)
+        on = self._with_button(action, self._known(target), posted, who.im if directly else CHANNEL)
         before = len(self.slack.deliveries)
         told = await self._told(user, who.press(on, action))
         self.pressed |= {key: self.slack.deliveries[before]} if key else {}
@@ -123,7 +136,7 @@ class SlackChat:
         payload = payloads.view_submission(self.slack.workspace, who.user, view)
         sent = await self.slack.act(payload, who)
         assert sent.ok, (sent.status, sent.body)
-        await self.inbound.background.drain(2)
+        await finished(self.inbound.background)
         return sent
 
     async def says(
@@ -135,6 +148,7 @@ class SlackChat:
         elsewhere: bool = False,
         edited: bool = False,
         to: str = "",
+        files: tuple[str, ...] = (),
     ) -> str:
         """A reply in the thread of the runs; `to` somebody who is mentioned first."""
         who = self.people[user]
@@ -145,9 +159,17 @@ class SlackChat:
             other = await who.say(CHANNEL, "Something else")
             assert other.message is not None
             thread = other.message.ts
+        if files:
+            return await self._told(user, who.upload(CHANNEL, files, words, thread))
         text = f"<@{self.people[to].id}> {words}" if to else words
         extra: dict[str, Any] = {"ts": self._stamp(message_id)} if message_id else {}
         return await self._told(user, who.reply(CHANNEL, thread, text, **extra))
+
+    def written_now(self) -> str:
+        """What a message is called that is delivered later."""
+        name = self.slack.workspace.next_id("m")
+        self._stamp(name)
+        return name
 
     async def draft(self, user: str, words: str) -> str:
         """The id of the draft that a start without its inputs leaves: Slack opens the form at once."""
@@ -159,13 +181,18 @@ class SlackChat:
         del user
         self.slack.fail("users.info", error="team_access_not_granted", times=None)
 
+    def make_guest(self, user: str) -> None:
+        """Somebody who has not acted before is a guest."""
+        who = self.people[user].user
+        self.slack.workspace.users[who.id] = replace(who, is_restricted=True)
+
     async def _told(self, user: str, act: Awaitable[Delivery]) -> str:
         who = self.people[user]
         shown_before = len(self.slack.ephemerals(who.id))
         direct_before = {each.ts for each in self.slack.messages(who.im)}
         delivery = await act
         assert delivery.ok, (delivery.status, delivery.body, delivery.error)
-        await self.inbound.background.drain(2)
+        await finished(self.inbound.background)
         private = self.slack.ephemerals(who.id)[shown_before:]
         direct = [each for each in self.slack.messages(who.im) if each.user != who.id]
         return " ".join(
@@ -189,7 +216,7 @@ class SlackChat:
     def _known(self, target: Target) -> Target:
         return replace(target, option_id=self.stamps.get(target.option_id, target.option_id))
 
-    def _with_button(self, action: str, target: Target, posted: Posted | None) -> Message:
+    def _with_button(self, action: str, target: Target, posted: MessageRef | None, channel: str) -> Message:
         """A message with this button: one in the channel, or one that only its reader sees."""
         button = {
             "type": "button",
@@ -207,43 +234,19 @@ class SlackChat:
             "text": "?",
             "blocks": [row],
         }
-        return shown.message(CHANNEL, body, ephemeral=True)
-
-    # ── what the crew does ──────────────────────────────────────────────────────────────────────────────
-
-    async def asking(self, question: str = "ok", *deciders: str, crew: Crew = DEMO, **more: Any) -> Question:
-        """An open question of a run in the thread, whose requester is Ada."""
-        claim = await self.claimed(crew)
-        policy = Policy(deciders=tuple(self.person(each).principal for each in deciders or (ADA,)))
-        asked = approval(claim, question).model_copy(update={"policy": policy, **more})
-        return await self.store.questions.ask(claim, asked)
-
-    async def asking_at_length(self) -> Question:
-        """A question of which the thread shows the beginning only."""
-        return await self.asking(context="All of this is to be read. " * 2000)
-
-    async def claimed(self, crew: Crew = DEMO) -> Claim:
-        place = ChatPlace(SURFACE, self.slack.workspace.team_id, CHANNEL, self.parent.ts).encode()
-        await self.store.runs.start(new_run(crew=crew, by=self.person(ADA), place=place))
-        [claim] = await self.store.queue.claim("worker", [crew.name], 1, 60)
-        return claim
-
-    async def outcome(self, question: Question) -> str:
-        """The settled action; empty while it is open."""
-        now = await self.store.questions.get(question.run_id, question.id)
-        return now.outcome.action if now.outcome else ""
+        return shown.message(channel, body, ephemeral=channel == CHANNEL)
 
     # ── messages of ours ────────────────────────────────────────────────────────────────────────────────
 
-    async def orphan(self) -> Posted:
+    async def orphan(self) -> MessageRef:
         """A message of ours that nobody recorded."""
-        return await self.api.post(Conversation(CHANNEL, self.parent.ts), said("?"))
+        return await self.api.post(Conversation(CHANNEL, self.parent.ts), text_message("?"))
 
-    async def is_adopted(self, question: Question, posted: Posted) -> bool:
+    async def is_adopted(self, question: Question, posted: MessageRef) -> bool:
         state = await self.store.outbox.state(SURFACE, question.run_id)
         return posted.encode() in state.messages.values()
 
-    async def shows_outcome(self, posted: Posted) -> bool:
+    async def shows_outcome(self, posted: MessageRef) -> bool:
         return "Approved" in self.slack.message(CHANNEL, posted.message_id).words
 
 
@@ -265,9 +268,9 @@ async def _slack_chat(redis_url: str, *, socket: bool) -> AsyncIterator[SlackCha
         )
         priority = AckPriority()
         async with open_api(settings, Metrics(), priority) as api:
-            presence = Presence(SURFACE, store.key_values, "web-1")
-            inbound = SlackInbound(api, store, Feed(), presence, settings, CONSOLE)
-            await inbound.installed.learn()
+            presence = Presence(SURFACE, store.key_values, store.clock, "web-1")
+            inbound = SlackInbound(api, store, Wakeups(), presence, settings, CONSOLE)
+            await inbound.installation.learn()
             dispatcher = Dispatcher(inbound.application(slack.api_url), Metrics(), priority)
             await store.catalogue.announce("tests", [DEMO, GREETER])
             over = _over_a_socket if socket else _over_http

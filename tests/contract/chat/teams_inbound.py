@@ -5,33 +5,33 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from bot.core.actor import Actor
-from bot.core.crew import Crew
-from bot.core.feed import Feed
-from bot.core.policy import Policy
+from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Claim
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.connection import Presence
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.places import ChatPlace, MessageRef
 from bot.surfaces.teams import SURFACE, card_data
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
-from bot.surfaces.teams.credentials import teams_app
+from bot.surfaces.teams.credentials import TeamsApp
+from bot.surfaces.teams.inbound.payloads import FILE
 from bot.surfaces.teams.inbound.request_url import RequestUrl
 from bot.surfaces.teams.surface import TeamsInbound, open_verifier
-from tests.contract.chat.memory_inbound import ADA, BOB, GREETER
-from tests.contract.examples import DEMO, approval, new_run
+from tests.contract.chat.finishing import finished
+from tests.contract.chat.played_crew import ADA, BOB, GREETER, PlayedCrew
+from tests.contract.examples import DEMO
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Person, Receipt
 from tests.loopback.teams.state import inputs, words
 
@@ -41,7 +41,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass
-class TeamsChat:
+class TeamsChat(PlayedCrew):
     """Everything a test needs, as `MemoryChat` has it. The tests play the crew's worker and the people."""
 
     store: Store
@@ -52,9 +52,18 @@ class TeamsChat:
     #: The first message of the reply chain in which runs live.
     thread: str
     platform: TeamsPlatform
+    #: When messages were written that are delivered later, by their ids.
+    written: dict[str, str] = field(default_factory=dict)
 
     #: The thread says enough.
     answers_starts = False
+
+    @property
+    def place(self) -> Place:
+        return ChatPlace(SURFACE, self.teams.tenant.id, self.channel.id, self.thread).encode()
+
+    def message_in_thread(self, message_id: str) -> MessageRef:
+        return MessageRef(self.channel.id, message_id or self.teams.tenant.next_id())
 
     def person(self, user: str) -> Actor:
         who = self.people[user]
@@ -72,11 +81,20 @@ class TeamsChat:
         return await self._told(user, self.teams.deliver(activity))
 
     async def press(
-        self, user: str, action: str, target: Target, *, key: str = "", posted: Posted | None = None
+        self,
+        user: str,
+        action: str,
+        target: Target,
+        *,
+        key: str = "",
+        posted: MessageRef | None = None,
+        directly: bool = False,
     ) -> str:
+        """`directly`: on a message in this person's chat with the app."""
         data = card_data.button(action, target.encode())
         value = {"action": {"type": "Action.Execute", "verb": "crewdeck", "data": data}, "trigger": "manual"}
-        return await self._told(user, self._invoke(user, "adaptiveCard/action", value, key, posted))
+        pressed = self._invoke(user, "adaptiveCard/action", value, key, posted, directly=directly)
+        return await self._told(user, pressed)
 
     async def opens(self, user: str, action: str, target: Target) -> str:
         """The words of the dialog that a press opens."""
@@ -102,7 +120,7 @@ class TeamsChat:
     async def _submitted(self, user: str, callback: str, metadata: str, values: Mapping[str, str]) -> Receipt:
         data = card_data.form(callback, metadata) | dict(values)
         answered = await self._invoke(user, "task/submit", {"data": data})
-        await self.inbound.background.drain(2)
+        await finished(self.inbound.background)
         return answered
 
     async def says(
@@ -114,6 +132,7 @@ class TeamsChat:
         elsewhere: bool = False,
         edited: bool = False,
         to: str = "",
+        files: tuple[str, ...] = (),
         **more: Any,
     ) -> str:
         """A reply in the thread of the runs; `to` somebody who is mentioned first; `more` of the activity."""
@@ -124,11 +143,21 @@ class TeamsChat:
             account = self.people[to].user.account()
             mention = {"type": "mention", "text": f"<at>{to}</at>", "mentioned": account}
             text = {"text": f"<at>{to}</at> {words}", "entities": [mention]}
+        if files:
+            text["attachments"] = [{"contentType": FILE, "name": each} for each in files]
         who = self.people[user]
         named = {"id": message_id} if message_id else {}
+        if message_id in self.written:
+            named["timestamp"] = self.written[message_id]
         return await self._told(
             user, self.teams.deliver(who.activity(kind, self.channel, thread, **named | text | more))
         )
+
+    def written_now(self) -> str:
+        """The id of a message that is delivered later."""
+        message_id = self.teams.tenant.next_id()
+        self.written[message_id] = datetime.now(UTC).isoformat(timespec="microseconds")
+        return message_id
 
     async def draft(self, user: str, words: str) -> str:
         """The id of the draft that a start without its inputs leaves."""
@@ -142,68 +171,55 @@ class TeamsChat:
         """Teams can't say who this is."""
         self.channel.members.pop(self.people[user].user.id)
 
+    def make_guest(self, user: str) -> None:
+        """Somebody who has not acted before is a guest."""
+        who = self.people[user].user
+        self.channel.members[who.id] = replace(who, role="guest")
+
     async def _dialog(self, user: str, name: str, data: Body) -> Body:
         answered = await self._invoke(user, name, {"data": data})
-        await self.inbound.background.drain(2)
+        await finished(self.inbound.background)
         card: Body = answered.body["task"]["value"]["card"]["content"]
         return card
 
     async def _invoke(
-        self, user: str, name: str, value: Body, key: str = "", posted: Posted | None = None
+        self,
+        user: str,
+        name: str,
+        value: Body,
+        key: str = "",
+        posted: MessageRef | None = None,
+        *,
+        directly: bool = False,
     ) -> Receipt:
         more: Body = {"id": key} if key else {}
         more |= {"replyToId": posted.message_id} if posted else {}
         who = self.people[user]
-        return await self.teams.deliver(
-            who.activity("invoke", self.channel, self.thread, name=name, value=value, **more)
-        )
+        where, thread = (who.chat, "") if directly else (self.channel, self.thread)
+        return await self.teams.deliver(who.activity("invoke", where, thread, name=name, value=value, **more))
 
     async def _told(self, user: str, act: Any) -> str:  # noqa: ANN401 - a coroutine of the loopback
         chat = self.people[user].chat
         before = {each.id for each in self.teams.messages(chat)}
         answered: Receipt = await act
         assert answered.status == 200, (answered.status, answered.body)
-        await self.inbound.background.drain(2)
+        await finished(self.inbound.background)
         private = [m.words for m in self.teams.messages(chat) if m.from_bot and m.id not in before]
         return " ".join([*_said(answered.body), *private])
 
-    # ── what the crew does ──────────────────────────────────────────────────────────────────────────────
-
-    async def asking(self, question: str = "ok", *deciders: str, crew: Crew = DEMO, **more: Any) -> Question:
-        """An open question of a run in the thread, whose requester is Ada."""
-        claim = await self.claimed(crew)
-        policy = Policy(deciders=tuple(self.person(each).principal for each in deciders or (ADA,)))
-        asked = approval(claim, question).model_copy(update={"policy": policy, **more})
-        return await self.store.questions.ask(claim, asked)
-
-    async def asking_at_length(self) -> Question:
-        """A question of which the thread shows the beginning only."""
-        return await self.asking(context="All of this is to be read. " * 2000)
-
-    async def claimed(self, crew: Crew = DEMO) -> Claim:
-        place = ChatPlace(SURFACE, self.teams.tenant.id, self.channel.id, self.thread).encode()
-        await self.store.runs.start(new_run(crew=crew, by=self.person(ADA), place=place))
-        [claim] = await self.store.queue.claim("worker", [crew.name], 1, 60)
-        return claim
-
-    async def outcome(self, question: Question) -> str:
-        """The settled action; empty while it is open."""
-        now = await self.store.questions.get(question.run_id, question.id)
-        return now.outcome.action if now.outcome else ""
-
     # ── messages of ours ────────────────────────────────────────────────────────────────────────────────
 
-    async def orphan(self) -> Posted:
+    async def orphan(self) -> MessageRef:
         """A message of ours that nobody recorded."""
         full_id = f"{self.channel.id};messageid={self.thread}"
         posted = self.teams.tenant.post(full_id, self.teams.tenant.bot, {"type": "message", "text": "?"})
-        return Posted(self.channel.id, posted.id)
+        return MessageRef(self.channel.id, posted.id)
 
-    async def is_adopted(self, question: Question, posted: Posted) -> bool:
+    async def is_adopted(self, question: Question, posted: MessageRef) -> bool:
         state = await self.store.outbox.state(SURFACE, question.run_id)
         return posted.encode() in state.messages.values()
 
-    async def shows_outcome(self, posted: Posted) -> bool:
+    async def shows_outcome(self, posted: MessageRef) -> bool:
         return "Approved" in self.teams.message(self.channel, posted.message_id).words
 
 
@@ -241,13 +257,13 @@ async def teams_chat(redis_url: str) -> AsyncIterator[TeamsChat]:
                 "TEAMS_OPENID_METADATA_URL": teams.openid_metadata_url,
             }
         )
-        app, priority = teams_app(settings, CONSOLE), AckPriority()
+        app, priority = TeamsApp.of(settings, CONSOLE), AckPriority()
         async with (
             open_platform(app, store.key_values, store.files, Metrics(), priority) as platform,
             open_verifier(settings) as verifier,
         ):
-            presence = Presence(SURFACE, store.key_values, "web-1")
-            inbound = TeamsInbound(platform, store, Feed(), presence, settings, CONSOLE)
+            presence = Presence(SURFACE, store.key_values, store.clock, "web-1")
+            inbound = TeamsInbound(platform, store, Wakeups(), presence, settings, CONSOLE)
             dispatch = inbound.activities(Metrics(), priority).dispatch
             url = RequestUrl(verifier, settings.teams_tenant_id, dispatch, local=True)
             await store.catalogue.announce("tests", [DEMO, GREETER])

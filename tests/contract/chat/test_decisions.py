@@ -16,11 +16,9 @@ from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.inbound.interactions import Press, ReplyTarget
+from bot.surfaces.chat.inbound.ports import Press, ReplyTarget
 from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD, argument_field
 from tests.contract.chat.memory_inbound import (
-    ADA,
-    BOB,
     SURFACE,
     TENANT,
     MemoryChat,
@@ -29,6 +27,7 @@ from tests.contract.chat.memory_inbound import (
     target_of,
     text_of,
 )
+from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.examples import LEASE, PLACE, approval, new_run
 
 EVE = "eve"
@@ -157,26 +156,49 @@ async def test_words_do_not_decide_and_what_to_press_is_said(
     chat: MemoryChat, words: str, more: dict[str, Any]
 ) -> None:
     question = await asked(chat, await chat.claimed(), **more)
+    await chat.show(question)
     assert "Press one of the buttons" in await chat.says(ADA, words)
     refused = await chat.submit(ADA, actions.REPLY, target_of(question).encode(), words=words)
     assert "Press one of the buttons" in refused[actions.REPLY_FIELD]
     assert (await now(chat, question)).progress.approved == 0
 
 
-async def test_words_of_a_groups_member_do_not_open_a_gate_either(chat: MemoryChat) -> None:
-    class Finance:
-        async def members(self, group: str) -> frozenset[str]:
-            del group
-            return frozenset({person(ADA).principal})
+class Finance:
+    """A group of Ada alone, whom nobody has read yet."""
 
+    async def members(self, group: str) -> frozenset[str]:
+        del group
+        return frozenset({person(ADA).principal})
+
+
+async def test_words_of_a_groups_member_do_not_open_a_gate_either(chat: MemoryChat) -> None:
     chat.store.directory.serve("slack", Finance())
     policy = Policy(deciders=("slack::S0FIN",), name="pay", who=("S0FIN",), admins=False)
     question = await asked(chat, await chat.claimed(), policy=policy, **GATE)
+    await chat.show(question)
     assert "Press one of the buttons" in await chat.says(ADA, "Approve")
     assert "isn't yours" in await chat.says(BOB, "Approve")
     assert await chat.outcome(question) == ""
     await chat.press(ADA, actions.ANSWER_APPROVE, target_of(question))
     assert await chat.outcome(question) == Action.APPROVE
+
+
+async def test_who_joined_a_group_just_now_is_asked_which_question_they_mean(chat: MemoryChat) -> None:
+    chat.store.directory.serve("slack", Finance())
+    theirs = Policy(deciders=("slack::S0FIN",))
+    both = [await chat.asking(name, policy=theirs) for name in ("first", "second")]
+    assert "Which question is that for?" in await chat.says(ADA, "Approve")
+    assert "isn't yours" in await chat.says(BOB, "Approve")
+    assert [await chat.outcome(each) for each in both] == ["", ""]
+
+
+async def test_who_joined_a_group_just_now_decides_nothing_half_seen_either(chat: MemoryChat) -> None:
+    chat.store.directory.serve("slack", Finance())
+    question = await chat.asking(policy=Policy(deciders=("slack::S0FIN",)))
+    chat.platform.shortened.add(question.id)
+    assert "Show all" in await chat.says(ADA, "Approve")
+    assert "isn't yours" in await chat.says(BOB, "Approve")
+    assert await chat.outcome(question) == ""
 
 
 # ── gates ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,7 +230,7 @@ async def test_an_edit_makes_a_new_question_of_which_the_editors_approval_is_the
     assert edited.call is not None
     assert edited.call.arguments == {**CALL.arguments, "amount": 900}
     assert [each.by.user_id for each in edited.progress.counted] == [ADA]
-    assert [each.by.user_id for each in edited.progress.fell_out] == [BOB]
+    assert [each.by.user_id for each in edited.progress.ineligible] == [BOB]
     stale = await chat.press(BOB, actions.ANSWER_APPROVE, target_of(question))
     assert "has changed" in stale
     assert "has changed" in await chat.press(BOB, actions.OPEN_EDIT, target_of(question), form_handle="x")
@@ -275,6 +297,11 @@ async def test_a_review_is_edited_and_approved(chat: MemoryChat) -> None:
 
 async def test_who_opens_a_gate_in_full_is_recorded(chat: MemoryChat) -> None:
     question = await asked(chat, await chat.claimed(), **GATE)
+    chat.platform.opens_nothing = True
+    await chat.press(ADA, actions.OPEN_FULL, target_of(question), form_handle="h")
+    await chat.press(ADA, actions.OPEN_FULL, target_of(question), form_id="f")
+    assert (await chat.store.questions.record(question.run_id, question.id)).opened == ()
+    chat.platform.opens_nothing = False
     await chat.press(ADA, actions.OPEN_FULL, target_of(question), form_handle="h")
     record = await chat.store.questions.record(question.run_id, question.id)
     assert [(each.by.user_id, each.digest) for each in record.opened] == [(ADA, question.digest)]
@@ -352,7 +379,7 @@ async def test_who_unlinks_has_what_they_were_asked_redrawn(chat: MemoryChat) ->
     [claim] = await chat.store.queue.claim("worker", [run.crew.name], 1, LEASE)
     question = await asked(chat, claim, policy=Policy(deciders=(elsewhere.principal,)))
     assert "Unlinked" in await chat.press(ADA, actions.UNLINK, actions.Target(elsewhere.principal))
-    [name] = (await chat.store.outbox.state(SURFACE, run.id)).adopted
+    [name] = (await chat.store.outbox.state(SURFACE, run.id)).outdated
     assert name.startswith(redrawn(question.id, ""))
 
 
@@ -360,7 +387,7 @@ async def test_a_code_is_given_once_asked_for_and_a_wrong_one_is_refused(chat: M
     told = await chat.command(ADA, "link")
     code = next(word for word in told.split() if len(word) == 11 and word[5] == "-")
     assert (
-        await chat.store.directory.bearer(code, person("9d41").model_copy(update={"surface": "teams"}))
+        await chat.store.directory.code_owner(code, person("9d41").model_copy(update={"surface": "teams"}))
     ).name
     assert "not valid" in await chat.command(ADA, "link AAAAA-AAAAA")
 

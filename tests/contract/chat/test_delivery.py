@@ -7,9 +7,8 @@ from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import stored_file
 from bot.core.policy import Policy
 from bot.core.question import Action, QuestionKind
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.places import ChatPlace
-from tests.contract.chat.deployment import Deployment
+from bot.surfaces.chat.places import ChatPlace, MessageRef
+from tests.contract.chat.deployment import TENANT, Deployment, Seen
 from tests.contract.examples import response
 
 DECIDING = ("Approve", "Reject")
@@ -135,6 +134,44 @@ async def test_a_question_whose_message_somebody_deleted_is_shown_anew(deploymen
     assert len(deployment.all_saying("Publish it?")) == 1
 
 
+async def test_an_open_question_is_shown_anew_as_soon_as_somebody_deletes_it(deployment: Deployment) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        question = await deployment.ask(claim, "Publish it?")
+        first = await deployment.sees("Publish it?")
+        await deleted(deployment, first)
+        again = await deployment.sees("Publish it?")
+        assert (again.thread, again.buttons[:2]) == (first.thread, DECIDING)
+        said = response(Action.APPROVE, deployment.person("U0ADA"), key="press")
+        await deployment.store.questions.respond(question.run_id, question.id, said)
+        await deleted(deployment, await deployment.sees("Approved"))
+        await deployment.ask(claim, "Really?", task_id="the next task")
+        await deployment.sees("Really?")
+    assert deployment.all_saying("Publish it?") == []
+
+
+async def test_only_what_is_gone_is_shown_anew(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.ask(claim, "Publish it?")
+        first = await deployment.sees("Publish it?")
+        assert first.thread is not None
+        await deployment.orphans.show_anew(TENANT, first.posted, first.thread)
+        await deployment.orphans.show_anew(TENANT, MessageRef(first.posted.channel, "17"), first.thread)
+        await deployment.ask(claim, "Really?", task_id="the next task")
+        await deployment.sees("Really?")
+        await deployment.until(lambda: deployment.all_shown(run))
+    assert deployment.all_saying("Publish it?") == [first]
+
+
+async def deleted(deployment: Deployment, seen: Seen) -> None:
+    """Somebody deletes a message, and the platform tells of it."""
+    deployment.peer.delete(seen.posted)
+    await deployment.orphans.show_anew(TENANT, seen.posted, seen.thread or "")
+
+
 async def test_a_question_whose_message_is_refused_is_asked_as_text(deployment: Deployment) -> None:
     await deployment.start()
     async with deployment.delivering():
@@ -145,6 +182,20 @@ async def test_a_question_whose_message_is_refused_is_asked_as_text(deployment: 
         asked = await deployment.sees("Publish it?")
     assert asked.buttons == ()
     assert "Approve / Reject" in asked.words
+
+
+async def test_what_takes_a_file_has_it_whatever_else_its_turn_asks(deployment: Deployment) -> None:
+    run, channel = await deployment.start(), deployment.peer.channel
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.ask(claim, "Publish it?")
+        await deployment.sees("Publish it?")
+        await deployment.ask(claim, "Pay it?", context="All of this is to be read. " * 10_000)
+        asked = await deployment.sees("Pay it?")
+        await deployment.until(lambda: deployment.all_shown(run))
+    assert "All of it is in the file above" in asked.words
+    assert "Publish it?" not in asked.words
+    assert deployment.peer.files(channel) or deployment.all_saying("The whole question")
 
 
 async def test_what_is_rate_limited_is_shown_later_and_once(deployment: Deployment) -> None:
@@ -202,4 +253,4 @@ async def test_an_orphaned_opener_points_to_the_runs_thread(deployment: Deployme
     assert shown.buttons == ()
     assert claim.run.place is not None
     assert claim.run.place.ref in state.messages.values()
-    assert Posted.decode(claim.run.place.ref) != orphan
+    assert MessageRef.decode(claim.run.place.ref) != orphan

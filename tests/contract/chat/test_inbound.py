@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 
 from bot.core.actor import Actor
 from bot.core.crew import CrewProblem
@@ -16,16 +17,12 @@ from bot.core.place import Place
 from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
+from bot.store import redis_keys
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
-from bot.surfaces.chat.inbound.form_drafts import FormDrafts
-from tests.contract.chat.memory_inbound import (
-    ADA,
-    BOB,
-    MemoryChat,
-    memory_chat,
-    target_of,
-)
+from bot.surfaces.chat.inbound.form_values import FormDrafts
+from tests.contract.chat.memory_inbound import MemoryChat, memory_chat, target_of
+from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_a_socket, slack_chat_over_http
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.contract.examples import DEMO, approval, new_run
@@ -49,10 +46,15 @@ ADA_ELSEWHERE = Actor(surface="elsewhere", tenant="E1", user_id="ada", name="Ada
 ELSEWHERE = Place(surface="elsewhere", tenant="E1", ref="c1/m1", group="elsewhere:E1:c1")
 
 
-async def asked_elsewhere(chat: Chat, *deciders: str, **more: Any) -> Question:
-    """An open question of a run that lives on another surface, of an Ada who is linked with the one here."""
+async def link_elsewhere(chat: Chat) -> None:
+    """From now on this Ada is the one elsewhere, too."""
     code = await chat.store.directory.new_code(ADA_ELSEWHERE)
     await chat.store.directory.redeem(code, chat.person(ADA))
+
+
+async def asked_elsewhere(chat: Chat, *deciders: str, **more: Any) -> Question:
+    """An open question of a run that lives on another surface, of an Ada who is linked with the one here."""
+    await link_elsewhere(chat)
     await chat.store.runs.start(new_run(by=ADA_ELSEWHERE, place=ELSEWHERE))
     [claim] = await chat.store.queue.claim("worker", [DEMO.name], 1, 60)
     policy = Policy(deciders=deciders or (ADA_ELSEWHERE.principal,))
@@ -100,6 +102,19 @@ async def test_a_start_is_told_why_a_crew_is_not_offered(chat: Chat) -> None:
         assert "news: its worker is starting. Come *again*." in await chat.command(ADA, f"start {name}")
     assert "There is no crew 'newspaper'" in await chat.command(ADA, "start newspaper")
     assert await runs_of(chat, ADA) == []
+
+
+async def test_guests_are_told_no_names_of_crews_that_they_may_not_start(chat: Chat) -> None:
+    broken = CrewProblem(name="payroll", problem="it has a mistake.", remedy="Mend it.")
+    await chat.store.catalogue.announce("elsewhere", [], complete=False, problems=[broken])
+    chat.make_guest(BOB)
+    listed, guessed, offered = [
+        await chat.command(BOB, each) for each in ("list", "start payroll", "start greter")
+    ]
+    assert "payroll" not in listed
+    assert "There is no crew" in guessed
+    assert "Greeter" not in offered
+    assert "payroll" in await chat.command(ADA, "list")
 
 
 async def test_a_start_that_is_delivered_twice_starts_one_run(chat: Chat) -> None:
@@ -230,6 +245,20 @@ async def test_a_reply_in_words_answers_the_question_of_the_thread(chat: Chat) -
     assert await chat.outcome(question) == Action.RESPOND
 
 
+@pytest.mark.parametrize(
+    "chat", [each for name, each in CHATS.items() if name != "memory"], ids=list(CHATS)[1:], indirect=True
+)
+async def test_a_reply_counts_where_the_stores_clock_is_ahead_of_the_platforms(
+    chat: SlackChat | TeamsChat, redis_url: str
+) -> None:
+    """Its id says that it comes after the question's message."""
+    question = await chat.asking(kind=QuestionKind.TEXT, options=())
+    with redis.Redis.from_url(redis_url) as server:
+        server.hincrby(redis_keys.question(question.run_id, question.id), "created_at", 120_000)
+    assert await chat.says(ADA, "Make it shorter") == ""
+    assert await chat.outcome(question) == Action.RESPOND
+
+
 async def test_a_reply_that_names_a_button_counts_as_it(chat: Chat) -> None:
     question = await chat.asking()
     assert await chat.says(ADA, "Approve") == ""
@@ -240,6 +269,95 @@ async def test_a_reply_decides_nothing_of_which_the_thread_shows_the_beginning_o
     question = await chat.asking_at_length()
     assert "Show all" in await chat.says(ADA, "Approve")
     assert await chat.outcome(question) == ""
+
+
+async def test_a_reply_does_not_answer_what_its_thread_has_not_shown(chat: Chat) -> None:
+    question = await chat.asking(posted=False)
+    assert "before the question" in await chat.says(ADA, "Approve")
+    assert await chat.says(BOB, "Approve") == ""
+    assert await chat.outcome(question) == ""
+    await chat.show(question)
+    assert await chat.says(ADA, "Approve") == ""
+    assert await chat.outcome(question) == Action.APPROVE
+
+
+async def test_a_reply_does_not_answer_what_was_shown_after_it_was_written(chat: Chat) -> None:
+    early = chat.written_now()
+    question = await chat.asking()
+    assert "before the question" in await chat.says(ADA, "Approve", message_id=early)
+    assert await chat.outcome(question) == ""
+
+
+async def test_a_reply_answers_the_question_that_it_follows_and_not_the_one_after_it(chat: Chat) -> None:
+    first = await chat.asking("first")
+    between = chat.written_now()
+    second = await chat.asking("second")
+    assert await chat.says(ADA, "Approve", message_id=between) == ""
+    assert [await chat.outcome(each) for each in (first, second)] == [Action.APPROVE, ""]
+
+
+async def test_a_reply_that_might_have_answered_one_of_several_never_answers_what_is_left(chat: Chat) -> None:
+    first, second = [await chat.asking(each) for each in ("first", "second")]
+    written = chat.written_now()
+    assert "Which question" in await chat.says(ADA, "Approve", message_id=written)
+    await chat.press(ADA, actions.ANSWER_REJECT, target_of(first))
+    await chat.says(ADA, "Approve", message_id=written)
+    assert [await chat.outcome(each) for each in (first, second)] == [Action.REJECT, ""]
+
+
+@pytest.mark.parametrize("ends", ["decided", "cancelled"])
+async def test_a_reply_that_arrives_late_answers_nothing_of_several_that_were_open(
+    chat: Chat, ends: str
+) -> None:
+    first, second = [await chat.asking(each) for each in ("first", "second")]
+    written = chat.written_now()
+    if ends == "decided":
+        await chat.press(ADA, actions.ANSWER_REJECT, target_of(first))
+    else:
+        await chat.store.runs.cancel(first.run_id, chat.person(ADA))
+    assert "Which question" in await chat.says(ADA, "Approve", message_id=written)
+    assert await chat.outcome(second) == ""
+    assert await chat.says(ADA, "Approve") == ""
+    assert await chat.outcome(second) == Action.APPROVE
+
+
+async def test_a_reply_that_was_refused_counts_no_more_when_it_is_read_again(chat: Chat) -> None:
+    question = await chat.asking(policy=Policy(deciders=(ADA_ELSEWHERE.principal,)))
+    written = chat.written_now()
+    assert "isn't yours" in await chat.says(ADA, "Approve", message_id=written)
+    await link_elsewhere(chat)
+    await chat.says(ADA, "Approve", message_id=written)
+    assert await chat.outcome(question) == ""
+    await chat.says(ADA, "Approve")
+    assert await chat.outcome(question) == Action.APPROVE
+
+
+async def test_a_file_alone_is_no_answer_and_one_beside_words_is_named(chat: Chat) -> None:
+    question = await chat.asking(kind=QuestionKind.TEXT, options=())
+    assert "was not taken as an answer" in await chat.says(ADA, "", files=("map.pdf",))
+    assert await chat.says(ADA, "", files=("map.pdf",)) == ""
+    assert await chat.says(BOB, "", files=("map.pdf",)) == ""
+    assert await outcome_of(chat, question) is None
+    assert await chat.says(ADA, "See these", files=("map.pdf", "tide.csv")) == ""
+    outcome = await outcome_of(chat, question)
+    assert outcome is not None
+    assert outcome.comment == "See these\nAttached: map.pdf, tide.csv"
+
+
+async def test_a_reply_decides_nothing_of_which_a_shared_message_shows_a_line_only(chat: Chat) -> None:
+    together, claim = chat.written_now(), await chat.claimed()
+    policy = Policy(deciders=(chat.person(ADA).principal,))
+    first, second = [
+        await chat.store.questions.ask(
+            claim, approval(claim, name).model_copy(update={"policy": policy, "prompt": prompt})
+        )
+        for name, prompt in (("first", "Publish it?"), ("second", f"Pay?{' And sign.' * 200} And resign."))
+    ]
+    for each in (first, second):
+        await chat.show(each, together)
+    assert await chat.press(ADA, actions.ANSWER_APPROVE, target_of(first)) == ""
+    assert "“Open”" in await chat.says(ADA, "Approve")
+    assert [await chat.outcome(each) for each in (first, second)] == [Action.APPROVE, ""]
 
 
 async def test_talk_between_people_is_left_alone(chat: Chat) -> None:
@@ -263,6 +381,15 @@ async def test_which_one_is_asked_where_a_reply_may_answer_several_questions(cha
     again = await chat.press(ADA, actions.which(second.id), target_of(second, "m-blue"))
     assert "already passed on" in again
     assert await chat.outcome(second) == ""
+
+
+async def test_which_one_is_meant_can_be_said_wherever_it_is_asked(chat: Chat) -> None:
+    first, second = [await chat.asking(each) for each in ("first", "second")]
+    await chat.says(ADA, "Approve", message_id="m-yes")
+    which = actions.which(second.id)
+    for somebody, told in ((BOB, "no longer have"), (ADA, "passed on")):
+        assert told in await chat.press(somebody, which, target_of(second, "m-yes"), directly=True)
+    assert [await chat.outcome(each) for each in (first, second)] == ["", Action.APPROVE]
 
 
 async def test_a_reply_of_somebody_who_may_not_is_explained_once(chat: Chat) -> None:

@@ -17,9 +17,9 @@ from bot.core.question import Action, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
-from bot.surfaces.chat.inbound.interactions import IncomingMessage, ReplyTarget
-from bot.surfaces.chat.message_keys import Posted, direct_question, shown_digest
-from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.inbound.ports import IncomingMessage, ReplyTarget
+from bot.surfaces.chat.message_keys import direct_question, shown_digest
+from bot.surfaces.chat.places import ChatPlace, MessageRef
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.memory_inbound import SURFACE as MEMORY
 from tests.contract.chat.memory_inbound import memory_chat, person
@@ -269,7 +269,7 @@ async def test_a_reply_to_a_copy_that_was_missed_is_read_afterwards(redis_url: s
         [claim] = await chat.store.queue.claim("worker", [run.crew.name], 1, 60)
         words = {"kind": QuestionKind.TEXT, "options": ()}
         question = await chat.store.questions.ask(claim, approval(claim).model_copy(update=words))
-        copy = Posted("direct-ada", "m1")
+        copy = MessageRef("direct-ada", "m1")
         names = {
             direct_question(question.id, "ada"): copy.encode(),
             shown_digest(question.id): question.digest,

@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from bot.core.crew import Crew
 from bot.core.fields import Field, FieldType
-from bot.core.question import Action, Outcome, Question, QuestionKind
+from bot.core.question import Action, Outcome, Question, QuestionKind, Source
+from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
-from bot.surfaces.chat.inbound.form_drafts import FormDrafts
+from bot.surfaces.chat.inbound.form_values import FormDrafts
 from bot.surfaces.chat.wording import decision_forms
-from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD
+from bot.surfaces.chat.wording.decision_forms import TEXT_FIELD, argument_field
 from bot.surfaces.slack.renderer import LIMITS
-from tests.contract.chat.memory_inbound import ADA, BOB, target_of
+from tests.contract.chat.memory_inbound import target_of
+from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_a_socket, slack_chat_over_http
 from tests.loopback.slack import Person
 from tests.loopback.slack.shown import View
@@ -273,7 +276,7 @@ async def test_a_submission_that_takes_too_long_is_answered_privately(chat: Slac
     sent = await bob.submit(first, {AMOUNT: "-1", PIECES: "7"})
     assert sent.ok
     assert sent.elapsed < 3
-    await chat.inbound.background.drain(6)
+    await chat.inbound.background.drain(WITHIN)
     told = chat.slack.messages(bob.im)[-1]
     assert "amount" in told.words.lower()
     await bob.press(told, actions.OPEN_REPLY)
@@ -288,7 +291,48 @@ async def test_words_that_take_too_long_and_do_not_count_come_back(chat: SlackCh
     await chat.inbound.people.changed(bob.id)
     chat.slack.delay("users.info", 2, times=1)
     assert (await bob.submit(view, {actions.REPLY_FIELD: "words that Bob wrote"})).ok
-    await chat.inbound.background.drain(6)
+    await chat.inbound.background.drain(WITHIN)
     told = chat.slack.messages(bob.im)[-1].words
     assert "already settled" in told
     assert "words that Bob wrote" in told
+
+
+ADDRESSES: dict[str, JsonValue] = {"route": "2001:db8:a:1 [:x:]", "note": "Ship it :rocket:", "count": 1}
+
+
+async def test_an_edit_changes_nothing_but_what_was_edited(chat: SlackChat) -> None:
+    call = ToolCall(
+        tool="announce", arguments=ADDRESSES, proposed=ADDRESSES, editable=("route", "note", "count")
+    )
+    question = await chat.asking(source=Source.GATE, call=call)
+    await chat.opens(ADA, actions.OPEN_EDIT, target_of(question))
+    edited = {argument_field("count"): "2"}
+    sent = await chat.people[ADA].submit(chat.slack.view(chat.people[ADA].id), edited)
+    assert not sent.field_errors
+    outcome = await outcome_of(chat, question)
+    assert outcome is not None
+    assert outcome.arguments == ADDRESSES | {"count": 2}
+
+
+async def test_what_is_typed_into_a_form_is_what_is_sent(chat: SlackChat) -> None:
+    question = await asked(chat, form=(Field(name="note_1"), Field(name="note_5")))
+    ada, view = await opened(chat, ADA, question)
+    assert not (await ada.submit(view, {NOTE: "fe80::a:b and 1:100:5", LAST: "Done :tada:"})).field_errors
+    outcome = await outcome_of(chat, question)
+    assert outcome is not None
+    assert outcome.values == {"note_1": "fe80::a:b and 1:100:5", "note_5": "Done 🎉"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [("expired_trigger_id", "Please press again"), ("invalid_arguments", "/crew console")],
+)
+async def test_nobody_has_read_what_slack_did_not_show(chat: SlackChat, refused: str, told: str) -> None:
+    question = await chat.asking_at_length()
+    chat.slack.fail("views.open", error=refused, times=None)
+    assert told in await chat.press(ADA, actions.OPEN_FULL, target_of(question))
+    assert (await chat.store.questions.record(question.run_id, question.id)).opened == ()
+    chat.slack.heal()
+    await chat.opens(ADA, actions.OPEN_FULL, target_of(question))
+    [receipt] = (await chat.store.questions.record(question.run_id, question.id)).opened
+    assert receipt.by == chat.person(ADA).model_copy(update={"authentication": "slack"})

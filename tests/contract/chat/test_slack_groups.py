@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from bot.surfaces.chat.lines import Mention
-from bot.surfaces.chat.messages import said
+from bot.surfaces.chat.messages import text_message
 from bot.surfaces.chat.places import Conversation
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http
 
-FINANCE = said(Mention("slack::@finance"), " can answer.")
+FINANCE = text_message(Mention("slack::@finance"), " can answer.")
 
 
 async def posted(chat: SlackChat) -> str:

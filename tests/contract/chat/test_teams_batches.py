@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from bot.core.feed import Feed
 from bot.core.policy import Policy
 from bot.core.question import Action, Question, Source
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.platform import Recipients
-from tests.contract.chat.memory_inbound import ADA, BOB
+from tests.contract.chat.finishing import finished
+from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.contract.examples import approval
 from tests.loopback.teams import Message
 from tests.loopback.teams.state import inputs, labels, words
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, alongside
 
 EVE = "eve"
 
@@ -36,16 +37,10 @@ async def chat(redis_url: str) -> AsyncIterator[TeamsChat]:
 
 @asynccontextmanager
 async def delivering(chat: TeamsChat) -> AsyncIterator[None]:
-    feed, recipients = Feed(), Recipients(chat.inbound.people.actor)
-    worker = OutboxWorker(chat.store, feed, chat.platform, Metrics(), "web-1", recipients=recipients)
-    tasks = [asyncio.create_task(feed.follow(chat.store.events)), asyncio.create_task(worker.run())]
-    try:
+    wakeups, recipients = Wakeups(), Recipients(chat.inbound.people.actor)
+    worker = OutboxWorker(chat.store, wakeups, chat.platform, Metrics(), "web-1", recipients=recipients)
+    async with alongside(wakeups.follow(chat.store.events), worker.run()):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 async def asked(chat: TeamsChat, claim: Claim, title: str, *deciders: str) -> Question:
@@ -127,7 +122,7 @@ async def test_everybody_who_may_decide_one_of_them_gets_a_view(chat: TeamsChat)
     [boxes] = [each for each in inputs(card) if each.get("isMultiSelect")]
     ticked = ",".join(each["value"] for each in boxes["choices"])
     answered = await chat.people[BOB].press_on([card], "Approve ticked", {boxes["id"]: ticked}, of=message)
-    await chat.inbound.background.drain(2)
+    await finished(chat.inbound.background)
     told = [str(answered.body), *(each.words for each in chat.teams.messages(chat.people[BOB].chat))]
     assert "Approved 1 of 2" in " ".join(told)
     assert await chat.outcome(bolt) == ""

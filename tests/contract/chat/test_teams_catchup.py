@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
 from bot.core.question import Action, Question, QuestionKind
-from bot.surfaces.teams.connector.history import History
+from bot.surfaces.teams.connector.graph import GraphMessages
 from bot.surfaces.teams.inbound.history import TeamsThreadHistory
-from tests.contract.chat.memory_inbound import ADA, BOB
+from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, alongside
 
 
 @pytest.fixture
@@ -28,15 +28,10 @@ async def chat(redis_url: str) -> AsyncIterator[TeamsChat]:
 @asynccontextmanager
 async def catching_up(chat: TeamsChat) -> AsyncIterator[None]:
     app_id, platform = chat.teams.app_id, chat.platform
-    history = History(platform.client, platform.service_urls, app_id, chat.teams.graph_url)
+    history = GraphMessages(platform.client, platform.service_urls, app_id, chat.teams.graph_url)
     catch_up = chat.inbound.engine.catch_up(TeamsThreadHistory(history, app_id))
-    task = asyncio.create_task(catch_up.run(chat.teams.tenant.id))
-    try:
+    async with alongside(catch_up.run(chat.teams.tenant.id)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def words_wanted(chat: TeamsChat) -> Question:

@@ -15,21 +15,20 @@ from bot.core.files import stored_file
 from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.ack_priority import AckPriority
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import Button
-from bot.surfaces.chat.failures import Later, Reason, Rejected, ShutOut, Unrenderable
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, RetryLater, Unrenderable
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.lines import ChannelName, Mention
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.messages import Actions, Audience, Message, Paragraph, Quote, said
-from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, Quote, text_message
+from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Priority, SharedFile
-from bot.surfaces.teams.connector.failures import RateLimited, Uncertain
-from bot.surfaces.teams.connector.platform import TeamsApp, TeamsPlatform, open_platform
+from bot.surfaces.teams.connector.failures import OutcomeUnknown, RateLimited
+from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
+from bot.surfaces.teams.credentials import TeamsApp
 from tests.contract.examples import claimed
 from tests.loopback.teams import LoopbackTeams, Person
 
-HELLO = said("Hello")
+HELLO = text_message("Hello")
 TIDES = SharedFile("result.md", b"# Tides", "The result")
 IN_CHAT = "&context=%7B%22contextType%22%3A%22chat%22%7D"
 TARGET = Target("run", "question").encode()
@@ -99,7 +98,7 @@ async def test_wrong_credentials_shut_us_out_and_are_not_in_the_error(
     teams: LoopbackTeams, redis_url: str
 ) -> None:
     async with connected(teams, redis_url, replace(app_of(teams), password="a-wrong-one")) as platform:
-        with pytest.raises(ShutOut) as refused:
+        with pytest.raises(CredentialsRefused) as refused:
             await platform.post(general(teams), HELLO)
     assert refused.value.code == "invalid_client"
     assert "a-wrong-one" not in repr(refused.value)
@@ -136,7 +135,7 @@ async def test_a_managed_identity_proves_itself_by_its_machine(
 
 async def test_no_token_for_now_is_tried_later(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
     teams.fail("issue_token", 503)
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         await platform.post(general(teams), HELLO)
     await platform.post(general(teams), HELLO)
 
@@ -177,7 +176,7 @@ async def test_a_message_is_not_posted_again_by_itself_when_the_server_fails(
 ) -> None:
     platform.history.looks_after_s = (0.0,)
     teams.fail("post", 502, applied=arrived)
-    with pytest.raises(Uncertain):
+    with pytest.raises(OutcomeUnknown):
         await platform.post(general(teams), HELLO)
     assert len(teams.called("post")) == 1
     assert len(teams.messages(teams.channel())) == arrived
@@ -198,8 +197,8 @@ async def test_a_message_that_had_arrived_is_found_and_not_posted_again(
         teams.lose_answer("post")
     else:
         teams.fail("post", 504, applied=True)
-    posted = await platform.post(where, said("Is this there?"))
-    await platform.update(posted, said("It is."))
+    posted = await platform.post(where, text_message("Is this there?"))
+    await platform.update(posted, text_message("It is."))
     shown = teams.messages(teams.tenant.conversations[where.channel])
     assert [each.words for each in shown][-1] == "It is."
     assert len(shown) == (2 if kind == "thread" else 1)
@@ -224,7 +223,7 @@ async def test_a_message_that_is_not_found_may_be_posted_again(
     platform.history.looks_after_s = (0.0, 0.0)
     await platform.post(general(teams), HELLO)
     teams.fail("post", 502)
-    with pytest.raises(Uncertain):
+    with pytest.raises(OutcomeUnknown):
         await platform.post(general(teams), HELLO)
     assert len(teams.called("history")) == (2 if consent else 1)
 
@@ -241,7 +240,7 @@ async def test_graph_is_asked_with_a_token_of_its_own(teams: LoopbackTeams, plat
 async def test_a_server_that_is_away_is_tried_later(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
     await platform.post(general(teams), HELLO)
     async with teams.outage():
-        with pytest.raises(Later):
+        with pytest.raises(RetryLater):
             await platform.post(general(teams), HELLO)
     await platform.post(general(teams), HELLO)
 
@@ -249,14 +248,14 @@ async def test_a_server_that_is_away_is_tried_later(teams: LoopbackTeams, platfo
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("BotNotInConversationRoster", Reason.NOT_A_MEMBER),
-        ("MessageWritesBlocked", Reason.DIRECT_MESSAGES_OFF),
-        ("BotDisabledByAdmin", Reason.POSTING_RESTRICTED),
-        ("SomethingNew", Reason.NOT_A_MEMBER),
+        ("BotNotInConversationRoster", RejectionReason.NOT_A_MEMBER),
+        ("MessageWritesBlocked", RejectionReason.DIRECT_MESSAGES_OFF),
+        ("BotDisabledByAdmin", RejectionReason.POSTING_RESTRICTED),
+        ("SomethingNew", RejectionReason.NOT_A_MEMBER),
     ],
 )
 async def test_a_closed_conversation_says_why(
-    teams: LoopbackTeams, platform: TeamsPlatform, code: str, reason: Reason
+    teams: LoopbackTeams, platform: TeamsPlatform, code: str, reason: RejectionReason
 ) -> None:
     teams.close(teams.channel(), code)
     with pytest.raises(Rejected) as rejected:
@@ -272,7 +271,7 @@ async def test_what_is_too_long_is_not_sent(teams: LoopbackTeams, platform: Team
 
 async def test_a_message_that_is_gone_is_rejected(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
     with pytest.raises(Rejected, match="ActivityNotFoundInConversation"):
-        await platform.update(Posted(teams.channel().id, "1"), HELLO)
+        await platform.update(MessageRef(teams.channel().id, "1"), HELLO)
 
 
 async def test_where_nobody_said_who_serves_it_nothing_is_posted(
@@ -294,7 +293,7 @@ async def test_a_thread_is_a_reply_chain_and_edits_reach_its_messages(
 ) -> None:
     first = await platform.post(general(teams), HELLO)
     reply = await platform.post(first.thread, HELLO)
-    await platform.update(reply, said("Bye"))
+    await platform.update(reply, text_message("Bye"))
     shown = teams.messages(teams.channel(), thread=first.message_id)
     assert [(each.words, each.thread) for each in shown] == [("Hello", None), ("Bye", first.message_id)]
 
@@ -333,7 +332,7 @@ async def test_a_message_has_an_address(
     teams: LoopbackTeams, platform: TeamsPlatform, channel: str, link: str
 ) -> None:
     address = link.format(tenant=teams.tenant.id, app=teams.app_id, chat=IN_CHAT)
-    assert await platform.link_to(Posted(channel, "7")) == address
+    assert await platform.link_to(MessageRef(channel, "7")) == address
 
 
 # ── people ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -376,7 +375,7 @@ async def test_somebody_who_decided_elsewhere_is_named(teams: LoopbackTeams, pla
     await platform.post(chat, question(eve))
     del teams.channel().members[eve.user.id]
     await platform.post(
-        general(teams), said(Mention(f"teams:{eve.user.tenant}:{eve.object_id}"), " approved")
+        general(teams), text_message(Mention(f"teams:{eve.user.tenant}:{eve.object_id}"), " approved")
     )
     [shown] = teams.messages(teams.channel())
     assert shown.words == "Eve approved"
@@ -460,7 +459,7 @@ async def test_a_file_whose_upload_failed_can_be_wanted_again(
     wanted = {"action": "accept", "context": context}
     url = teams.upload_url("result.md")
     async with teams.outage():
-        with pytest.raises(Later):
+        with pytest.raises(RetryLater):
             await platform.files.accept({**wanted, "uploadInfo": {"uploadUrl": url}})
     assert await platform.files.accept({**wanted, "uploadInfo": {"uploadUrl": url}}) is not None
     assert teams.uploads == {"result.md": b"# Tides"}
@@ -518,7 +517,7 @@ async def test_progress_does_not_wait_for_room_that_a_decision_needs(
     teams.rate_limit("update", retry_after=5)
     with pytest.raises(RateLimited):
         await platform.update(posted, HELLO)
-    with pytest.raises(Later, match="no room for progress"):
+    with pytest.raises(RetryLater, match="no room for progress"):
         await platform.update(posted, HELLO, priority=Priority.PROGRESS)
 
 

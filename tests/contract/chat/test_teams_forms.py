@@ -6,13 +6,19 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from bot.core.fields import Field, FieldType
 from bot.core.locales import Locale
-from bot.core.question import Question, QuestionKind
+from bot.core.policy import Policy
+from bot.core.question import Question, QuestionKind, Source
+from bot.core.response import Approve
+from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.teams import card_data
-from tests.contract.chat.memory_inbound import ADA, BOB, target_of
+from tests.contract.chat.finishing import finished
+from tests.contract.chat.memory_inbound import target_of
+from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.loopback.teams import Body
 from tests.loopback.teams.people import data_of
@@ -43,7 +49,7 @@ async def sent(chat: TeamsChat, user: str, name: str, data: Body) -> Body:
     activity = who.activity("invoke", chat.channel, chat.thread, name=name, value={"data": data})
     answered = await chat.teams.deliver(activity)
     assert answered.status == 200
-    await chat.inbound.background.drain(2)
+    await finished(chat.inbound.background)
     shown = answered.body["task"]["value"]
     card: Body = shown["card"]["content"] if isinstance(shown, dict) else {"body": [], "words": shown}
     return card
@@ -132,3 +138,26 @@ async def test_what_a_client_does_not_say_stays_as_it_was_said_before(chat: Team
     await chat.command(ADA, "help")
     assert await chat.inbound.people.locale(ada.object_id) == Locale(tag="fr-FR", timezone="Europe/Paris")
     assert await chat.inbound.people.locale(chat.people[BOB].object_id) == Locale()
+
+
+CALL: dict[str, JsonValue] = {"note": "A", "text": "It is long. " * 400}
+
+
+@pytest.mark.parametrize(
+    ("action", "label"), [(actions.OPEN_EDIT, "Approve"), (actions.OPEN_REJECT, "Reject")]
+)
+async def test_a_form_about_what_is_no_longer_asked_never_counts(
+    chat: TeamsChat, action: str, label: str
+) -> None:
+    call = ToolCall(tool="publish", arguments=CALL, proposed=CALL, editable=("note", "text"))
+    both = Policy(deciders=tuple(chat.person(each).principal for each in (ADA, BOB)), need=2)
+    question = await chat.asking(source=Source.GATE, call=call, policy=both)
+    shown = await sent(chat, BOB, "task/fetch", card_data.button(action, target_of(question).encode()))
+    edit = Approve(
+        actor=chat.person(ADA), key="edit", digest=question.digest, arguments={"text": "It is short."}
+    )
+    await chat.store.questions.respond(question.run_id, question.id, edit)
+    for _ in range(2):
+        shown = await pressed(chat, BOB, shown, label)
+        assert "changed since you were shown it" in words([shown])
+    assert len(await chat.store.questions.responses(question.run_id, question.id)) == 1

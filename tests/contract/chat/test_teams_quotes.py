@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from bot.core.question import Action, Question, QuestionKind
-from bot.surfaces.chat.message_keys import Posted, question_message
-from bot.surfaces.teams import SURFACE
-from tests.contract.chat.memory_inbound import ADA
+from bot.core.question import Action, QuestionKind
+from tests.contract.chat.played_crew import ADA
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.loopback.teams import Body
 
@@ -38,18 +36,12 @@ async def chat(redis_url: str) -> AsyncIterator[TeamsChat]:
         yield made
 
 
-async def shown(chat: TeamsChat, question: Question, message_id: str) -> None:
-    """The question's message in the thread."""
-    ref = Posted(chat.channel.id, message_id).encode()
-    await chat.store.outbox.adopt(SURFACE, question.run_id, question_message(question.id), ref)
-
-
 @EITHER_WAY
 async def test_approve_under_a_quote_of_another_message_approves_nothing(
     chat: TeamsChat, quote: Quote
 ) -> None:
-    question = await chat.asking()
-    await shown(chat, question, "17")
+    question = await chat.asking(posted=False)
+    await chat.show(question, "17")
     assert "quoted a message that asks nothing now" in await chat.says(ADA, "", **quote("16"))
     assert "quoted a message that asks nothing now" in await chat.says(ADA, "", **quote(""))
     assert await chat.outcome(question) == ""
@@ -57,16 +49,16 @@ async def test_approve_under_a_quote_of_another_message_approves_nothing(
 
 @EITHER_WAY
 async def test_a_quote_says_which_question_is_meant(chat: TeamsChat, quote: Quote) -> None:
-    first, second = await chat.asking("first"), await chat.asking("second")
-    await shown(chat, first, "17")
-    await shown(chat, second, "18")
+    first, second = await chat.asking("first", posted=False), await chat.asking("second", posted=False)
+    await chat.show(first, "17")
+    await chat.show(second, "18")
     assert await chat.says(ADA, "", **quote("18")) == ""
     assert [await chat.outcome(each) for each in (first, second)] == ["", Action.APPROVE]
 
 
 async def test_words_under_a_quote_are_the_answer_without_the_quote(chat: TeamsChat) -> None:
-    question = await chat.asking(kind=QuestionKind.TEXT, options=())
-    await shown(chat, question, "17")
+    question = await chat.asking(posted=False, kind=QuestionKind.TEXT, options=())
+    await chat.show(question, "17")
     assert await chat.says(ADA, "", **by_entity("17")) == ""
     outcome = (await chat.store.questions.get(question.run_id, question.id)).outcome
     assert outcome is not None

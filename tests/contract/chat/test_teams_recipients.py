@@ -9,10 +9,11 @@ import pytest
 from bot.core.actor import Actor, Membership
 from bot.metrics import Metrics
 from bot.store.redis import open_store
-from bot.surfaces.chat.ack_priority import AckPriority
-from bot.surfaces.chat.platform import Unrecognised
-from bot.surfaces.teams.connector.platform import TeamsApp, open_platform
-from bot.surfaces.teams.delivery import recognising
+from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.teams.connector.platform import open_platform
+from bot.surfaces.teams.credentials import TeamsApp
+from bot.surfaces.teams.delivery import recipient_lookup
 from bot.surfaces.teams.inbound.people import TeamsActors
 from bot.tasks import BackgroundTasks
 from tests.loopback.teams import LoopbackTeams
@@ -36,7 +37,7 @@ async def recognise(teams: LoopbackTeams, redis_url: str) -> AsyncIterator[Recog
     ):
         await platform.service_urls.record(teams.channel().id, teams.service_url)
         people = TeamsActors(tenant, platform.directory, store.key_values, BackgroundTasks())
-        yield recognising(people, platform)
+        yield recipient_lookup(people, platform)
 
 
 @pytest.mark.parametrize(("guest", "membership"), [(False, Membership.MEMBER), (True, Membership.GUEST)])
@@ -54,11 +55,11 @@ async def test_somebody_in_whose_chat_the_app_is_not_is_not_recognised(
 ) -> None:
     zoe = teams.person("Zoe")
     teams.fail("create_conversation", 403, error="BotNotInConversationRoster")
-    with pytest.raises(Unrecognised):
+    with pytest.raises(ProfileUnavailable):
         await recognise(zoe.object_id)
     assert (await recognise(zoe.object_id)).name == "Zoe"
 
 
 async def test_who_is_nobody_of_the_tenant_is_not_recognised(recognise: Recognise) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(ProfileUnavailable):
         await recognise("00000000-0000-4000-8000-000000000000")

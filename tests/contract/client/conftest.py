@@ -41,6 +41,8 @@ class Line:
         self.connections = 0
         #: Bytes after which the next connections are cut, one after the other.
         self.cuts: list[int] = []
+        #: What the next connections wait for before anything is carried, one after the other.
+        self.waits: list[asyncio.Event] = []
         self.url = ""
         self._server: asyncio.Server | None = None
 
@@ -66,6 +68,8 @@ class Line:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         left = self.cuts.pop(0) if self.cuts else None
+        if self.waits:
+            await self.waits.pop(0).wait()
         there, back = await asyncio.open_connection("127.0.0.1", self._port)
         self._open |= {writer, back}
         with contextlib.suppress(ConnectionError):

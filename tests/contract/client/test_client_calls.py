@@ -8,18 +8,20 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from bot.core.crew import CrewProblem
 from bot.core.fields import Field, FieldType
-from bot.core.question import QuestionKind
+from bot.core.question import Question, QuestionKind
 from bot.core.run import RunError
 from bot.store.redis import RedisStore
-from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Unreachable
+from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, StreamReset, SyncClient, Unreachable
 from tests.contract.client.conftest import Line
 from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, SECRETS, Served, demo, serve
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -177,6 +179,87 @@ async def test_a_lost_answer_starts_no_second_run(line: Line) -> None:
         started = await client.start("demo")
         assert [run.run_id for run in (await client.runs()).runs] == [started.run_id]
     assert line.connections >= 3
+
+
+async def test_lost_words_are_never_said_to_the_next_question(served: Served, line: Line) -> None:
+    claim = await served.started()
+    first = await served.ask(claim, "Publish it?")
+    at_once, asked_anew = asyncio.Event(), asyncio.Event()
+    at_once.set()
+    line.cuts, line.waits = [20], [at_once, asked_anew]
+    async with Client(line.url) as client:
+        saying = asyncio.create_task(client.respond(claim.run.id, "Approve"))
+        await eventually(lambda: _settled(served, first))
+        following = await served.ask(claim, "Pay for it?")
+        asked_anew.set()
+        said = await saying
+    assert (said.question_id, said.repeated) == (first.id, True)
+    assert (await served.store.questions.get(claim.run.id, following.id)).open
+
+
+async def _settled(served: Served, question: Question) -> bool:
+    return not (await served.store.questions.get(question.run_id, question.id)).open
+
+
+async def test_a_key_from_a_file_is_taken_without_its_newline(store: RedisStore) -> None:
+    async with serve(store, KEYS) as served, Client(served.url, f" {SECRETS['ci']}\n") as client:
+        assert (await client.runs()).runs == ()
+        with SyncClient(served.url, f"{SECRETS['ci']}\r\n") as waiting:
+            assert (await asyncio.to_thread(waiting.runs)).runs == ()
+
+
+@pytest.mark.parametrize("kind", [Client, SyncClient])
+@pytest.mark.parametrize("key", ["hidden\x00key", "hidden\nkey", "hidden-ké", "hidden\ud800"])
+def test_what_is_no_key_is_refused_and_not_repeated(kind: type[Client] | type[SyncClient], key: str) -> None:
+    with pytest.raises(ValueError, match="no API key") as refused:
+        kind("http://127.0.0.1:9", key)
+    assert "hidden" not in repr(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://ada:hidden@127.0.0.1:9", "http://127.0.0.1:9 gives no answer: connection refused."),
+        ("http://ada:hidden@[::1", "http://[::1 gives no answer: "),
+        ("ftp://ada:hid@den@example", "ftp://example gives no answer: "),
+        (
+            "localhost",
+            "localhost gives no answer: Request URL is missing an 'http://' or 'https://' protocol.",
+        ),
+    ],
+)
+async def test_an_address_is_told_without_its_password(url: str, shown: str) -> None:
+    async with Client(url) as client:
+        with pytest.raises(Unreachable) as refused:
+            await client.crews()
+    assert str(refused.value).startswith(shown)
+    assert "hid" not in str(refused.value)
+    assert not str(refused.value).endswith("..")
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "é", "\x00"])
+async def test_what_no_header_can_carry_is_answered_as_by_the_server(text: str, client: Client) -> None:
+    run_id = (await client.start("demo")).run_id
+    calls = (
+        client.start("demo", idempotency_key=text),
+        client.retry(run_id, idempotency_key=text),
+        client.respond(run_id, "x", idempotency_key=text),
+        client.answer(NOBODY, "approve", idempotency_key=text),
+    )
+    for call in calls:
+        with pytest.raises(ApiError) as refused:
+            await call
+        assert (refused.value.code, refused.value.status) == ("invalid_idempotency_key", 400)
+    async with aclosing(client.follow(run_id, after=text)) as events:
+        assert isinstance(await anext(events), StreamReset)
+
+
+async def test_parts_of_an_answer_may_be_any_mapping(served: Served, client: Client) -> None:
+    question = await served.ask(
+        await served.started(), "Where?", QuestionKind.FORM, form=(Field(name="city"),)
+    )
+    said = await client.answer(question.id, "submit", values=MappingProxyType({"city": "Brno"}))
+    assert said.values == {"city": "Brno"}
 
 
 async def test_nobody_there_is_one_readable_error() -> None:

@@ -121,7 +121,7 @@ async def test_who_is_unlinked_has_what_they_were_asked_redrawn(locked: Served) 
     async with Client(locked.url, SECRETS["ci"]) as ci:
         await ci.link(await store.directory.new_code(ADA))
         await ci.unlink(ADA.principal)
-    [name] = (await store.outbox.state("slack", run.id)).adopted
+    [name] = (await store.outbox.state("slack", run.id)).outdated
     assert name.startswith(redrawn(question.id, ""))
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
+from httpx_sse import ServerSentEvent
 
 from crewdeck.client import (
     ApiError,
@@ -20,6 +21,7 @@ from crewdeck.client import (
     Unreachable,
 )
 from crewdeck.client.events import parse
+from crewdeck.client.streams import MAX_RECONNECT_DELAY_S, StreamPosition
 from tests.contract.client.conftest import Line
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served
@@ -54,6 +56,24 @@ async def test_a_run_is_followed_to_its_end_byte_for_byte(served: Served, client
     assert events[-1].result == "Done."
     sent = await all_of(over_sse(served, f"/{run_id}"))
     assert [(event.raw.encode(), event.cursor) for event in events] == sent
+
+
+def test_a_client_with_patience_tries_for_as_long_as_it_takes() -> None:
+    position = StreamPosition("", float("inf"))
+    position.opened()
+    pauses = [position.pause(Unreachable("gone")) for _ in range(3000)]
+    assert max(pauses) <= MAX_RECONNECT_DELAY_S
+    assert min(pauses[10:]) >= MAX_RECONNECT_DELAY_S / 2
+
+
+@pytest.mark.parametrize("said", ["<html>", "[]", "7", '{"type": '])
+def test_what_is_no_event_is_said_as_the_servers_error(said: str) -> None:
+    position = StreamPosition("", 60.0)
+    with pytest.raises(ApiError) as refused:
+        position.received(ServerSentEvent(data=said))
+    assert refused.value.code == "no_crewdeck"
+    with pytest.raises(ApiError):
+        position.pause(refused.value)
 
 
 async def test_following_goes_on_after_a_cursor(served: Served, client: Client) -> None:
@@ -102,7 +122,7 @@ async def test_cut_connections_leave_no_gap(line: Line, served: Served, seed: in
 
 async def test_a_stream_gives_up_when_there_is_no_server_for_too_long(line: Line, served: Served) -> None:
     claim = await served.started()
-    async with Client(line.url, patience=0.5) as client:
+    async with Client(line.url, reconnect_timeout=0.5) as client:
         events = client.follow(claim.run.id)
         assert (await anext(events)).seq == 1
         line.close()

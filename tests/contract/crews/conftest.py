@@ -1,17 +1,29 @@
-"""A worker process and a model provider, shared by the tests of a session: importing crewai takes seconds."""
+"""A worker process and a model provider, shared by the tests of a session: importing crewai takes seconds.
+
+And for tests that are a worker themselves: a desk, and what was sent from it.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.loopback.models import LoopbackModel
+from tests.waiting import WITHIN
+
+if TYPE_CHECKING:
+    from tests.contract.crews.test_gates import Desk
 
 TOKEN = "the-token-of-the-vault"
 """A secret of one of the crews' tools."""
+LEASE_S = 60
+"""Renewed every third of it: far from the moment in which a cancelled run is heard of."""
 DEFINITIONS = Path(__file__).parent / "definitions"
 
 
@@ -22,11 +34,11 @@ def model() -> Iterator[LoopbackModel]:
     provider = LoopbackModel()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(provider.__aenter__(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(provider.__aenter__(), loop).result(WITHIN)
     yield provider
-    asyncio.run_coroutine_threadsafe(provider.__aexit__(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(provider.__aexit__(), loop).result(WITHIN)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(WITHIN)
     loop.close()
 
 
@@ -34,7 +46,11 @@ def model() -> Iterator[LoopbackModel]:
 def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
     """A worker with a store of its own, ready for runs."""
     with WorkerProcess.started(
-        model.base_url, DEFINITIONS, CREWDECK_LOG_LEVEL="DEBUG", VAULT_TOKEN=TOKEN
+        model.base_url,
+        DEFINITIONS,
+        CREWDECK_LEASE=str(LEASE_S),
+        CREWDECK_LOG_LEVEL="DEBUG",
+        VAULT_TOKEN=TOKEN,
     ) as process:
         process.wait_for_log("ready")
         yield process
@@ -45,3 +61,21 @@ async def deployment(worker: WorkerProcess) -> AsyncIterator[Deployment]:
     """The shared worker as people see it."""
     async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
         yield deployment
+
+
+@pytest.fixture
+def sent() -> list[dict[str, Any]]:
+    """What the tools that are guarded have sent."""
+    from tests.contract.crews import gatebox
+
+    gatebox.SENT.clear()
+    return gatebox.SENT
+
+
+@pytest.fixture
+async def desk(redis_url: str) -> AsyncIterator[Desk]:
+    """This process as a worker, and the people who answer."""
+    from tests.contract.crews.test_gates import Desk
+
+    async with Desk.at(redis_url) as desk:
+        yield desk

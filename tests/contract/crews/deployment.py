@@ -1,7 +1,6 @@
 """A worker process, and what people see of it through the store."""
 
 import asyncio
-import contextlib
 import itertools
 import json
 import os
@@ -23,15 +22,15 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.event import Event
-from bot.core.feed import Feed, run_topic
 from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.run import Run, RunStatus
+from bot.core.wakeups import Wakeups, run_topic
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.fork_server.client import WORKER, Child, ForkServer
 from tests.loopback.models import LoopbackModel
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, alongside, until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ADA = Actor(surface="http", user_id="ada", name="Ada")
@@ -44,17 +43,14 @@ steady = tests.contract.crews.toolbox:steady
 halves = tests.contract.crews.toolbox:halves
 newspaper = tests.contract.crews.toolbox:newspaper
 own_key = tests.contract.crews.toolbox:own_key
+heard = tests.contract.crews.toolbox:heard
 missing = tests.contract.crews.toolbox:nothing_there
 """
 
 
 async def called(model: LoopbackModel, marker: str, times: int = 1) -> None:
     """Returns once the model has been called so often for this marker."""
-    async with asyncio.timeout(WITHIN):
-        for _ in itertools.count():
-            if model.count(marker) >= times:
-                return
-            await asyncio.sleep(0.01)
+    await until(lambda: model.count(marker) >= times)
 
 
 class WorkerProcess:
@@ -119,7 +115,7 @@ class WorkerProcess:
                 yield worker
             finally:
                 worker.process.kill()
-                worker.process.wait(10)
+                worker.process.wait(WITHIN)
                 embedded.detach()
 
     @property
@@ -170,21 +166,12 @@ def install_crews(folder: Path, crews: str = ENTRY_POINTS) -> None:
     (package / "entry_points.txt").write_text(crews)
 
 
-async def until(there: Callable[[], bool]) -> None:
-    """Return once it is so; raises TimeoutError."""
-    async with asyncio.timeout(WITHIN):
-        for _ in itertools.count():
-            if there():
-                return
-            await asyncio.sleep(0.02)
-
-
 class Deployment:
     """A store and its workers, as people see them: it starts runs, sees questions, answers them."""
 
-    def __init__(self, store: RedisStore, feed: Feed, story: Callable[[], str]) -> None:
+    def __init__(self, store: RedisStore, wakeups: Wakeups, story: Callable[[], str]) -> None:
         self.store = store
-        self._feed = feed
+        self._wakeups = wakeups
         self._story = story
 
     @classmethod
@@ -192,14 +179,9 @@ class Deployment:
     async def at(cls, redis_url: str, story: Callable[[], str] = str) -> AsyncIterator[Self]:
         """`story`: the logs of its workers, for a run that fails unexpectedly."""
         async with open_store(redis_url) as store:
-            feed = Feed()
-            following = asyncio.create_task(feed.follow(store.events))
-            try:
-                yield cls(store, feed, story)
-            finally:
-                following.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await following
+            wakeups = Wakeups()
+            async with alongside(wakeups.follow(store.events)):
+                yield cls(store, wakeups, story)
 
     async def start(self, crew: str, **inputs: Any) -> Run:
         crews = await self.announced(crew)
@@ -218,7 +200,7 @@ class Deployment:
     async def asked(self, run: Run, many: int = 1) -> list[Question]:
         """The run's open questions, once there are that many."""
         async with asyncio.timeout(WITHIN):
-            with self._feed.watch(run_topic(run.id)) as signal:
+            with self._wakeups.watch(run_topic(run.id)) as signal:
                 while True:
                     signal.clear()
                     now = await self.store.runs.get(run.id)
@@ -252,7 +234,7 @@ class Deployment:
 
     async def until(self, run: Run, condition: Callable[[Run], bool], within: float = WITHIN) -> Run:
         async with asyncio.timeout(within):
-            with self._feed.watch(run_topic(run.id)) as signal:
+            with self._wakeups.watch(run_topic(run.id)) as signal:
                 while True:
                     signal.clear()
                     now = await self.store.runs.get(run.id)

@@ -307,6 +307,30 @@ def delegates(_inputs: dict[str, Any]) -> Crew:
     return Crew(agents=[first, second], tasks=[work(first)])
 
 
+@crew(title="Counts tokens", **DECLARED)
+def counts(inputs: dict[str, Any]) -> Crew:
+    """Two agents with models of their own, or a manager's, and what all of them used at the end."""
+    writer, reader = worker("Writer"), worker("Reader")
+
+    def told(output: Any) -> Any:
+        used = output.token_usage
+        trace(f"used {used.successful_requests} {used.total_tokens}")
+        return output
+
+    managed = "managed" in str(inputs["prompt"])
+    more: Any = {"process": Process.hierarchical, "manager_llm": MODEL} if managed else {}
+    texts = ("one", "two", "three")
+    return Crew(
+        agents=[writer, reader],
+        tasks=[
+            work(None if managed else who, text, description=f"{{prompt}} [[counted-{text}]]")
+            for who, text in zip((writer, reader, writer), texts, strict=True)
+        ],
+        after_kickoff_callbacks=[told],
+        **more,
+    )
+
+
 @crew(title="Own models", inputs={**PROMPT, "url": {"required": True}}, main_input="prompt")
 def own_models(inputs: dict[str, Any]) -> Crew:
     model = LLM(

@@ -89,6 +89,34 @@ class Secretive(BaseTool):
         return send(to, 1, pin=pin.get_secret_value())
 
 
+class From(Plain):
+    """Made with the account that it sends from."""
+
+    name: str = "send_from"
+    account: str = "none"
+
+    def _run(self, to: str, amount: float) -> str:
+        return send(to, amount, account=self.account)
+
+
+class Account(BaseModel):
+    iban: str
+    pin: str
+
+
+class Transfer(BaseModel):
+    account: Account
+
+
+class Nested(BaseTool):
+    name: str = "nested"
+    description: str = "Transfers."
+    args_schema: type[BaseModel] = Transfer
+
+    def _run(self, account: Account) -> str:
+        return str(account)
+
+
 class Outer(BaseTool):
     """A tool whose code calls one that needs an approval."""
 
@@ -105,6 +133,23 @@ class Outer(BaseTool):
 @tool("send_by_function")
 @requires_approval()
 def by_function(to: str, amount: float) -> str:
+    """Sends money."""
+    return send(to, amount)
+
+
+ALIKE = requires_approval()
+
+
+@tool("first_of_two")
+@ALIKE
+def first_of_two(to: str, amount: float) -> str:
+    """Sends money, and calls the function of another tool under the same decorator."""
+    return f"{send(to, amount)}, {second_of_two.func(to, amount * 100)}"
+
+
+@tool("second_of_two")
+@ALIKE
+def second_of_two(to: str, amount: float) -> str:
     """Sends money."""
     return send(to, amount)
 
@@ -153,6 +198,11 @@ def mcp_tool() -> MCPNativeTool:
 PAY: dict[str, Any] = {"to": "Acme", "amount": 1200.0}
 
 
+def unstructured() -> CrewStructuredTool:
+    """A tool of CrewAI that doesn't say what it takes; its gate is declared by the crew."""
+    return CrewStructuredTool(name="wire_money", description="Sends money.", func=send)
+
+
 def langchained() -> Any:
     from crewai.tools.base_tool import Tool
 
@@ -183,6 +233,8 @@ CODE: dict[str, Callable[[], Any]] = {
         args_schema=Pay,
     ).invoke(PAY),
     "structured around a function": lambda: CrewStructuredTool.from_function(plain_function).invoke(PAY),
+    "structured without a schema": lambda: unstructured()._run(**PAY),  # noqa: SLF001 - the way round
+    "structured without a schema, with positions": lambda: unstructured()._run("Acme", 1200.0),  # noqa: SLF001
     "through LangChain's shape": lambda: langchained().run(**PAY),
     "one marked tool": lambda: requires_approval()(Plain().model_copy(update={"name": "marked"})).run(**PAY),
     "declared by the crew": lambda: Plain().run(**PAY),

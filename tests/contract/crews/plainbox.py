@@ -15,6 +15,7 @@ from crewai.events import crewai_event_bus
 from crewai.events.types.llm_events import LLMStreamChunkEvent
 from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 from crewai.flow.flow import Flow, listen, start
+from crewai.hooks import ToolCallHookContext, before_tool_call
 from crewai.knowledge.source.string_knowledge_source import StringKnowledgeSource
 from crewai.rag.core.types import Documents, Embeddings
 from crewai.rag.embeddings.providers.custom.custom_provider import CustomProvider
@@ -27,6 +28,7 @@ from pydantic import BaseModel
 
 from crewdeck import AskHuman, crew
 from crews.run.context import CURRENT
+from crews.run.parking import QUIET_S
 
 TRACE = Path("heard.jsonl")
 """What was done, in the worker's folder."""
@@ -62,6 +64,13 @@ async def awaited(_source: object, event: TaskCompletedEvent) -> None:
     trace(f"heard {event.output.raw}")
 
 
+@before_tool_call
+def comes_late(context: ToolCallHookContext) -> None:
+    """A question in whose words it says so is asked when the run has waited for others for a while."""
+    if "(late)" in str(context.tool_input.get("question")):
+        time.sleep(4 * QUIET_S)
+
+
 class Effect(BaseTool):
     name: str = "effect"
     description: str = "Does something that shows."
@@ -94,6 +103,7 @@ class Sleep(BaseTool):
     description: str = "Takes long."
 
     def _run(self, seconds: float) -> str:
+        trace("sleeps")
         time.sleep(seconds)
         return "slept"
 

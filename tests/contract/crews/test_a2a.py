@@ -10,7 +10,7 @@ import pytest
 
 from bot.core.retry import retry
 from tests.contract.crews.a2a_peer import Peer
-from tests.contract.crews.deployment import Deployment, WorkerProcess, until
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import shows
 from tests.contract.crews.test_features import (
     APPROVED,
@@ -22,7 +22,7 @@ from tests.contract.crews.test_features import (
 )
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, until
 
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
     f"{name} = tests.contract.crews.a2abox:{name}" for name in ("crew_of_one", "flow")
@@ -104,7 +104,7 @@ async def test_a_call_that_was_interrupted_is_made_again_only_if_the_requester_s
     await until(lambda: peer.called["message/stream"] == 1)
     cards = peer.called["card"]
     worker.process.kill()
-    worker.process.wait(10)
+    worker.process.wait(WITHIN)
     worker.start()
     question = await plain.question(run)
     assert f"A2A agent {peer.url.removeprefix('http://')}" in question.prompt

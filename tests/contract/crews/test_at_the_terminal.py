@@ -70,7 +70,7 @@ def at_a_terminal(model: LoopbackModel, tmp_path_factory: pytest.TempPathFactory
             shown += os.read(ours, 65536)
         except OSError:  # the program has ended
             break
-    process.wait(60)
+    process.wait(WITHIN)
     os.close(ours)
     return shown.decode().replace("\r\n", "\n")
 

@@ -11,7 +11,7 @@ from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess, called
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually, until
 
 ASK = call("ask_human", question="Go on?", kind="approval")
 RESTS = 0.6
@@ -87,5 +87,73 @@ async def test_so_many_runs_of_a_crew_work_at_once(
     assert (wait.code, wait.ahead) == ("limit", 0)
     assert wait.message.startswith("1 of at most 1 runs of this crew are working.")
     await deployment.say(question, "approve")
+    # Its answer was heard, and it waits before the third, by the time that there is room for one of them.
+    await waited(deployment, one)
     (worker.folder / "go-two").touch()
     assert await ended(deployment, one, two, three) == [two.id, one.id, three.id]
+
+
+async def test_a_worker_tells_the_others_how_many_runs_more_could_work_there(
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    async def has_room(many: int) -> bool:
+        others = await deployment.store.queue.other_workers("another")
+        return [each.room for each in others] == [many]
+
+    model.script("takes-room", [call("slow", until="go-room"), say("ended")])
+    run = await deployment.start("solo", prompt="[[takes-room]]")
+    await eventually(lambda: has_room(1))
+    (worker.folder / "go-room").touch()
+    await ended(deployment, run)
+
+
+async def test_a_tool_has_its_answer_before_there_is_room_for_the_run_to_go_on(
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("answered", [ASK, say("{last}")])
+    for number in range(4):
+        model.script(f"full-{number}", [call("slow", until=f"room-{number}"), say("ended")])
+    answered = await deployment.start("heard", prompt="[[answered]]")
+    question = await deployment.question(answered)
+    await asyncio.sleep(RESTS)
+    full = [await deployment.start("solo", prompt=f"[[full-{number}]]") for number in range(2)]
+    for number in range(2):
+        await called(model, f"full-{number}")
+    await deployment.say(question, "approve")
+    await until(lambda: any("returned" in each for each in worker.heard()))
+    assert model.count("answered") == 1, "it took no step"
+    for number in range(2):
+        (worker.folder / f"room-{number}").touch()
+    await ended(deployment, answered, *full)
+    # The slots of all of them are free again.
+    more = [await deployment.start("solo", prompt=f"[[full-{number}]]") for number in (2, 3)]
+    for number in (2, 3):
+        await called(model, f"full-{number}")
+    for number in (2, 3):
+        (worker.folder / f"room-{number}").touch()
+    await ended(deployment, *more)
+
+
+async def test_a_run_that_finds_no_slot_leaves_before_crewai_does_anything_with_its_answer(
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    def handed_on() -> int:
+        return sum("handed_on" in each for each in worker.heard())
+
+    before = handed_on()
+    model.script("held", [ASK, say("{last}")])
+    held = await deployment.start("heard", prompt="[[held]]")
+    question = await deployment.question(held)
+    await asyncio.sleep(RESTS)
+    for number in range(2):
+        model.script(f"holds-{number}", [call("slow", until=f"let-{number}"), say("ended")])
+    full = [await deployment.start("solo", prompt=f"[[holds-{number}]]") for number in range(2)]
+    for number in range(2):
+        await called(model, f"holds-{number}")
+    await deployment.say(question, "approve")
+    await deployment.until(held, lambda now: now.status is RunStatus.QUEUED)
+    assert handed_on() == before
+    for number in range(2):
+        (worker.folder / f"let-{number}").touch()
+    await ended(deployment, held, *full)
+    assert handed_on() == before + 1

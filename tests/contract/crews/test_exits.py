@@ -7,10 +7,11 @@ import pytest
 
 from bot.core.run import RunError, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called, until
+from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.contract.crews.test_plain_crewai import ENTRY_POINTS, did
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
+from tests.waiting import WITHIN, until
 
 SAID = {
     "exit": "called sys.exit(3)",
@@ -36,7 +37,7 @@ async def exits(exiting: WorkerProcess) -> AsyncIterator[Deployment]:
 
 
 async def failure(deployment: Deployment, crew: str, prompt: str) -> RunError:
-    done = await deployment.over(await deployment.start(crew, prompt=prompt), 20)
+    done = await deployment.over(await deployment.start(crew, prompt=prompt))
     assert done.status is RunStatus.FAILED, done.result
     assert done.error is not None
     return done.error
@@ -93,7 +94,7 @@ async def test_a_worker_whose_engine_ended_gives_its_runs_back_and_exits(
             asks = await deployment.start("plain", prompt="[[asks]]")
             question = await deployment.question(asks)
             stops = await deployment.start("stops_engine", prompt="[[engine]]")
-            assert await asyncio.to_thread(worker.process.wait, 20) == 1, worker.log
+            assert await asyncio.to_thread(worker.process.wait, WITHIN) == 1, worker.log
             for run in (asks, stops):
                 assert (await deployment.store.runs.get(run.id)).status in {
                     RunStatus.QUEUED,
@@ -119,8 +120,8 @@ async def test_a_worker_with_too_many_hung_tools_is_replaced(
                 run = await deployment.start("plain", prompt="[[hangs]]")
                 await deployment.until(run, lambda now: now.status is RunStatus.RUNNING)
                 await called(model, "hangs", number)
-                await asyncio.sleep(0.5)  # its tool is at work now
+                await until(lambda number=number: len(did(worker, "sleeps")) == number)  # type: ignore[misc]
                 await deployment.store.runs.cancel(run.id, ADA)
-                assert (await deployment.over(run, 5)).status is RunStatus.CANCELLED
-            assert await asyncio.to_thread(worker.process.wait, 20) == 0, worker.log
+                assert (await deployment.over(run)).status is RunStatus.CANCELLED
+            assert await asyncio.to_thread(worker.process.wait, WITHIN) == 0, worker.log
             assert "tools hang in runs that are over" in worker.log

@@ -17,11 +17,12 @@ import pytest
 from bot.core.question import QuestionKind
 from bot.core.run import Run
 from crewdeck.testing import expire, reply, run_crew
-from tests.contract.crews.deployment import Deployment, WorkerProcess, until
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import SHOWN_BY, rows, shows
 from tests.fork_server.client import ForkServer
-from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
+from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of, usage
 from tests.ports import HOST, reserved
+from tests.waiting import WITHIN, until
 
 HERE = Path(__file__).parent
 IN_YAML = HERE / "feature_definitions"
@@ -207,7 +208,7 @@ def mcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
             time.sleep(0.05)
         yield f"http://{HOST}:{port}/mcp", folder
         process.kill()
-        process.wait(10)
+        process.wait(WITHIN)
 
 
 @shows("MCP servers")
@@ -377,6 +378,25 @@ async def test_an_agent_has_a_model_of_its_own_with_its_settings(
         "seed": 7,
     }
     assert_asked_once(model, "own-models")
+
+
+@shows("Token usage")
+@pytest.mark.parametrize("prompt", ["by its agents", "managed"])
+async def test_tokens_of_recorded_calls_are_counted(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel, prompt: str
+) -> None:
+    """Those of tasks that are finished, and of calls that are replayed, like those of calls that are made."""
+    for each in ("one", "two", "three"):
+        model.script(f"counted-{each}", [ASK, say(f"done {each}")])
+    calls, before = len(model.requests), len(worker.heard())
+    run = await plain.start("counts", prompt=prompt)
+    assert await settled(plain, worker, run, "approve", "approve", "approve") == "done three"
+    assert parks(worker, run) == 3
+    made = model.requests[calls:]
+    tokens = sum(usage(each.turn or say(""), each.body)["total_tokens"] for each in made)
+    assert [each["did"] for each in worker.heard()[before:] if "used" in each.get("did", "")] == [
+        f"used {len(made)} {tokens}"
+    ]
 
 
 @shows("Templates")
@@ -596,7 +616,7 @@ def test_what_is_not_durable_or_not_applied_is_told(
 
 
 def test_each_row_of_the_page_is_shown_by_a_test() -> None:
-    for neighbour in ("test_plain_crewai", "test_at_the_terminal", "test_a2a"):
+    for neighbour in ("test_plain_crewai", "test_at_the_terminal", "test_a2a", "test_called_once"):
         importlib.import_module(f"tests.contract.crews.{neighbour}")
     assert set(rows()) == set(SHOWN_BY)
     assert len(rows()) == len(set(rows()))

@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 from bot.core import files, ids
 from bot.core.crew import Crew
 from bot.core.event import FileAttached, FileRefused, RunProgress
-from bot.core.feed import Feed
 from bot.core.fields import Field
 from bot.core.files import StoredFile, as_input, stored_file
 from bot.core.place import Place
@@ -26,6 +25,7 @@ from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run, RunStatus
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment
@@ -49,11 +49,11 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
 class Deployment:
     """A store, and workers of this process, each with a data folder."""
 
-    def __init__(self, store: RedisStore, feed: Feed, root: Path) -> None:
+    def __init__(self, store: RedisStore, wakeups: Wakeups, root: Path) -> None:
         self.store = store
         self.root = root
         self._proxy = StoreProxy(
-            asyncio.get_running_loop(), store, feed, Slots(store.queue, "here", LEASE, most=50)
+            asyncio.get_running_loop(), store, wakeups, Slots(store.queue, "here", LEASE, most=50)
         )
 
     async def start(self, inputs: dict[str, Any] | None = None, key: str = "") -> Run:
@@ -115,9 +115,9 @@ class Deployment:
 @pytest.fixture
 async def deployment(redis_url: str, tmp_path: Path) -> AsyncIterator[Deployment]:
     async with open_store(redis_url) as store:
-        feed = Feed()
-        following = asyncio.create_task(feed.follow(store.events))
-        yield Deployment(store, feed, tmp_path)
+        wakeups = Wakeups()
+        following = asyncio.create_task(wakeups.follow(store.events))
+        yield Deployment(store, wakeups, tmp_path)
         following.cancel()
         await asyncio.wait({following})
 

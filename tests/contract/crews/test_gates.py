@@ -19,10 +19,10 @@ from bot.core import starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling, Verdict
-from bot.core.feed import Feed
 from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.response import make_response
 from bot.core.run import Claim, Run, RunStatus
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment
@@ -45,29 +45,21 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
     environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
 
 
-@pytest.fixture
-def sent() -> list[dict[str, Any]]:
-    from tests.contract.crews import gatebox
-
-    gatebox.SENT.clear()
-    return gatebox.SENT
-
-
 class Desk:
     """A store, this process as its worker, and the people who answer."""
 
-    def __init__(self, store: RedisStore, feed: Feed) -> None:
+    def __init__(self, store: RedisStore, wakeups: Wakeups) -> None:
         self.store = store
         slots = Slots(store.queue, "here", LEASE, most=50)
-        self._proxy = StoreProxy(asyncio.get_running_loop(), store, feed, slots)
+        self._proxy = StoreProxy(asyncio.get_running_loop(), store, wakeups, slots)
 
     @classmethod
     @asynccontextmanager
     async def at(cls, url: str) -> AsyncIterator[Desk]:
         async with open_store(url) as store:
-            feed = Feed()
-            following = asyncio.create_task(feed.follow(store.events))
-            yield cls(store, feed)
+            wakeups = Wakeups()
+            following = asyncio.create_task(wakeups.follow(store.events))
+            yield cls(store, wakeups)
             following.cancel()
             await asyncio.wait({following})
 
@@ -99,9 +91,14 @@ class Desk:
 
     @asynccontextmanager
     async def executing(self, claim: Claim, build: Callable[[], Built], **keys: Any) -> AsyncIterator[Run]:
+        async with self.executing_crew(claim, self.blueprint(build, **keys)) as run:
+            yield run
+
+    @asynccontextmanager
+    async def executing_crew(self, claim: Claim, crew: Blueprint) -> AsyncIterator[Run]:
         from crews.worker.runtime import Runtime
 
-        runtime = Runtime({"gated": self.blueprint(build, **keys)}, self._proxy)
+        runtime = Runtime({"gated": crew}, self._proxy)
         task = asyncio.create_task(runtime.execute(claim))
         try:
             yield claim.run
@@ -158,12 +155,6 @@ class Desk:
 
     async def gates(self, run: Run) -> list[Question]:
         return [each for each in await self.store.questions.list(run.id) if each.call is not None]
-
-
-@pytest.fixture
-async def desk(redis_url: str) -> AsyncIterator[Desk]:
-    async with Desk.at(redis_url) as desk:
-        yield desk
 
 
 def ways(name: str) -> list[str]:
@@ -240,6 +231,20 @@ async def test_calls_of_one_turn_have_a_question_each(desk: Desk, sent: list[dic
     assert sorted(each["to"] for each in sent) == ["Ada", "Eve", "Eve"]
 
 
+async def test_an_approved_call_lets_through_no_other_tool_under_the_same_decorator(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    from tests.contract.crews import gatebox
+
+    async with desk.running(lambda: gatebox.code(lambda: gatebox.first_of_two.run(**gatebox.PAY))) as run:
+        question = await desk.question(run)
+        assert question.call is not None
+        assert question.call.tool == "first_of_two"
+        await desk.say(question)
+        assert "second_of_two needs an approval" in await desk.result(run)
+    assert sent == [gatebox.PAY]
+
+
 # ── exactly that ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -294,6 +299,37 @@ async def test_an_edit_that_the_tool_refuses_is_asked_about_anew(
         await desk.say(second)
         await desk.result(run)
     assert sent == [{"to": "Acme", "amount": 1200.0}]
+
+
+@pytest.mark.parametrize("way", ["run", "_run", "invoke"])
+@pytest.mark.parametrize("given", [{}, {"limit": None}, {"limit": 3}], ids=str)
+async def test_a_default_that_its_own_type_refuses_is_shown_and_called_with(
+    desk: Desk, sent: list[dict[str, Any]], given: dict[str, Any], way: str
+) -> None:
+    from crewai.tools import tool
+
+    from crewdeck import requires_approval
+    from tests.contract.crews import gatebox
+
+    @tool("lax")
+    @requires_approval()
+    def lax(to: str, amount: float = 5, limit: int = None, tags: list[str] = ()) -> str:  # type: ignore[assignment] # noqa: RUF013 - as many write it
+        """Sends money."""
+        return gatebox.send(to, amount, limit=limit, tags=list(tags))
+
+    ways: dict[str, Callable[..., Any]] = {
+        "run": lax.run,
+        "_run": lax._run,  # noqa: SLF001 - the way round
+        "invoke": lambda **wanted: lax.to_structured_tool().invoke(wanted),
+    }
+    called: dict[str, Any] = {"to": "Acme", "amount": 5.0, "limit": given.get("limit"), "tags": []}
+    async with desk.running(lambda: gatebox.code(lambda: ways[way](to="Acme", **given))) as run:
+        question = await desk.question(run)
+        assert question.call is not None
+        assert question.call.arguments == called
+        await desk.say(question)
+        assert await desk.result(run) == "sent 5 to Acme"
+    assert sent == [called]
 
 
 @pytest.mark.parametrize("at", ["when it was decided", "right before the call"])
@@ -534,7 +570,7 @@ async def test_time_opens_no_gate(desk: Desk, sent: list[dict[str, Any]], outcom
         await desk.question(run)
         async with asyncio.timeout(WITHIN):
             while not (await desk.store.runs.get(run.id)).status.over:
-                await desk.store.clock.tick(LOST)
+                await desk.store.clock.apply_due(LOST)
                 await asyncio.sleep(0.05)
         assert "before the deadline" in ((await desk.over(run)).result or "")
     assert sent == []
@@ -656,6 +692,11 @@ tools:
             "by_function",
             "hide: [sum]",
             "crew.yaml:7: tools.pay.approval.hide: sum is no argument of the tool",
+        ),
+        (
+            "Nested",
+            "hide: [account.pni]",
+            "crew.yaml:7: tools.pay.approval.hide: account.pni: there is no pni in it",
         ),
         ("nothing_there", "edit: []", "tests.contract.crews.gatebox:nothing_there can't be imported"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True, scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
     environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
-
-
-@pytest.fixture
-def sent() -> list[dict[str, Any]]:
-    from tests.contract.crews import gatebox
-
-    gatebox.SENT.clear()
-    return gatebox.SENT
-
-
-@pytest.fixture
-async def desk(redis_url: str) -> AsyncIterator[Desk]:
-    async with Desk.at(redis_url) as desk:
-        yield desk
 
 
 def payer(within: Callable[[], object]) -> BaseTool:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import ssl
+import threading
 import time
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +196,51 @@ def test_executors_share_one_class_of_state() -> None:
     assert len(kinds - {type(None)}) == 1
 
 
+def test_executors_share_the_signatures_of_their_methods() -> None:
+    from crews.crewai_adapter import executor
+
+    executor.install()
+    first, second = (_executor() for _ in range(2))
+    assert first is not second
+    assert inspect.signature(first.execute_native_tool) is inspect.signature(second.execute_native_tool)
+    assert list(inspect.signature(first.execute_native_tool).parameters) == ["self"]
+
+
+def test_an_executor_calls_what_a_trigger_is_for_and_remembers_no_other() -> None:
+    """That holds as long as none of its methods needs several triggers."""
+    from crews.crewai_adapter import executor
+
+    executor.install()
+    made = _executor()
+    waits = {str(name): _triggers(condition) for name, _, condition in made._listener_methods()}  # noqa: SLF001 - CrewAI's
+    triggers = {each for those in waits.values() for each in those}
+    assert len(triggers) > 10
+    for trigger in triggers:
+        called = {
+            str(name)
+            for routers in (True, False)
+            for name in made._find_triggered_methods(trigger, router_only=routers)  # noqa: SLF001 - CrewAI's
+        }
+        made._fired_or_listeners.clear()  # noqa: SLF001 - CrewAI's
+        assert called == {name for name, those in waits.items() if trigger in those}
+    assert made._pending_events == {}  # noqa: SLF001 - CrewAI's
+
+
+def _executor() -> Any:  # noqa: ANN401 - CrewAI's
+    agent = _demo().agents[0]
+    agent.create_agent_executor()
+    return agent.agent_executor
+
+
+def _triggers(condition: str | dict[str, Any]) -> set[str]:
+    """The triggers of which each one is enough."""
+    if isinstance(condition, str):
+        return {condition}
+    [(operator, branches)] = condition.items()
+    assert operator == "or"
+    return {trigger for branch in branches for trigger in _triggers(branch)}
+
+
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
     from crews.definitions.script import Line
     from crews.definitions.scripted import ScriptedLLM
@@ -237,10 +285,13 @@ class Unanswered(StoreProxy):
         return UNKNOWN
 
     async def ask(self, claim: Claim, question: Question) -> Question:  # noqa: ARG002
-        self.asked.set()
+        self._control.call_soon_threadsafe(self.asked.set)
         return question
 
     async def settled(self, question: Question, claim: Claim) -> Question:  # noqa: ARG002
+        return await self.outcome(question)
+
+    async def outcome(self, question: Question) -> Question:
         await asyncio.Event().wait()
         return question
 
@@ -311,6 +362,22 @@ async def test_a_run_keeps_the_agents_that_ask_with_which_it_began(
     assert run.ask_human == given
 
 
+async def test_a_run_in_line_for_a_slot_leaves_at_once_when_its_worker_stops() -> None:
+    from crews.definitions.definition import Limits
+    from crews.run.context import RunContext
+    from crews.run.exits import Released
+
+    class InLine(Unanswered):
+        def resume(self, claim: Claim) -> Future[bool]:  # noqa: ARG002
+            return Future()
+
+    run = RunContext(_claim(card_of_demo(), ids.run_id("in line")), Limits(), InLine(), Silent())
+    run.resume()
+    run.release()
+    await asyncio.wait_for(run.leaving, WITHIN)
+    assert isinstance(run.stopped, Released)
+
+
 def card_of_demo() -> Crew:
     definition, _ = read_crew(DEMO)
     assert definition is not None
@@ -323,6 +390,29 @@ async def left(made: list[weakref.ref[Any]], most: int) -> None:
         while sum(each() is not None for each in made) > most:
             await asyncio.sleep(0.05)
             gc.collect()
+
+
+async def test_a_run_that_waits_holds_one_thread() -> None:
+    """CrewAI's own threads, for listeners, serve all runs."""
+    from crews.building.build import YamlCrew
+    from crews.worker.runtime import Runtime
+
+    definition, _ = read_crew(DEMO)
+    assert definition is not None
+    line = Unanswered()
+    runtime = Runtime({"demo": YamlCrew(definition)}, line)
+    before = set(threading.enumerate())
+    executing = []
+    for number in range(3):
+        line.asked.clear()
+        claim = _claim(definition.card(), ids.run_id(str(number)))
+        executing.append(asyncio.create_task(runtime.execute(claim)))
+        await line.asked.wait()
+    held = [each.name for each in {*threading.enumerate()} - before if not each.name.startswith("CrewAI")]
+    for number in range(3):
+        runtime.stop(ids.run_id(str(number)))
+    await asyncio.gather(*executing)
+    assert sorted(held) == sorted(f"run {ids.short(ids.run_id(str(number)))}" for number in range(3))
 
 
 async def test_cancelled_runs_leave_nothing_behind() -> None:
@@ -349,7 +439,6 @@ async def test_cancelled_runs_leave_nothing_behind() -> None:
         await line.asked.wait()
         runtime.stop(claim.run.id)
         await asyncio.wait_for(executing, WITHIN)
-        await asyncio.sleep(0.2)
     assert len(built) == 3
     await left(built, 1)
 
@@ -394,18 +483,15 @@ async def test_cancelled_flows_leave_nothing_behind() -> None:
         kept.append(weakref.ref(flow))
         return flow
 
-    line = Unanswered()
+    line = Heard()
     blueprint = PythonCrew("asking", factory)
     runtime = Runtime({"asking": blueprint}, line)
     for number in range(3):
-        line.asked.clear()
         claim = _claim(blueprint.card(), ids.run_id(f"flow-{number}"))
         executing = asyncio.create_task(runtime.execute(claim))
-        await line.asked.wait()
-        await asyncio.sleep(0.5)  # for the other question
+        await line.questions(2 * (number + 1))
         runtime.stop(claim.run.id)
         await asyncio.wait_for(executing, WITHIN)
-        await asyncio.sleep(0.2)
     assert len(kept) == 6
     await left(kept, 2)
 
@@ -509,6 +595,13 @@ class Heard(Unanswered):
         self.questions_asked.append(question)
         return await super().ask(claim, question)
 
+    async def questions(self, many: int) -> None:
+        """Return once so many were asked."""
+        async with asyncio.timeout(WITHIN):
+            while len(self.questions_asked) < many:
+                self.asked.clear()
+                await self.asked.wait()
+
 
 async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
     """And `ask` in an async method holds up nobody else."""
@@ -538,10 +631,7 @@ async def test_a_flow_that_a_method_kicks_off_asks_the_same_people() -> None:
     runtime = Runtime({"outer": blueprint}, line)
     claim = _claim(blueprint.card(), ids.run_id("outer"))
     executing = asyncio.create_task(runtime.execute(claim))
-    async with asyncio.timeout(WITHIN):
-        while len(line.questions_asked) < 2:
-            line.asked.clear()
-            await line.asked.wait()
+    await line.questions(2)
     inside, outside = sorted(line.questions_asked, key=lambda question: question.prompt)
     assert (inside.kind, inside.context) == (QuestionKind.APPROVAL, "draft")
     assert inside.task_id == ids.part_id(claim.run.id, "method", "kicks_off", 0)
@@ -610,3 +700,48 @@ def test_an_authors_own_interceptor_still_sees_each_request() -> None:
 def _ssl_contexts() -> int:
     gc.collect()
     return sum(isinstance(each, ssl.SSLContext) for each in gc.get_objects())
+
+
+async def test_an_engine_that_ended_says_so_for_each_run() -> None:
+    """For those that it was executing, and for those that are claimed before its end is known."""
+    from crewai.flow.flow import Flow, start
+
+    from crews.building.build import PythonCrew
+    from crews.building.offer import Offer
+    from crews.run.context import CURRENT
+    from crews.run.lease import Lease
+    from crews.worker.engine import Engine, EngineEnded
+
+    class Asks(Flow[Any]):
+        @start()
+        def asks(self) -> str | None:
+            return self.ask("Well?")
+
+    class Stops(Flow[Any]):
+        @start()
+        def stops(self) -> None:
+            run = CURRENT.get()
+            assert run is not None
+            run.loop.call_soon_threadsafe(run.loop.stop)
+
+    line = Unanswered()
+    crews = {"asks": PythonCrew("asks", lambda _: Asks()), "stops": PythonCrew("stops", lambda _: Stops())}
+    engine = Engine(lambda: Offer(crews), line, hot_window=60, hot_runs=10)
+    await engine.start()
+
+    def executed(crew: str) -> asyncio.Task[None]:
+        claim = _claim(crews[crew].card(), ids.run_id(f"ended {crew}"))
+        return asyncio.create_task(engine.execute(claim, Lease()))
+
+    waiting = executed("asks")
+    await line.asked.wait()
+    stopping = executed("stops")
+    for run in (waiting, stopping):
+        with pytest.raises(EngineEnded):
+            await asyncio.wait_for(run, WITHIN)
+    with pytest.raises(EngineEnded):
+        await executed("asks")
+    await asyncio.wait_for(engine.ended(), WITHIN)
+    engine.stop("of a run that it had")
+    engine.replace({})
+    engine.release_runs()

@@ -16,8 +16,8 @@ from pydantic import JsonValue
 from structlog.testing import capture_logs
 
 from bot.core import starting
-from bot.core.feed import Feed
 from bot.core.run import Claim, RunStatus
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
@@ -27,6 +27,7 @@ from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
 from tests.contract.crews.deployment import ADA
 from tests.contract.examples import LEASE, LOST, approval
+from tests.waiting import WITHIN
 
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
 KEY = bytes(32)
@@ -64,11 +65,11 @@ async def executing(store: RedisStore, claim: Claim) -> AsyncIterator[asyncio.Ta
 
     definition, _ = read_crew(DEMO)
     assert definition is not None
-    feed = Feed()
+    wakeups = Wakeups()
     slots = Slots(store.queue, claim.worker, lease=60, most=50)
-    proxy = StoreProxy(asyncio.get_running_loop(), store, feed, slots)
+    proxy = StoreProxy(asyncio.get_running_loop(), store, wakeups, slots)
     runtime = Runtime({"demo": YamlCrew(definition)}, proxy)
-    following = asyncio.create_task(feed.follow(store.events))
+    following = asyncio.create_task(wakeups.follow(store.events))
     execution = asyncio.create_task(runtime.execute(claim.model_copy(update={"begun": True})))
     try:
         yield execution
@@ -93,9 +94,9 @@ async def test_a_run_whose_key_is_missing_waits_until_it_is_there(store: RedisSt
         assert (waiting.status, waiting.error) == (RunStatus.QUEUED, None)
         assert await store.queue.claim("w1", ["demo"], 1, LEASE) == [], "not again at once"
         _a_minute_passes(redis_url, claim)
-        await store.clock.tick(LOST)
+        await store.clock.apply_due(LOST)
         async with executing(sealing, again := await held(store)):
-            async with asyncio.timeout(45):
+            async with asyncio.timeout(WITHIN):
                 for _ in itertools.count():
                     if await store.questions.open():
                         break

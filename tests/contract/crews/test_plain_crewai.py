@@ -9,10 +9,11 @@ import pytest
 
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
-from tests.contract.crews.deployment import Deployment, WorkerProcess, until
+from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import shows
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
+from tests.waiting import until
 
 BOX = "tests.contract.crews.plainbox"
 CREWS = (
@@ -202,7 +203,7 @@ async def test_a_call_that_reaches_the_model_waits_for_its_minute_until_the_run_
     )
     assert did(parking, "once") == ["once"]
     await plain.store.runs.cancel(run.id, run.requester)
-    assert (await plain.over(run, 30)).status is RunStatus.CANCELLED
+    assert (await plain.over(run)).status is RunStatus.CANCELLED
     await until(lambda: any('"done"' in line and run.id in line for line in parking.log.splitlines()))
     assert model.count("one-a-minute") == 1, "the second call was never made"
 
@@ -289,6 +290,21 @@ async def test_all_questions_of_one_turn_are_asked_at_once(
     for question in asked:
         await plain.say(question, question.prompt.upper())
     assert "NUMBER 11?" in await plain.result(run)
+
+
+async def test_a_run_does_not_leave_before_all_questions_of_a_turn_are_asked(
+    plain: Deployment, parking: WorkerProcess, model: LoopbackModel
+) -> None:
+    """However late the thread of one of them begins: it would not be asked until others are answered."""
+    asks = [call("ask_human", question=words, kind="text") for words in ("Now?", "Then? (late)")]
+    model.script("late", [asks[0] & asks[1], say("{last}")])
+    run = await plain.start("plain", prompt="[[late]]")
+    asked = await plain.asked(run, 2)
+    await parked(parking, run)
+    for question in asked:
+        await plain.say(question, "yes")
+    await plain.result(run)
+    assert len(await plain.store.questions.list(run.id)) == 2
 
 
 async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) -> None:

@@ -78,7 +78,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Loads a project of these files (`__` in a name is a folder), whose package has a name of its own."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1234567890")
     package = f"made_{os.getpid()}_{next(NUMBERS)}"
-    settings = Settings(data_dir=tmp_path / "data", build_timeout=20)
+    settings = Settings(data_dir=tmp_path / "data", build_timeout=WITHIN)
 
     def loaded(name: str = "project", target: str = "", **files: str) -> Offer:
         root = tmp_path / name

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.core.feed import Feed
+from bot.core.question import Question, QuestionKind
 from bot.core.run import Claim, RunStatus
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment
@@ -23,12 +24,13 @@ from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
 from tests.contract.crews.deployment import ADA
 from tests.contract.examples import LEASE, new_run
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually, until
 
 if TYPE_CHECKING:
     from crews.building.build import Inputs, PythonCrew
+    from crews.run.identity import TaskIdentity
 
-GATHER_S = 0.4
+PAUSE_S = 0.4
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -82,7 +84,7 @@ class Place:
         #: What the run did, in order.
         self.done: list[str] = []
         slots = Slots(far.queue, "w", LEASE, most=50)
-        self._proxy = StoreProxy(asyncio.get_running_loop(), far, Feed(), slots)
+        self.proxy = StoreProxy(asyncio.get_running_loop(), far, Wakeups(), slots)
 
     @classmethod
     @asynccontextmanager
@@ -104,13 +106,31 @@ class Place:
     async def executing(self, claim: Claim, lease: Lease | None = None) -> AsyncIterator[asyncio.Task[None]]:
         from crews.worker.runtime import Runtime
 
-        runtime = Runtime({claim.run.crew.name: self._blueprint()}, self._proxy)
+        runtime = Runtime({claim.run.crew.name: self._blueprint()}, self.proxy)
         task = asyncio.create_task(runtime.execute(claim, lease))
         try:
             yield task
         finally:
             self.gate.open()
             await asyncio.wait_for(task, WITHIN)
+            await until(lambda: not runtime.leaked_threads)
+
+    def shut_once_begun(self, claim: Claim) -> Callable[[], None]:
+        """Shuts the gate once the run's start is recorded: only so many steps are taken ahead of it."""
+        loop = asyncio.get_running_loop()
+
+        async def prompted() -> bool:
+            return any("/prompt/" in name for name in await self.store.journal.read(claim.run.id))
+
+        async def begun() -> None:
+            await eventually(prompted)
+            self.gate.shut()
+
+        def shut() -> None:
+            self.said = lambda: None
+            asyncio.run_coroutine_threadsafe(begun(), loop).result()
+
+        return shut
 
     async def did(self, *what: str) -> None:
         """Returns once the run has done just this."""
@@ -170,10 +190,10 @@ async def place(redis_url: str, data_dir: Path) -> AsyncIterator[Place]:
 
 async def test_models_are_asked_ahead_of_the_journal_but_no_tool_is_called(place: Place) -> None:
     claim = await place.claimed()
-    place.said = place.gate.shut
+    place.said = place.shut_once_begun(claim)
     async with place.executing(claim) as run:
         await place.did("asked", "asked")
-        await asyncio.sleep(GATHER_S)
+        await asyncio.sleep(PAUSE_S)
         assert place.done == ["asked", "asked"], "the tool waits until what led to it is recorded"
         assert not any("/model/" in name for name in await place.store.journal.read(claim.run.id))
         place.said = lambda: None
@@ -181,13 +201,13 @@ async def test_models_are_asked_ahead_of_the_journal_but_no_tool_is_called(place
         await run
     assert place.done == ["asked", "asked", "acted", "asked"]
     assert (await place.store.runs.get(claim.run.id)).result == "Done."
-    kept = {"format", "ask_human", "crew/000", "done/1", "done/2"}
+    kept = {"format", "calls", "ask_human", "crew/000", "done/1", "done/2"}
     assert set(await place.store.journal.read(claim.run.id)) == kept
 
 
 async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -> None:
     claim = await place.claimed()
-    place.said = place.gate.shut
+    place.said = place.shut_once_begun(claim)
     async with place.executing(claim) as run:
         await place.did("asked", "asked")
         await place.store.runs.cancel(claim.run.id, ADA)
@@ -198,10 +218,46 @@ async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -
     assert not any("/model/" in name for name in await place.store.journal.read(claim.run.id))
 
 
+class Behind:
+    """Announces what the run did before a question when it is let: until then the question isn't put."""
+
+    def __init__(self) -> None:
+        self.let = asyncio.Event()
+
+    async def before(self, _task: TaskIdentity | None) -> None:
+        await self.let.wait()
+
+    def asked(self, question: Question) -> None: ...
+
+    def answered(self, question: Question) -> None: ...
+
+
+async def test_a_question_that_is_being_put_is_under_way(place: Place) -> None:
+    """The run doesn't leave meanwhile because it waits for another one."""
+    from crews.definitions.definition import Limits
+    from crews.run.exits import Leave
+    from crews.run.questions import Asking, HumanQuestions
+    from crews.run.session import RunSession
+
+    claim = await place.claimed()
+    session, behind = RunSession(claim, Limits(), place.proxy), Behind()
+    questions = HumanQuestions(session, place.proxy, behind)
+    asking = asyncio.create_task(questions.ask(Asking(QuestionKind.TEXT, "Which mill?")))
+    await session.writer.flushed()
+    assert session.activity.idle() is None
+    behind.let.set()
+    async with asyncio.timeout(WITHIN):
+        await session.activity.wait_idle()
+    assert [question.prompt for question in await place.store.questions.list(claim.run.id)] == ["Which mill?"]
+    session.stop()
+    with pytest.raises(Leave):
+        await asking
+
+
 async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: Place) -> None:
     claim, lease = await place.claimed(), Lease(time.monotonic())
     async with place.executing(claim, lease) as run:
-        await asyncio.sleep(GATHER_S)
+        await asyncio.sleep(PAUSE_S)
         assert place.done == []
         lease.renew(time.monotonic() + LEASE)
         await run
@@ -222,7 +278,7 @@ async def test_working_time_goes_on_where_an_earlier_worker_stopped_counting(pla
     await place.store.queue.heartbeat("here", [claim], LEASE, {claim.run.id: 59_900})
     await place.store.queue.release(claim)
     [again] = await place.store.queue.claim("here", [claim.run.crew.name], 1, LEASE)
-    place.said = lambda: time.sleep(GATHER_S)
+    place.said = lambda: time.sleep(PAUSE_S)
     async with place.executing(again):
         pass
     done = await place.store.runs.get(claim.run.id)

@@ -401,6 +401,44 @@ async def test_runs_can_be_awaited_side_by_side() -> None:
     assert [each.output for each in results] == [f"About {number}" for number in range(4)]
 
 
+def test_runs_side_by_side_are_quiet_until_the_last_one_is_over() -> None:
+    program = """
+import structlog
+from crews.testing.run import _Quiet
+quiet = _Quiet()
+states = []
+quiet.__enter__(), quiet.__enter__()
+states.append(structlog.is_configured())
+quiet.__exit__()
+states.append(structlog.is_configured())
+quiet.__exit__()
+states.append(structlog.is_configured())
+print(states)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[True, True, False]"
+
+
+def test_of_a_run_that_fails_the_error_is_printed_and_no_variables_of_it(python: str) -> None:
+    program = """
+from crewai import LLM
+from crewdeck.testing import run_crew
+def fails():
+    key = "a-key-in-a-variable-%d" % 7
+    model = LLM("openai/gpt-5.4-mini", api_key=key)
+    raise ValueError("It broke, with the-password-of-this-author")
+print(run_crew(fails).error.code)
+"""
+    environment = {**os.environ, "OUR_PASSWORD": "the-password-of-this-author", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [python, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=WITHIN
+    )
+    assert "ValueError: It broke, with [redacted]" in done.stdout
+    assert "a-key-in-a-variable-7" not in done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) < 50
+    assert done.stdout.splitlines()[-1] == "crew_broken"
+
+
 def test_the_fixture_is_there(crewdeck_run: Callable[..., CrewResult]) -> None:
     assert crewdeck_run(asks, {"topic": "tides"}, model=["Done."]).output == "Done."
 

@@ -93,6 +93,28 @@ def in_python(inputs: dict[str, Any]) -> Crew:
     return Crew(name="python", agents=[agent], tasks=[task])
 
 
+class HeardAskHuman(AskHuman):
+    """Says when it has its answer, and when CrewAI gets it."""
+
+    def run(self, *args: Any, **kwargs: Any) -> str:
+        answer: str = super().run(*args, **kwargs)
+        _hear(json.dumps({"handed_on": answer}))
+        return answer
+
+    def _run(self, **arguments: Any) -> str:
+        answer = super()._run(**arguments)
+        _hear(json.dumps({"returned": answer}))
+        return answer
+
+
+@crew(title="Heard", inputs={"prompt": {"required": True}}, main_input="prompt")
+def heard(_inputs: dict[str, Any]) -> Crew:
+    who: dict[str, Any] = {"role": "Author", "goal": "Write", "backstory": "You write."}
+    agent = Agent(**who, llm="openai/gpt-5.4-mini")
+    agent.tools = [HeardAskHuman()]
+    return Crew(agents=[agent], tasks=[Task(description="{prompt}", expected_output="Words", agent=agent)])
+
+
 @crew(title="Newspaper", inputs={"topic": {"required": True}}, main_input="topic")
 def newspaper(_inputs: dict[str, Any]) -> Crew:
     """Names with placeholders, and an input that only CrewAI's own hook knows."""

@@ -11,6 +11,7 @@ import websockets
 from httpx_sse import aconnect_sse
 
 from tests.contract.http.served import Served, http_client
+from tests.waiting import WITHIN
 
 Sent = tuple[bytes, str]
 """An object, and where a client goes on that has seen it."""
@@ -23,7 +24,7 @@ async def over_sse(served: Served, path: str, cursor: str = "") -> AsyncIterator
     headers = {"Last-Event-ID": cursor} if cursor else {}
     url = f"{served.url}/events/human-input{path}"
     async with (
-        http_client(served.url, 5, served.headers) as client,
+        http_client(served.url, WITHIN, served.headers) as client,
         aconnect_sse(client, "GET", url, headers=headers) as source,
     ):
         async for event in source.aiter_sse():
@@ -43,7 +44,7 @@ async def over_websocket(served: Served, path: str, cursor: str = "") -> AsyncIt
 
 
 async def over_poll(served: Served, path: str, cursor: str = "") -> AsyncIterator[Sent]:
-    async with http_client(served.url, 70, served.headers) as client:
+    async with http_client(served.url, WITHIN, served.headers) as client:
         while True:
             query = {"wait": "20"} | ({"last_event_id": cursor} if cursor else {})
             answer = await client.get(f"/poll/human-input{path}", params=query)

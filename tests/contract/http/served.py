@@ -16,17 +16,16 @@ from bot.core import ids
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.feed import Feed
 from bot.core.question import Deadline, Option, Question, QuestionKind, options_for
 from bot.core.run import Claim
+from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.site import IDLE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, serving
 from bot.surfaces.http.streams import StreamTimings
-from bot.surfaces.throttle import WrongKeys
-from bot.surfaces.trust import LocalTrust
+from bot.surfaces.trust import LocalTrust, WrongKeys
 from tests.waiting import WITHIN
 
 LEASE = 60.0
@@ -146,18 +145,20 @@ async def serve(
     console: bool = False,
 ) -> AsyncIterator[Served]:
     """The API on this store, and the `console` if wanted; `settings` are named as in the environment."""
-    feed = Feed()
+    wakeups = Wakeups()
     configured = Settings.model_validate(dict(settings))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(feed.follow(store.events))
+        following = group.create_task(wakeups.follow(store.events))
         wrong_keys = WrongKeys()
         trust = LocalTrust(configured.exposed_by)
         pages = Console(configured, store, trust, wrong_keys, still_the_same) if console else None
         authenticator = pages.authenticator if pages else None
         async with (
-            open_api(configured, store, feed, authenticator, timings=timings, wrong_keys=wrong_keys) as api,
+            open_api(
+                configured, store, wakeups, authenticator, timings=timings, wrong_keys=wrong_keys
+            ) as api,
             serving(pages.routes() if pages else (), listener, api, idle_for, finish_within),
             http_client(url, WITHIN) as client,
         ):

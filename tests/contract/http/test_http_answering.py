@@ -153,3 +153,46 @@ async def _settle(served: Served, question: Question) -> None:
     await served.store.questions.respond(
         question.run_id, question.id, make_response(Action.REJECT, by, key="k")
     )
+
+
+@pytest.mark.parametrize("body", [{"response": "Approve"}, {"action": "approve"}], ids=["words", "action"])
+async def test_a_repeated_request_never_answers_the_next_question(
+    body: dict[str, str], served: Served
+) -> None:
+    claim, key = await served.started(), {"Idempotency-Key": "one press"}
+    first = await served.ask(claim, "Publish it?")
+    said = await served.post(f"/{claim.run.id}/input", body, headers=key)
+    assert (said.status_code, said.json()["question_id"]) == (200, first.id)
+    following = await served.ask(claim, "Pay for it?")
+    again = await served.post(f"/{claim.run.id}/input", body, headers=key)
+    assert (again.status_code, again.json()["question_id"], again.json()["repeated"]) == (200, first.id, True)
+    assert (await served.store.questions.get(claim.run.id, following.id)).open
+    meant = await served.post(f"/{claim.run.id}/input", body, headers={"Idempotency-Key": "another press"})
+    assert meant.json()["question_id"] == following.id
+
+
+async def test_the_keys_of_two_callers_and_of_two_runs_do_not_meet(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    key = {"Idempotency-Key": "the same"}
+    for caller in ("ci", "ci"):
+        claim = await served.started(headers=bearer(caller))
+        question = await served.ask(claim)
+        for asker, status in (("reader", 403), (caller, 200)):
+            said = await served.post(
+                f"/{claim.run.id}/input", {"response": "Approve"}, headers={**bearer(asker), **key}
+            )
+            assert said.status_code == status
+        assert not (await served.store.questions.get(claim.run.id, question.id)).open
+
+
+async def test_a_refused_request_can_be_mended_under_the_same_key(served: Served) -> None:
+    claim, key = await served.started(), {"Idempotency-Key": "one press"}
+    asked = [await served.ask(claim, prompt) for prompt in ("One?", "Two?")]
+    path = f"/{claim.run.id}/input"
+    several = await served.post(path, {"response": "Approve"}, headers=key)
+    assert several.json()["code"] == "several_open_questions"
+    named = {"response": "Approve", "question_id": asked[1].id}
+    assert (await served.post(path, named, headers=key)).json()["question_id"] == asked[1].id
+    assert (await served.post(path, {"response": "Approve"}, headers=key)).json()["question_id"] == asked[
+        0
+    ].id

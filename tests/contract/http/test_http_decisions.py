@@ -9,8 +9,9 @@ import pytest
 import websockets
 
 from bot.core import sessions
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.api_keys import Scope
+from bot.core.crew import CrewProblem
 from bot.core.fields import Field, FieldType
 from bot.core.policy import Group, OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source
@@ -19,7 +20,7 @@ from bot.core.tool_call import ToolCall, call_digest
 from bot.store.redis import RedisStore
 from bot.surfaces.console.authenticator import COOKIE_NAME
 from tests.contract.http.conftest import Serve
-from tests.contract.http.served import KEYS, Served, bearer, serve
+from tests.contract.http.served import KEYS, Served, bearer, demo, serve
 
 CI, OTHER, OPS = "http::key:ci", "http::key:other", "http::key:ops"
 CALL = ToolCall(
@@ -99,6 +100,19 @@ async def test_approving_a_call_needs_its_digest(served: Served) -> None:
     done = await answer(served, question, {"action": "approve", "digest": question.digest})
     assert (done.status_code, done.json()["status"]) == (200, "settled")
     assert done.json()["arguments"] == CALL.arguments
+
+
+async def test_a_number_that_no_computer_holds_is_no_argument(served: Served) -> None:
+    """Read as infinity, it could be stored as nothing at all."""
+    call = CALL.model_copy(
+        update={"editable": ("amount",), "parameters": {"properties": {"amount": {"type": "number"}}}}
+    )
+    question = await gate(served, call=call)
+    body = f'{{"action": "approve", "digest": "{question.digest}", "arguments": {{"amount": 1e999}}}}'
+    headers = bearer("ci") | {"Content-Type": "application/json"}
+    said = await served.client.post(f"/questions/{question.id}/answer", content=body, headers=headers)
+    assert (said.status_code, said.json()["code"]) == (400, "invalid_json")
+    assert (await served.store.questions.get(question.run_id, question.id)).open
 
 
 @pytest.mark.parametrize("words", ["approve", "Approve", "APPROVE!", "yes, do it"])
@@ -467,7 +481,7 @@ async def test_the_record_holds_what_was_shown_said_and_run(served: Served) -> N
     now = await served.store.questions.get(question.run_id, question.id)
     assert now.call is not None
     called, result = call_digest(now.call, now.policy), f"sha256:{'1' * 64}"
-    await served.store.questions.executed(claim, question.id, called, result)
+    await served.store.questions.record_executed(claim, question.id, called, result)
     record = (await served.get(f"/questions/{question.id}/record", headers=bearer("reader"))).json()
     assert [each["digest"] for each in record["versions"]] == [question.digest, edited["digest"]]
     assert record["versions"][1]["changes"] == [
@@ -550,6 +564,21 @@ async def test_people_have_a_question_before_them_and_keys_never_do(console: Ser
     assert opened["digest"] == question.digest
 
 
+async def test_only_what_was_shown_can_have_been_opened(console: Served) -> None:
+    question = await gate(console, policy=policy(deciders=(ADA.principal, CI), need=2))
+    headers = await signed_in(console.store) | {"Origin": console.url}
+    path, first = f"/questions/{question.id}/opened", question.digest
+    never = await console.post(path, {"digest": f"sha256:{'0' * 64}"}, headers=headers)
+    assert (never.status_code, never.json()["code"]) == (409, "stale")
+    edit = {"action": "approve", "digest": first, "arguments": {"reference": "2026-118"}}
+    edited = await console.post(f"/questions/{question.id}/answer", edit, headers=headers)
+    assert (edited.status_code, edited.json()["status"]) == (200, "recorded"), edited.text
+    for digest in (first, edited.json()["digest"]):
+        assert (await console.post(path, {"digest": digest}, headers=headers)).status_code == 204
+    record = (await console.get(f"/questions/{question.id}/record", headers=headers)).json()
+    assert {each["digest"] for each in record["opened"]} == {first, edited.json()["digest"]}
+
+
 async def test_whom_a_policy_names_sees_the_question_and_its_events_but_not_the_run(console: Served) -> None:
     question = await gate(console, policy=policy(deciders=(ADA.principal,)))
     other = await gate(console, await console.started(headers=bearer("ci")))
@@ -592,3 +621,36 @@ async def test_two_identities_become_one_person_by_a_code(console: Served) -> No
 async def test_a_wrong_code_links_nobody(code: str, console: Served) -> None:
     refused = await console.post("/me/identities", {"code": code}, headers=bearer("ci"))
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_code")
+
+
+@pytest.mark.parametrize("who", ["a person", "a key that only reads"])
+async def test_messages_of_a_socket_count_like_requests(who: str, store: RedisStore) -> None:
+    limited = KEYS | {"CREWDECK_RATE_LIMIT": "0.5"}
+    async with serve(store, limited, console=True) as served:
+        headers = bearer("reader") if who != "a person" else await signed_in(store)
+        address, here = f"{served.ws_url}/ws/human-input", {"Origin": served.url}
+        async with websockets.connect(address, additional_headers=headers | here) as socket:
+            for _ in range(3):
+                await socket.send(json.dumps({"type": "answer", "request_id": 1, "nonsense": True}))
+            heard: list[str] = []
+            while "rate_limited" not in heard:
+                heard += [code for code in [json.loads(await socket.recv()).get("code")] if code]
+        assert heard[-1] == "rate_limited"
+
+
+async def test_guests_are_told_of_the_crews_that_admit_them(store: RedisStore) -> None:
+    everybody = (Membership.MEMBER, Membership.GUEST)
+    crews = [demo(), demo(allowed_memberships=everybody).model_copy(update={"name": "open"})]
+    broken = CrewProblem(name="broken", problem="its model has no key", remedy="Set it.")
+    await store.catalogue.announce("here", crews, problems=[broken])
+    async with serve(store, KEYS, console=True) as served:
+        guest = await signed_in(store, ADA.model_copy(update={"membership": Membership.GUEST}))
+        for headers, names, problems in (
+            (guest, {"open"}, []),
+            (await signed_in(store), {"demo", "open"}, ["broken"]),
+            (bearer("reader"), {"demo", "open"}, ["broken"]),
+            (guest, {"open"}, []),
+        ):
+            told = (await served.get("/crews", headers=headers)).json()
+            assert {crew["name"] for crew in told["crews"]} == names
+            assert [each["name"] for each in told["problems"]] == problems

@@ -16,7 +16,7 @@ from bot.core.fields import Field, FieldType
 from bot.core.files import MAX_FILE_BYTES, stored_file
 from bot.store import redis_keys
 from bot.store.files import PART_BYTES
-from bot.terminal.uploads import problem_of, with_uploads
+from bot.terminal.inputs import problem_of, with_uploads
 from crewdeck.client import ApiError, Client, SyncClient
 from tests.contract.examples import DEMO
 from tests.contract.http.conftest import Serve

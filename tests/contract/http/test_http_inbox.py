@@ -3,13 +3,15 @@
 import asyncio
 import json
 import random
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 import redis
 
 from bot.core.run import Claim, RunError
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import compose
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
 from tests.contract.http.served import Served
@@ -72,12 +74,13 @@ async def test_cut_and_resumed_at_random_order_holds_within_each_run(follow: Fol
     chance = random.Random(7)
     claims = [await served.started() for _ in range(4)]
     early = [await served.ask(claim, "Early?") for claim in claims]
-    playing = asyncio.create_task(ask_and_answer(served, claims, chance))
+    begun = asyncio.Event()
+    playing = asyncio.create_task(ask_and_answer(served, claims, chance, begun))
     seen: list[dict[str, Any]] = []
     cursor = ""
     while len(seen) < 4 + 4 * 10:
         count = min(chance.randint(1, 9), 4 + 4 * 10 - len(seen))
-        found = await some_of(follow(served, "", cursor), count)
+        found = await some_of(noticed(follow(served, "", cursor), begun), count)
         seen += [each for each in bodies(found) if each["type"] != "snapshot_complete"]
         cursor = found[-1][1]
     await playing
@@ -88,8 +91,18 @@ async def test_cut_and_resumed_at_random_order_holds_within_each_run(follow: Fol
         assert numbers == list(range(2, 13))
 
 
-async def ask_and_answer(served: Served, claims: list[Claim], chance: random.Random) -> None:
-    await asyncio.sleep(0.2)  # the first snapshot is under way
+async def noticed(stream: AsyncIterator[Sent], begun: asyncio.Event) -> AsyncIterator[Sent]:
+    """The same stream, whose first object is noticed."""
+    async with aclosing(stream) as objects:  # type: ignore[type-var]
+        async for each in objects:
+            begun.set()
+            yield each
+
+
+async def ask_and_answer(
+    served: Served, claims: list[Claim], chance: random.Random, begun: asyncio.Event
+) -> None:
+    await begun.wait()  # what is settled before the snapshot is in no stream that begins with it
     for _ in range(5):
         for claim in chance.sample(claims, len(claims)):
             question = await served.ask(claim)
@@ -116,7 +129,7 @@ async def test_what_is_no_longer_kept_is_a_reset_not_a_gap(served: Served) -> No
     old = await served.ask(claim)
     await answer(served, old.id)
     await asyncio.sleep(0.01)
-    await compose(served.store.connection, Ages(retention=0.0)).clock.tick(LOST)
+    await compose(served.store.connection, ClockSettings(retention=0.0)).clock.apply_due(LOST)
     found = (await served.get("/poll/human-input", params={"last_event_id": first})).json()["events"]
     assert [each["type"] for each in found] == ["stream_reset", "human_input_required", "snapshot_complete"]
     assert found[1]["prompt"] == "Open through it all?"
@@ -127,12 +140,12 @@ async def test_what_is_no_longer_kept_is_a_reset_not_a_gap(served: Served) -> No
 async def test_a_waiting_poll_is_woken_by_a_question_of_any_run(served: Served) -> None:
     cursor = (await served.get("/poll/human-input")).json()["events"][-1]["cursor"]
     claim = await served.started()
-    query = {"last_event_id": cursor, "wait": "30"}
+    query = {"last_event_id": cursor, "wait": "60"}
     waiting = [asyncio.create_task(served.get("/poll/human-input", params=query)) for _ in range(3)]
     await asyncio.sleep(0.1)
     question = await served.ask(claim)
     for poll in waiting:
-        [event] = (await asyncio.wait_for(poll, 25)).json()["events"]
+        [event] = (await asyncio.wait_for(poll, 55)).json()["events"]
         assert event["question_id"] == question.id
 
 

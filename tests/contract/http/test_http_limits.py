@@ -8,18 +8,20 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
 from bot.core import ids
 from bot.core.event import TaskCompleted
+from bot.core.files import stored_file
 from bot.core.run import Claim
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import StreamTimings
 from tests.contract.examples import DEMO
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, serve
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually
 
 PATIENCE = 2.0
 """Seconds that the server waits here for a client that takes nothing."""
@@ -90,6 +92,55 @@ async def _rest(line: socket.socket) -> bytes:
         except ConnectionError:
             return got
     return got
+
+
+@pytest.mark.parametrize("what", ["answers", "download"])
+async def test_who_takes_nothing_of_an_answer_is_disconnected(
+    what: str, hasty: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, times = "/openapi.json", 200
+    if what == "download":
+        claim, content = await hasty.started(), b"x" * (16 << 20)
+        file = stored_file("big.bin", content)
+        await hasty.store.files.attach(claim, file, content)
+        path, times = f"/runs/{claim.run.id}/files/{file.id}", 1
+    caplog.set_level(logging.INFO)
+    with capture_logs() as said:
+        line = await stuck(hasty, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times)
+        await eventually(lambda: _connected(hasty))
+        await eventually(lambda: _disconnected(hasty))
+    assert _loud(said, caplog) == []
+    line.close()
+
+
+async def test_who_takes_an_answer_slowly_gets_all_of_it(store: RedisStore) -> None:
+    async with serve(store, {}, idle_for=3.0) as served:
+        await store.catalogue.announce("here", [DEMO])
+        claim, content = await served.started(), b"x" * (8 << 20)
+        file = stored_file("big.bin", content)
+        await store.files.attach(claim, file, content)
+        path = f"/runs/{claim.run.id}/files/{file.id}"
+        line = await stuck(
+            served, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        got, loop = 0, asyncio.get_running_loop()
+        began = loop.time()
+        with line:
+            while some := await loop.sock_recv(line, 1 << 16):
+                got += len(some)
+                in_time = began + 8.0 * got / len(content)
+                await asyncio.sleep(max(0.0, in_time - loop.time()))
+        assert got > len(content)
+
+
+async def _connected(served: Served) -> bool:
+    """Whether the server has a connection, in this process."""
+    found = psutil.Process().net_connections("tcp")
+    return any(each.laddr[1] == served.port and each.status == psutil.CONN_ESTABLISHED for each in found)
+
+
+async def _disconnected(served: Served) -> bool:
+    return not await _connected(served)
 
 
 async def test_a_stuck_websocket_does_not_hold_up_the_end_of_the_server(store: RedisStore) -> None:

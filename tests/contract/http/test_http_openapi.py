@@ -1,5 +1,7 @@
 """The description of the API is true: whatever is sent, what comes back is documented."""
 
+from __future__ import annotations
+
 import asyncio
 import random
 import re
@@ -8,22 +10,10 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.schemas import APIOperation, BaseSchema
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from bot.core.fields import Field, FieldType
 from bot.core.files import stored_file
@@ -32,15 +22,14 @@ from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo
 from tests.waiting import WITHIN
 
+if TYPE_CHECKING:
+    import requests
+    import schemathesis
+    from schemathesis import GenerationMode
+    from schemathesis.schemas import APIOperation, BaseSchema
+
 ENDLESS = {"/events/human-input", "/ws/human-input", "/ws/human-input/{execution_id}"}
 """What doesn't end by itself; the tests of streams see to it."""
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 
 
 async def test_nothing_answers_5xx_or_what_is_not_documented(serve_with: Serve) -> None:
@@ -59,8 +48,43 @@ async def test_nothing_answers_5xx_or_what_is_not_documented(serve_with: Serve) 
     await asyncio.to_thread(probe, document, served.url, ids)
 
 
+async def test_an_answer_to_head_has_no_body_and_no_answer_is_stored(served: Served) -> None:
+    """What follows the head would be the next answer to a proxy that keeps the connection, for whomever."""
+    claim = await served.started()
+    question = await served.ask(claim)
+    file = stored_file("a.txt", b"content")
+    await served.store.files.attach(claim, file, b"content")
+    ids = {"run_id": claim.run.id, "question_id": question.id, "file_id": file.id}
+    document = (await served.get("/openapi.json")).json()
+    found = {}
+    for path, operations in document["paths"].items():
+        if "get" in operations:
+            address = path.format(**ids, execution_id=claim.run.id)
+            found[path] = await asyncio.wait_for(head_then_get(served, address), WITHIN)
+    streams = {path for path, status in found.items() if status == b"405"}
+    assert streams == {
+        path for path in found if path.startswith(("/events/", "/ws/")) or path.endswith("/stream")
+    }
+    assert {status for path, status in found.items() if path not in streams} == {b"200"}
+
+
+async def head_then_get(served: Served, path: str) -> bytes:
+    """The status of HEAD, right after whose head the next answer has to begin."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for method, address in (("HEAD", path), ("GET", "/health")):
+        writer.write(f"{method} {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"Cache-Control: no-" in head or b"Cache-Control: private, no-store" in head, head
+    assert await reader.readexactly(15) == b"HTTP/1.1 200 OK", path
+    writer.close()
+    return head.split(b" ", 2)[1]
+
+
 def probe(document: dict[str, Any], url: str, ids: dict[str, str]) -> None:
     """Send what the document allows, and what it doesn't, to every operation."""
+    import requests
+    import schemathesis
+
     schema = schemathesis.openapi.from_dict(document)
     headers = {"Authorization": f"Bearer {SECRETS['ops']}"}
     with requests.Session() as session:
@@ -73,6 +97,9 @@ def _probe_all(
     document: dict[str, Any],
     probe_one: Callable[[APIOperation[Any, Any, Any, Any], GenerationMode], None],
 ) -> None:
+    from schemathesis import GenerationMode
+    from schemathesis.core.result import Ok
+
     for found in schema.get_all_operations():
         assert isinstance(found, Ok), found
         operation = found.ok()
@@ -93,6 +120,17 @@ def _probe(
     ids: dict[str, str],
     session: requests.Session,
 ) -> None:
+    from schemathesis import GenerationMode
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks
+
+    all_checks = [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_headers_conformance,
+        checks.response_schema_conformance,
+    ]
     existing = cycle((True, False))
 
     @given(case=operation.as_strategy(generation_mode=mode))
@@ -108,7 +146,7 @@ def _probe(
         if mode is GenerationMode.POSITIVE and next(existing):
             case.path_parameters.update({name: ids[name] for name in case.path_parameters})
         sent = case.call(base_url=url, headers=headers, timeout=70, session=session)
-        case.validate_response(sent, checks=CHECKS)
+        case.validate_response(sent, checks=all_checks)
 
     one()
 

@@ -38,8 +38,8 @@ async def test_a_poll_behind_the_last_event_returns_at_once(served: Served) -> N
     polling = asyncio.create_task(polled(served, claim.run.id))
     await served.store.queue.finish(claim, result="done")
     [*_, last] = await polling
-    query = {"last_event_id": last["event_id"], "wait": "30"}
-    async with asyncio.timeout(25):
+    query = {"last_event_id": last["event_id"], "wait": "60"}
+    async with asyncio.timeout(55):
         answer = await served.get(f"/poll/human-input/{claim.run.id}", params=query)
     assert answer.json() == {"events": []}
 

@@ -29,6 +29,11 @@ async def test_a_queued_run_says_what_it_waits_for(served: Served) -> None:
     run = (await served.get(f"/runs/{run_id}")).json()
     assert run["waiting_for"]["code"] == "worker"
     assert run["waiting_for"]["message"].startswith("No worker that can run")
+    broken = CrewProblem(name="demo", problem="demo/crew.yaml:3: titel: is no key", remedy="Correct it.")
+    await served.store.catalogue.announce("here", [], problems=[broken])
+    run = (await served.get(f"/runs/{run_id}")).json()
+    assert run["waiting_for"]["code"] == "worker"
+    assert "is up: demo/crew.yaml:3: titel: is no key. Correct it." in run["waiting_for"]["message"]
     await served.store.queue.register_worker("w1", {"demo": None}, 30)
     listed = (await served.get("/runs")).json()["runs"]
     assert [(each["waiting_for"]["code"], each["waiting_for"]["ahead"]) for each in listed] == [
@@ -135,6 +140,9 @@ async def test_keys_of_two_callers_do_not_meet(serve_with: Serve) -> None:
     [
         (b"{", 400, "invalid_json", None),
         (b'{"crew": NaN}', 400, "invalid_json", None),
+        (b'{"crew": "nothing", "crew": "demo"}', 400, "invalid_json", None),
+        (b'{"crew": "demo", "inputs": {"a": [{"b": 1, "b": 1}]}}', 400, "invalid_json", None),
+        (b'{"crew": "demo", "inputs": {"\\ud800": 1, "a": 1, "a": 2}}', 400, "invalid_json", None),
         (b"[]", 422, "invalid_request", ""),
         (b"{}", 422, "invalid_request", "crew"),
         (b'{"crew": 7}', 422, "invalid_request", "crew"),
@@ -160,6 +168,15 @@ async def test_a_query_is_as_strict_as_a_body(path: str, served: Served) -> None
     answer = await served.get(path, params={"lmit": "5"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert answer.json()["errors"] == [{"field": "lmit", "reason": "There is no such field"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/runs?limit=1&limit=2", "limit"), ("/poll/human-input?wait=0&wait=0", "wait")]
+)
+async def test_what_is_given_twice_in_a_query_is_refused(path: str, name: str, served: Served) -> None:
+    answer = await served.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"] == [{"field": name, "reason": "Give it once"}]
 
 
 async def test_a_run_has_all_that_its_clients_read(served: Served) -> None:

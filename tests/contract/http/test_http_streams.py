@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from statistics import median
@@ -17,9 +18,9 @@ from bot.core.run import Claim, RunError
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams import StreamTimings
 from tests.contract.examples import DEMO
-from tests.contract.http.following import TRANSPORTS, Follow, all_of, over_sse, some_of
+from tests.contract.http.following import TRANSPORTS, Follow, Sent, all_of, over_sse, some_of
 from tests.contract.http.served import Served, serve
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually
 
 EACH = pytest.mark.parametrize("follow", TRANSPORTS.values(), ids=TRANSPORTS)
 
@@ -243,18 +244,29 @@ async def test_slow_clients_cost_nobody_else_anything(served: Served) -> None:
 
 async def test_many_clients_of_many_runs_share_what_is_read(served: Served) -> None:
     claims = [await served.started() for _ in range(10)]
+    found: list[list[Sent]] = [[] for _ in range(50)]
     following = [
-        asyncio.create_task(all_of(over_sse(served, f"/{claim.run.id}")))
-        for claim in claims
-        for _ in range(5)
+        asyncio.create_task(keep(over_sse(served, f"/{claim.run.id}"), mine))
+        for claim, mine in zip(claims * 5, found, strict=True)
     ]
-    await asyncio.sleep(0.3)
+
+    async def all_follow() -> bool:
+        return all(found)
+
+    await eventually(all_follow)
     before = await calls(served)
     for claim in claims:
         await served.store.queue.finish(claim, result="x")
-    assert [len(found) for found in await asyncio.gather(*following)] == [2] * 50
+    await asyncio.gather(*following)
+    assert [len(each) for each in found] == [2] * 50
     # One transition and at most one read for each of ten runs, whatever the number of clients.
     assert await calls(served) - before < 40
+
+
+async def keep(stream: AsyncIterator[Sent], found: list[Sent]) -> None:
+    """Until the stream ends."""
+    async for each in stream:
+        found.append(each)  # noqa: PERF401 - somebody looks at it meanwhile
 
 
 async def calls(served: Served) -> int:

@@ -38,7 +38,14 @@ async def test_in_what_a_run_comes_to(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [rb'{"crew": "\u12"}', rb'{"crew": "\ud83d", "inputs": {"a": NaN}}', rb'{"crew": "\ud83d"']
+    "body",
+    [
+        rb'{"crew": "\u12"}',
+        rb'{"crew": "\ud83d", "inputs": {"a": NaN}}',
+        rb'{"crew": "\ud83d"',
+        rb'{"crew": "demo", "inputs": {"a": 1e999}}',
+        rb'{"crew": "\ud83d", "inputs": {"a": [-1e999]}}',
+    ],
 )
 async def test_what_is_no_json_for_another_reason_is_refused(body: bytes, served: Served) -> None:
     answer = await served.client.post("/crew/start", content=body, headers=JSON)

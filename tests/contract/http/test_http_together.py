@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from bot.core.policy import Approvers, can_decide
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.response import make_response
 from bot.core.run import Run
+from bot.surfaces.http.wire import RECHECK_INTERVAL_S
 from tests.contract.examples import ADA, LOST
 from tests.contract.http.conftest import Serve
 from tests.contract.http.following import all_of, over_sse, over_websocket
 from tests.contract.http.served import KEYS, Served, bearer, demo
+
+ATTEMPTS = 5
 
 
 async def from_slack(served: Served, run: Run, question_id: str) -> dict[str, Any]:
@@ -69,22 +73,33 @@ async def test_of_answers_from_everywhere_at_once_one_counts(order: int, served:
 
 
 async def test_a_program_hears_at_once_what_was_decided_in_slack(served: Served) -> None:
+    """Not only when all runs are read again. Where much else is going on, one of several attempts will do."""
     await served.store.catalogue.announce("here", [demo(approvers=Approvers(anyone=True))])
+    took: list[float] = []
+    while not took or (min(took) >= RECHECK_INTERVAL_S / 10 and len(took) < ATTEMPTS):
+        took.append(await heard_after(served))
+    assert min(took) < RECHECK_INTERVAL_S / 10
+
+
+async def heard_after(served: Served) -> float:
+    """Seconds from a decision in Slack until a program has heard of it."""
     claim = await served.started()
     question = await served.ask(claim)
     async with websockets.connect(f"{served.ws_url}/ws/human-input/{claim.run.id}") as socket:
         await from_slack(served, claim.run, question.id)
-        async with asyncio.timeout(2):
-            while (heard := json.loads(await socket.recv()))["type"] != "human_input_completed":
-                pass
+        decided = time.monotonic()
+        while (heard := json.loads(await socket.recv()))["type"] != "human_input_completed":
+            pass
+        took = time.monotonic() - decided
     assert (heard["action"], heard["human_feedback"]) == ("reject", "Reject")
+    return took
 
 
 async def test_what_time_decided_is_told_to_who_comes_too_late(served: Served) -> None:
     claim = await served.started()
     question = await served.ask(claim, deadline=Deadline(after=1))
     await asyncio.sleep(1.05)
-    await served.store.clock.tick(LOST)
+    await served.store.clock.apply_due(LOST)
     late = await served.post(f"/questions/{question.id}/answer", {"action": "approve"})
     assert (late.status_code, late.json()["code"]) == (409, "settled")
     assert late.json()["outcome"]["action"] == "expire"

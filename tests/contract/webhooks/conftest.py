@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from bot.core.feed import Feed
+from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
@@ -68,10 +68,10 @@ async def receiver() -> AsyncIterator[Receiver]:
 def opens(store: RedisStore) -> Opens:
     @asynccontextmanager
     async def _opens(settings: Settings, timings: DeliveryTimings = QUICK) -> AsyncIterator[Webhooks]:
-        feed, metrics = Feed(), Metrics()
-        following = asyncio.create_task(feed.follow(store.events))
+        wakeups, metrics = Wakeups(), Metrics()
+        following = asyncio.create_task(wakeups.follow(store.events))
         try:
-            async with open_webhooks(settings, store, feed, metrics, timings):
+            async with open_webhooks(settings, store, wakeups, metrics, timings):
                 yield Webhooks(settings, metrics)
         finally:
             following.cancel()

@@ -145,7 +145,7 @@ async def test_neither_logs_nor_lists_hold_a_secret(
     receiver.planned.append(500)
     async with opens(settings, timings):
         await started(store)
-        [given_up] = await eventually(lambda: store.webhooks.given_up("webhook:crm"))
+        [given_up] = await eventually(lambda: store.webhooks.dead_letters("webhook:crm"))
     said = "".join(capfd.readouterr()) + repr(settings) + repr(settings.webhooks) + repr(given_up)
     assert "A webhook is given up" in said
     for secret in ("s3cret", "t0ken", SECRET, SECRET.removeprefix("whsec_")):

@@ -11,9 +11,9 @@ import redis
 
 from bot.core import ids
 from bot.core.event import TaskStarted, encode
-from bot.core.webhooks import GivenUp
+from bot.core.webhooks import DeadLetter
 from bot.exposition import exposition
-from bot.store.clock import Ages
+from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.surface import DeliveryTimings
@@ -220,13 +220,13 @@ async def test_after_its_time_an_event_is_given_up_and_the_next_one_goes(
     async with opens(settings_for(receiver), timings):
         claim = await claimed(store)
         receiver.by_run[claim.run.id] = 500
-        await eventually(lambda: store.webhooks.given_up(CRM))
+        await eventually(lambda: store.webhooks.dead_letters(CRM))
         assert len(receiver.requests) > 1
         receiver.by_run.clear()
         await store.queue.finish(claim, result="ok")
         await receiver.until(lambda: receiver.types() == ["run_completed"])
-    [given_up] = await store.webhooks.given_up(CRM)
-    assert given_up == GivenUp(
+    [given_up] = await store.webhooks.dead_letters(CRM)
+    assert given_up == DeadLetter(
         run_id=claim.run.id, seq=1, at=given_up.at, why="it answered 500 Internal Server Error"
     )
     assert await store.webhooks.failing(CRM) == []
@@ -253,7 +253,7 @@ async def test_what_was_given_up_is_sent_again_when_somebody_says_so(
         await receiver.until(lambda: receiver.types() == ["run_completed", "run_started"])
         assert await _settled(store)
     assert {each.id for each in receiver.requests if each.event["seq"] == 1} == {ids.event_id(lost, 1)}
-    assert await store.webhooks.given_up(CRM) == []
+    assert await store.webhooks.dead_letters(CRM) == []
 
 
 async def test_a_whole_run_is_sent_again_in_its_order(
@@ -290,7 +290,7 @@ async def test_an_endpoint_that_is_gone_gets_nothing_until_it_is_enabled(
         assert len(receiver.requests) == 1
         await store.webhooks.enable(CRM)
         await receiver.until(lambda: len(receiver.accepted) == 2)
-    assert await store.webhooks.given_up(CRM) == []
+    assert await store.webhooks.dead_letters(CRM) == []
 
 
 async def test_another_address_of_a_disabled_endpoint_is_not_disabled(
@@ -366,7 +366,7 @@ async def test_who_has_answered_200_and_then_dawdles_has_got_the_event(
 
 
 async def _passed(store: RedisStore, run_id: str, seq: int) -> bool:
-    return (await store.webhooks.outstanding(CRM, run_id)).cursor == seq
+    return (await store.webhooks.state(CRM, run_id)).cursor == seq
 
 
 async def test_a_forgotten_run_leaves_nothing_behind(
@@ -377,9 +377,9 @@ async def test_a_forgotten_run_leaves_nothing_behind(
         await store.webhooks.resend(CRM, lost, [2])
         await receiver.until(lambda: receiver.requests[-1].status == 500)
         await eventually(lambda: store.webhooks.failing(CRM))
-    await compose(store.connection, Ages(retention=0.0)).clock.tick(LOST)
+    await compose(store.connection, ClockSettings(retention=0.0)).clock.apply_due(LOST)
     assert await store.webhooks.failing(CRM) == []
-    assert await store.webhooks.given_up(CRM) == []
+    assert await store.webhooks.dead_letters(CRM) == []
     assert not [key for key in server.scan_iter("*") if lost in key or "outbox" in key]
 
 

@@ -70,7 +70,7 @@ async def test_who_is_gone_gets_nothing_more_of_that_run(
     async with opens(settings_for(settings=ALLOWED)), serve(store, KEYS | ALLOWED) as api:
         receiver.planned.append(410)
         run = await _start(api, receiver.url)
-        [given_up] = await eventually(lambda: store.webhooks.given_up(OF_STARTS))
+        [given_up] = await eventually(lambda: store.webhooks.dead_letters(OF_STARTS))
         await store.queue.finish(await api.claim(), result="ok")
         other = await _start(api, receiver.url)
         await receiver.until(lambda: len(receiver.requests) == 2)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Self
+
+from tests.faults.chaos.connections import Connections, Ends, until_one_ends
 
 _CHUNK = 1 << 16
 
@@ -18,37 +20,30 @@ class Balancer:
         self.url = ""
         self._ports = ports
         self._turn = itertools.count()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._connections = Connections(self._talk)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, ports: Callable[[], Sequence[int]]) -> AsyncIterator[Self]:
         balancer = cls(ports)
-        server = await asyncio.start_server(balancer._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(balancer._connections.accept, "127.0.0.1", 0)
         balancer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield balancer
         finally:
             server.close()
-            for call in tuple(balancer._calls):
-                call.cancel()
-            await asyncio.gather(*balancer._calls, return_exceptions=True)
+            await balancer._connections.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        current = asyncio.current_task()
-        assert current is not None
-        self._calls.add(current)
+    async def _talk(self, client: Ends) -> None:
+        backend = await self._backend()
+        if backend is None:
+            return
         try:
-            # Cancelled at the end alone; asyncio 3.11 would complain of a connection that ends so.
-            with suppress(asyncio.CancelledError):
-                backend = await self._backend()
-                if backend is not None:
-                    await _joined((reader, writer), backend)
+            await until_one_ends(_pump(client[0], backend[1]), _pump(backend[0], client[1]))
         finally:
-            writer.close()
-            self._calls.discard(current)
+            backend[1].close()
 
-    async def _backend(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _backend(self) -> Ends | None:
         """The next one that takes a connection; None if none does."""
         ports = self._ports()
         first = next(self._turn)
@@ -59,21 +54,6 @@ class Balancer:
             except OSError:
                 continue
         return None
-
-
-Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-async def _joined(one: Ends, other: Ends) -> None:
-    """Both ends talk to each other until one hangs up."""
-    pumps = [asyncio.create_task(_pump(one[0], other[1])), asyncio.create_task(_pump(other[0], one[1]))]
-    try:
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        other[1].close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -29,7 +29,7 @@ WORKER = (
 """The transitions of a worker."""
 WEB = ("start", "bind_place", "lease_shard", "pending", "mark_delivered", "respond", "cancel", "due")
 """The transitions of a web process."""
-ANYBODY = ("tick",)
+ANYBODY = ("apply_due",)
 """What whoever sees first that something is due does."""
 INTEND, CONCLUDE, TELL = "write of an intent", "write of a finished task", "write of an event"
 WRITTEN = {INTEND: r"entry .*\?", CONCLUDE: r"entry done/.*", TELL: r"event .*"}

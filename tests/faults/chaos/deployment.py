@@ -26,6 +26,7 @@ from tests.fork_server.client import REPOSITORY, SERVE, Child, Command, ForkServ
 from tests.loopback.models import LoopbackModel
 from tests.loopback.slack import LoopbackSlack
 from tests.ports import reserved
+from tests.waiting import WITHIN
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 SECRET = "a-signing-secret"
@@ -146,7 +147,7 @@ class ChaosDeployment:
                 child = self.slots[name].child
                 assert child is not None
                 child.kill()
-                await asyncio.to_thread(child.wait, 10)
+                await asyncio.to_thread(child.wait, WITHIN)
             for tell in self.on_death:
                 await tell(name)
             if name != REDIS:
@@ -174,7 +175,7 @@ class ChaosDeployment:
         for child in children:
             child.kill()
         for child in children:
-            await asyncio.to_thread(child.wait, 10)
+            await asyncio.to_thread(child.wait, WITHIN)
 
     def story(self) -> str:
         """All that the processes said."""

@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,6 +20,7 @@ import hiredis
 
 from bot.store import lua
 from tests.faults.chaos.boundary import WAKE_UP, WRITTEN
+from tests.faults.chaos.connections import Connections, Ends, until_one_ends
 
 SHARED = {"prelude", "rules", "forget", "changes"}
 """Parts of several of them."""
@@ -91,33 +91,19 @@ class Line:
         self._upstream = upstream
         self._watcher = watcher
         self._server: asyncio.Server | None = None
-        self._calls: set[asyncio.Task[None]] = set()
+        self._connections = Connections(self._talk)
 
     async def open(self) -> None:
-        self._server = await asyncio.start_unix_server(self._serve, self._socket)
+        self._server = await asyncio.start_unix_server(self._connections.accept, self._socket)
 
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for call in tuple(self._calls):
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._connections.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        current = asyncio.current_task()
-        assert current is not None
-        self._calls.add(current)
-        try:
-            # Cancelled by `close` alone; asyncio 3.11 would complain of a connection that ends so.
-            with suppress(OSError, asyncio.CancelledError):
-                up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
-                await _Call(self._process, self._watcher, (reader, writer), (up_reader, up_writer)).run()
-        finally:
-            writer.close()
-            self._calls.discard(current)
-
-
-Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    async def _talk(self, client: Ends) -> None:
+        server = await asyncio.open_unix_connection(self._upstream)
+        await _Call(self._process, self._watcher, client, server).run()
 
 
 class _Call:
@@ -133,13 +119,9 @@ class _Call:
 
     async def run(self) -> None:
         """Until one of both hangs up, or the watcher does."""
-        pumps = [asyncio.create_task(self._forth()), asyncio.create_task(self._back())]
         try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            await until_one_ends(self._forth(), self._back())
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
             self._to_server.close()
 
     async def _forth(self) -> None:

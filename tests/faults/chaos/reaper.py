@@ -20,7 +20,7 @@ from tests.loopback.models import marker_of
 from tests.loopback.slack.web_api import read
 
 _MARK = re.compile(r"\[\[(\w+)\]\]")
-SHARD_WIDE = {"claim", "due", "tick", "lease_shard", "pending"}
+SHARD_WIDE = {"claim", "due", "apply_due", "lease_shard", "pending"}
 """Transitions that concern no run: those on the shard of the run count."""
 
 

@@ -26,10 +26,9 @@ from tests.faults.chaos.people import EFFECTS, People, Walk, all_rewritten, unfi
 from tests.faults.chaos.reaper import Order, Reaper
 from tests.faults.chaos.servers import RedisServer
 from tests.fork_server.client import SERVE, WORKER, ForkServer
+from tests.waiting import WITHIN
 
 HOT_WINDOW = "0.3"
-WITHIN = 150.0
-"""Seconds; much where others use the processors too."""
 OFTEN = {
     "write_journal": 4,
     MODEL: 4,
@@ -123,7 +122,7 @@ class RoundSequence:
         told = self._told(orders)
         steps = {order.boundary.step for order in orders}
         parks = "park" in steps or self.seed.random() < 0.3
-        slow = 1.0 if steps & {"release", "tick"} else 0.0
+        slow = 1.0 if steps & {"release", "apply_due"} else 0.0
         walk = await self.people.start(mark, answered=False, seconds=slow)
         await self._until(lambda: self._learned(walk))
         for step in steps:
@@ -163,7 +162,7 @@ class RoundSequence:
                 await self.people.cancel(walk)
                 # What was acknowledged counts, but may take until another process has taken it over.
                 await self._until(lambda: self._over(walk))
-            case "tick":  # It sees that the lease of a dead worker has run out.
+            case "apply_due":  # It sees that the lease of a dead worker has run out.
                 await self._until(lambda: self._begun(walk))
                 await self.deployment.kill(self.reaper.holders[walk.run_id])
             case "release":

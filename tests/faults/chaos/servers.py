@@ -16,8 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bot.store.embedded import Embedded
-
-UP_WITHIN = 30.0
+from tests.waiting import WITHIN
 
 
 class RedisServer(Protocol):
@@ -55,7 +54,7 @@ class EmbeddedValkey:
         self._embedded.detach()
 
     def _wait_until_refused(self) -> None:
-        deadline = time.monotonic() + UP_WITHIN
+        deadline = time.monotonic() + WITHIN
         while _answers(self.socket):
             assert time.monotonic() < deadline, "the Valkey doesn't die"
             time.sleep(0.005)
@@ -80,18 +79,18 @@ class InstalledRedis:
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + UP_WITHIN
+        deadline = time.monotonic() + WITHIN
         while not _answers(self.socket):
             assert time.monotonic() < deadline, "the redis-server doesn't come up"
             time.sleep(0.005)
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(WITHIN)
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(WITHIN)
 
 
 def _answers(socket: Path) -> bool:

@@ -29,12 +29,11 @@ from tests.faults.chaos.people import People, Walk, all_rewritten
 from tests.faults.chaos.programs import Programs
 from tests.faults.chaos.servers import RedisServer
 from tests.fork_server.client import SERVE, WORKER, ForkServer
+from tests.waiting import WITHIN
 
 LEASE = "3"
 LIVE = 8
 """Runs under way at the same time, at most."""
-CALM = 150.0
-"""Seconds in which everything has to be over when nothing is killed any more."""
 DEATHS = 2
 """A run that so many workers have lost at the same point is given up when the next one dies: by design."""
 
@@ -193,7 +192,7 @@ class Storm:
     async def calm(self) -> None:
         """Let everything end, and look at all of it."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(CALM):
+            async with asyncio.timeout(WITHIN):
                 await self._all_over()
         await self.invariants.audit()
         await self._compare_followers()

@@ -28,7 +28,7 @@ from tests.faults.chaos.round_sequence import RoundSequence
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
 from tests.fork_server.client import ForkServer
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SAMPLE = 4
 """Rounds of one run of the tests; all of them are about twenty."""
@@ -36,7 +36,7 @@ DEPLOYMENTS = 2
 DEPLOYMENTS_FOR_ALL = 5
 AT_ONCE = 2
 """Runs of which a worker dies, in one round: three would be one too many."""
-ALONE = {"tick", "cancel"}
+ALONE = {"apply_due", "cancel"}
 """Boundaries whose runs need a round of their own: a worker is killed besides, or the run ends otherwise."""
 Group = list[Boundary]
 

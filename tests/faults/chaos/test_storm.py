@@ -8,7 +8,7 @@ from tests.faults.chaos.servers import EmbeddedValkey
 from tests.faults.chaos.storm import Storm
 from tests.fork_server.client import ForkServer
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 async def test_everything_ends_as_it_should_in_a_storm(data_dir: Path, fork_server: ForkServer) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from tests.loopback.server import MAX_BODY_BYTES, LoopbackServer
 from tests.loopback.slack import faults, payloads, shown
 from tests.loopback.slack.calls import Call, Changes, told
 from tests.loopback.slack.delivery import SUBSCRIPTIONS, Delivery, Post
@@ -50,10 +51,9 @@ SCOPES = frozenset(
 )
 BOT_TOKEN = "xoxb-loopback"
 APP_TOKEN = "xapp-loopback"
-MOST_BYTES = 64 * 1024 * 1024
 
 
-class LoopbackSlack:
+class LoopbackSlack(LoopbackServer):
     """`async with LoopbackSlack() as slack:` - see the package's docstring for what it can do."""
 
     def __init__(
@@ -69,6 +69,7 @@ class LoopbackSlack:
         clock: Clock = time.time,
         middlewares: Sequence[Middleware] = (),
     ) -> None:
+        super().__init__()
         self._middlewares = middlewares
         self.bot_token = bot_token
         self.app_token = app_token
@@ -83,8 +84,6 @@ class LoopbackSlack:
         self.workspace = self.add_workspace(team_id, bot_token, scopes)
         self._http: Http | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
-        self._port = 0
 
     # --- Being there
 
@@ -101,42 +100,21 @@ class LoopbackSlack:
             await self._session.close()
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
     def api_url(self) -> str:
         """What goes into SLACK_API_URL and `AsyncWebClient(base_url=...)`."""
         return f"{self.url}/api/"
 
     async def come_up(self) -> None:
-        """Listens; on the same port after `go_down`."""
-        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        await super().come_up()
         self._lines.base_url = self.url
         self.sockets.base_url = f"ws://127.0.0.1:{self._port}"
 
     async def go_down(self) -> None:
-        """Refuses connections and closes those there are. What is stored stays."""
         await self.sockets.drop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    @asynccontextmanager
-    async def outage(self) -> AsyncIterator[None]:
-        """Down for as long as the block runs."""
-        await self.go_down()
-        try:
-            yield
-        finally:
-            await self.come_up()
+        await super().go_down()
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MOST_BYTES, middlewares=self._middlewares)
+        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=self._middlewares)
         application.router.add_route("*", "/api/{method}", self._api.handle)
         application.router.add_post("/upload/v1/{file}", self._receive_file)
         application.router.add_get("/files-pri/{file}/{name}", self._send_file)

@@ -6,13 +6,13 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp import web
 
+from tests.loopback.server import MAX_BODY_BYTES, LoopbackServer
 from tests.loopback.slack.calls import Changes
 from tests.loopback.slack.faults import Delay, Fault
 from tests.loopback.slack.wire import Body, Json
@@ -31,10 +31,11 @@ ANSWER_TIMEOUT_S = 15.0
 """Teams waits about so long for the answer to an activity."""
 
 
-class LoopbackTeams:
+class LoopbackTeams(LoopbackServer):
     """`async with LoopbackTeams() as teams:` - see the package's docstring for what it can do."""
 
     def __init__(self, *, app_id: str = APP_ID, tenant: str = TENANT) -> None:
+        super().__init__()
         self.app_id = app_id
         self.app_password = APP_PASSWORD
         self.outbound_token = BOT_TOKEN
@@ -45,8 +46,6 @@ class LoopbackTeams:
         self._changes = Changes()
         self.connector = Connector(self.tenant, self.keys, APP_PASSWORD, self._changes)
         self._session: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
-        self._port = 0
         self._bot_url = ""
         #: What was delivered to the bot, with its answers.
         self.receipts: list[Receipt] = []
@@ -63,34 +62,10 @@ class LoopbackTeams:
         if self._session is not None:
             await self._session.close()
 
-    async def come_up(self) -> None:
-        """Listen; on the same port after `go_down`."""
-        application = web.Application(client_max_size=64 * 1024 * 1024)
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.add_routes(self.connector.routes())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-
-    async def go_down(self) -> None:
-        """Refuse connections, and close those there are. What is stored stays."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    @asynccontextmanager
-    async def outage(self) -> AsyncIterator[None]:
-        """Down for as long as the block runs."""
-        await self.go_down()
-        try:
-            yield
-        finally:
-            await self.come_up()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return application
 
     @property
     def service_url(self) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 import pyte
 
 from tests.scenario.server import Server, environment
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, pauses
 
 UP, DOWN, ENTER, CTRL_C = "\x1b[A", "\x1b[B", "\r", "\x03"
 WIDTH, HEIGHT = 110, 45
@@ -102,9 +102,11 @@ class Person:
 
     def _wait(self, there: Callable[[str], bool], otherwise: str) -> None:
         deadline = time.monotonic() + WITHIN
-        while not there(self.screen):
+        for pause in pauses():
+            if there(self.screen):
+                return
             assert time.monotonic() < deadline, f"{otherwise} after {WITHIN} s:\n{self.screen}"
-            time.sleep(0.02)
+            time.sleep(pause)
 
     def types(self, keys: str) -> None:
         os.write(self._line, keys.encode())

@@ -5,6 +5,7 @@ import urllib.request
 
 from tests.scenario.server import Server
 from tests.scenario.terminal.person import CTRL_C, DOWN, ENTER, person, piped
+from tests.waiting import WITHIN
 
 TOPIC = "topic=tide mills"
 QUICK = "pace=0"
@@ -17,7 +18,7 @@ def call(server: Server, path: str, body: object = None) -> dict[str, object]:
     if body is not None:
         request.data = json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=WITHIN) as answer:  # noqa: S310
         found: dict[str, object] = json.loads(answer.read())
         return found
 

@@ -24,6 +24,7 @@ from bot.core.starting import plan
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, environment
 from tests.scenario.terminal.person import CTRL_C, person
+from tests.waiting import WITHIN
 
 ATTACKS = {
     "clipboard": ("\x1b]52;c;b3duZWQ=\x07", "[U+001B]]52;c;b3duZWQ=[U+0007]"),
@@ -176,7 +177,7 @@ def test_the_log(log_format: str, data_dir: Path) -> None:
         with contextlib.suppress(OSError):  # the last process on the terminal has gone
             while chunk := os.read(ours, 65536):
                 said += chunk
-        assert process.wait(30) == 0
+        assert process.wait(WITHIN) == 0
     text = said.decode()
     assert_shown(text, all_of=tuple(shown for name, (_, shown) in ATTACKS.items() if name != "title"))
     assert text.count("[U+202E]") >= 6

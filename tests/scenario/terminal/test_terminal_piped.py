@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenario.server import Server
 from tests.scenario.terminal.person import piped
+from tests.waiting import WITHIN
 
 NOTE = ("start", "demo", "tide mills", "pace=0")
 
@@ -20,7 +21,7 @@ def test_a_run_is_events_line_by_line_as_the_api_sends_them(server: Server) -> N
     assert events[-1]["type"] == "run_completed"
     assert "tide mills: local approved" in events[-1]["result"]
     run_id = events[0]["execution_id"]
-    with urllib.request.urlopen(f"{server.url}/poll/human-input/{run_id}", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{server.url}/poll/human-input/{run_id}", timeout=WITHIN) as answer:  # noqa: S310
         assert answer.read() == b'{"events":[' + b",".join(done.stdout.splitlines()) + b"]}"
     later = piped(server.url, "follow", run_id, "--after", events[-2]["event_id"])
     assert (later.returncode, later.stdout) == (0, done.stdout.splitlines(keepends=True)[-1])
@@ -33,7 +34,7 @@ def test_the_inbox_is_what_is_open_and_answers_are_arguments(server: Server) -> 
         json.dumps({"crew": "demo", "inputs": {"topic": "lighthouses", "pace": 0}}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=WITHIN) as answer:  # noqa: S310
         run_id = json.loads(answer.read())["run_id"]
     server.wait_for(lambda: server.get("/questions")[1]["questions"])
     found = piped(server.url, "inbox")
@@ -57,6 +58,8 @@ def test_the_inbox_is_what_is_open_and_answers_are_arguments(server: Server) -> 
         (("start", "demo", "topic=a", "topic=b"), "topic: is given twice"),
         (("follow", "00000000-0000-4000-8000-000000000000"), "There is no run"),
         (("answer", "00000000-0000-4000-8000-000000000000", "yes"), "There is no question"),
+        (("answer", "1234abcd", "yes"), "An id has 36 characters: `crewdeck inbox`"),
+        (("record", "1234abcd"), "An id has 36 characters: `crewdeck inbox`"),
     ],
 )
 def test_a_mistake_is_one_readable_line(server: Server, words: tuple[str, ...], said: str) -> None:
@@ -84,7 +87,9 @@ def test_a_server_with_keys_is_given_one() -> None:
     with Server.started(env=env, wait="announced") as locked:
         refused = piped(locked.url, "inbox")
         assert (refused.returncode, refused.stdout) == (2, b"")
-        assert refused.stderr.endswith(b" CREWDECK_API_KEY holds the key.\n")
+        assert refused.stderr.endswith(
+            b" CREWDECK_API_KEY holds the key; `crewdeck keys add NAME` makes one.\n"
+        )
         admitted = piped(locked.url, "inbox", env={"CREWDECK_API_KEY": secret})
         assert (admitted.returncode, admitted.stderr) == (0, b"")
 

@@ -54,7 +54,7 @@ async def test_it_lists_what_fails_and_what_was_given_up_and_sends_it_again(
     receiver.planned.append(500)
     async with opens(settings_for(receiver), HASTY):
         lost = (await started(store)).id
-        await eventually(lambda: store.webhooks.given_up(CRM))
+        await eventually(lambda: store.webhooks.dead_letters(CRM))
     receiver.planned.append(503)
     async with opens(settings_for(receiver), DeliveryTimings(RetrySchedule(first=60), every=0.05)):
         late = (await started(store)).id
@@ -80,7 +80,7 @@ async def test_it_lists_what_fails_and_what_was_given_up_and_sends_it_again(
 
 
 async def _is_well(store: RedisStore) -> bool:
-    return not await store.webhooks.failing(CRM) and not await store.webhooks.given_up(CRM)
+    return not await store.webhooks.failing(CRM) and not await store.webhooks.dead_letters(CRM)
 
 
 async def test_one_event_is_sent_again_though_it_had_arrived(

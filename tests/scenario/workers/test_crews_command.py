@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crews.crewai_adapter.version import PROVEN
+from crews.crewai_adapter.version import TESTED
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import environment, install_crews
 from tests.waiting import WITHIN
@@ -23,10 +23,10 @@ def folder() -> Iterator[Path]:
         yield Path(home)
 
 
-def crews(folder: Path, command: str, **env: str) -> tuple[list[dict[str, Any]], str]:
+def crews(python: str, folder: Path, command: str, **env: str) -> tuple[list[dict[str, Any]], str]:
     """What a command prints, and what it says besides."""
     done = subprocess.run(
-        [sys.executable, "-m", "crews", command],
+        [python, "-m", "crews", command],
         cwd=folder,
         env=environment(folder) | {"CREWDECK_CONFIG_DIR": str(DEFINITIONS)} | env,
         capture_output=True,
@@ -38,8 +38,8 @@ def crews(folder: Path, command: str, **env: str) -> tuple[list[dict[str, Any]],
     return [each for each in printed if "importing" not in each], done.stderr
 
 
-def test_list_knows_the_catalogue_and_says_what_is_broken(folder: Path) -> None:
-    listed, said = crews(folder, "list")
+def test_list_knows_the_catalogue_and_says_what_is_broken(python: str, folder: Path) -> None:
+    listed, said = crews(python, folder, "list")
     named = {crew["name"]: crew for crew in listed}
     assert {"demo", "research", "announcement", "solo", "python"} <= set(named)
     assert [field["name"] for field in named["demo"]["inputs"]] == ["topic", "pace"]
@@ -49,10 +49,13 @@ def test_list_knows_the_catalogue_and_says_what_is_broken(folder: Path) -> None:
 
 
 def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
+    """The command is executed as people do it; those of other tests are forked."""
     key = "sk-secret-1234567890"
-    found, _ = crews(folder, "check", CREWDECK_MODEL="openai/gpt-5.4-mini", OPENAI_API_KEY=key)
+    found, _ = crews(
+        sys.executable, folder, "check", CREWDECK_MODEL="openai/gpt-5.4-mini", OPENAI_API_KEY=key
+    )
     release, *found = found
-    assert (release["crewai"], release["state"]) == (PROVEN, "ok")
+    assert (release["crewai"], release["state"]) == (TESTED, "ok")
     by_name = {finding["crew"]: finding for finding in found}
     sound = {name for name, finding in by_name.items() if finding["severity"] == "ok"}
     assert sound == {
@@ -72,6 +75,7 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
         ),
         *("short_time", "single", "solo", "team", "unreviewed"),
         "halves",
+        "heard",
         "python",
         "steady",
     }
@@ -85,8 +89,39 @@ def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
     assert key not in json.dumps(found)
 
 
-def test_an_unknown_command_is_refused(folder: Path) -> None:
+def test_an_unknown_command_is_refused(python: str, folder: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        crews(folder, "dance")
+        crews(python, folder, "dance")
     assert refused.value.returncode == 2
     assert "usage: python -m crews worker | list | check" in refused.value.stderr
+
+
+LOUD = """
+import os, sys
+print("{'a': 1}")
+print('{"crew": "demo", "severity": "error", "code": "", "message": "no", "remedy": ""}')
+os.write(1, b"{from below\\n")
+print("a line that nothing ends: ", end="")
+from crewai import Agent, Crew, Task
+from crewdeck import crew
+
+@crew(title="Loud")
+def loud(inputs):
+    print("{while it is built", end="")
+    agent = Agent(role="Writer", goal="Write", backstory="Writes", llm="openai/gpt-5.4-mini")
+    return Crew(agents=[agent], tasks=[Task(description="Write", expected_output="Text", agent=agent)])
+"""
+
+
+@pytest.mark.parametrize("command", ["list", "check"])
+def test_what_code_of_crews_prints_is_among_no_records(python: str, command: str, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    install_crews(tmp_path, "[crewdeck.crews]\nloud = loud:loud\n")
+    env = {"CREWDECK_MODEL": "openai/gpt-5.4-mini", "OPENAI_API_KEY": "sk-secret-1234567890"}
+    records, said = crews(python, tmp_path, command, **env)
+    named = [each for each in records if each.get("crew", each.get("name")) == "loud"]
+    assert len(named) == 1
+    if command == "check":  # which imports it
+        assert named[0]["severity"] == "ok"
+        assert {"{'a': 1}", "{from below"} <= {line[:11].rstrip() for line in said.splitlines()}
+        assert [each["severity"] for each in records if each.get("crew") == "demo"] == ["ok"]

@@ -42,7 +42,7 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
     model.script("hangs", [call("slow", seconds=30), say("never")])
     model.script("waits", [ASK, say("{last}")])
     with WorkerProcess.started(
-        model.base_url, DEFINITIONS, CREWDECK_LEASE="1", CREWDECK_DRAIN="10"
+        model.base_url, DEFINITIONS, CREWDECK_LEASE="2", CREWDECK_DRAIN="10"
     ) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             waits = await deployment.start("solo", prompt="[[waits]]")

@@ -79,3 +79,10 @@ def test_a_name_for_authors_says_which_extra_it_needs(tmp_path: Path) -> None:
         text=True,
     )
     assert asked.stdout == 'crewdeck.AskHuman needs crewai: pip install "crewdeck[worker]"\n'
+
+
+def test_the_summary_of_no_command_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    for group in ([], ["keys"], ["runs"], ["sessions"], ["webhooks"]):
+        assert main([*group, "--help"]) == 0
+        _, listed = capsys.readouterr().out.split("Commands:\n")
+        assert [line for line in listed.splitlines() if line.endswith("...")] == []

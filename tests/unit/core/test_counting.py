@@ -14,6 +14,7 @@ from bot.core.fields import Field, FieldType
 from bot.core.people import People, person_of, same_people
 from bot.core.policy import Group, OnReject, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, digest_of, options_for
+from bot.core.question_events import recorded_event
 from bot.core.response import Approve, Choose, Reject, Response, Submit, Withdraw, make_response
 from bot.core.tool_call import ToolCall, call_digest
 
@@ -193,9 +194,67 @@ def test_whoever_has_left_the_group_falls_out_when_it_is_settled() -> None:
     decided = decision.evaluate(asked, [*recorded, Approve(actor=slack("ada"), key="k")], left)
     assert isinstance(decided, Pending)
     assert [each.by.name for each in decided.progress.counted] == ["ada"]
-    assert [each.by.name for each in decided.progress.fell_out] == ["bob"]
+    assert [each.by.name for each in decided.progress.ineligible] == ["bob"]
     back = Withdraw(actor=slack("bob"), key="k2")
     assert decision.refusal(asked, back, left, recorded) is None, "what they said is theirs to take back"
+
+
+memberships = st.frozensets(st.sampled_from(["ada", "bob", "cy"]))
+
+
+@given(
+    steps=st.lists(st.tuples(identity, acts, memberships), max_size=9),
+    on_reject=st.sampled_from(OnReject),
+    need=st.integers(1, 3),
+)
+def test_while_people_join_and_leave_only_who_approves_approves(
+    steps: list[tuple[tuple[str, object], Action, frozenset[str]]], on_reject: OnReject, need: int
+) -> None:
+    """Whoever's response approves is who said so, and enough of those who said so may decide at that time."""
+    asked, recorded = approval(need=need, on_reject=on_reject), list[Response]()
+    for number, (who, action, members) in enumerate(steps):
+        people = PEOPLE.model_copy(
+            update={"groups": {GROUP: frozenset(slack(each).principal for each in members)}}
+        )
+        said = response(*who, action, number)
+        if decision.refusal(asked, said, people, recorded) is not None:
+            continue
+        if decision.repeats(asked, said, people, recorded):
+            continue
+        decided = decision.evaluate(asked, (said,), people, earlier=recorded)
+        recorded.append(said)
+        may = (members - {"cy"}) | {"dee"}
+        latest = {person_of(each.actor, people): each for each in recorded}
+        votes = [each.action for each in latest.values() if each.actor.user_id.removeprefix("key:") in may]
+        rejected = votes.count(Action.REJECT)
+        approves = action is Action.APPROVE and votes.count(Action.APPROVE) >= need
+        ends = action is Action.REJECT and on_reject is OnReject.ENDS
+        out_of_reach = rejected > 0 and len(may) - rejected < need
+        if not approves and not ends and not out_of_reach:
+            assert isinstance(decided, Pending)
+            continue
+        assert isinstance(decided, Settled)
+        assert decided.outcome.action is (Action.APPROVE if approves else Action.REJECT)
+        if approves or ends:
+            assert decided.outcome.by == said.actor
+        return
+
+
+def test_while_a_group_cannot_be_read_an_approval_does_not_bring_about_a_rejection() -> None:
+    everybody = tuple(slack(each).principal for each in ("ada", "bob", "dee"))
+    asked = approval(deciders=(GROUP, *everybody), excluded=(), on_reject=OnReject.COUNTS)
+    five = PEOPLE.model_copy(
+        update={"groups": {GROUP: frozenset(slack(each).principal for each in ("cy", "eve", "fay"))}}
+    )
+    said = [Reject(actor=slack(each), key="k") for each in ("ada", "bob")]
+    yes = Approve(actor=slack("dee"), key="k")
+    away = five.model_copy(update={"groups": {}, "unreadable": {GROUP: "Slack is away."}})
+    for people in (five, away):
+        assert isinstance(decision.evaluate(asked, (yes,), people, earlier=said), Pending)
+    left = five.model_copy(update={"groups": {GROUP: frozenset[str]()}})
+    decided = decision.evaluate(asked, (yes,), left, earlier=said)
+    assert isinstance(decided, Settled)
+    assert (decided.outcome.action, decided.outcome.by) == (Action.REJECT, slack("bob"))
 
 
 def test_of_a_group_that_cannot_be_read_nobody_counts_and_people_hear_why() -> None:
@@ -234,7 +293,7 @@ def test_an_edit_makes_earlier_approvals_void_and_is_the_first_of_the_new_one() 
     assert asked.call.arguments == {"amount": 1200, "reference": "R2"}
     assert asked.call.summary == "Pay 1200 for R2"
     assert [each.by.name for each in asked.progress.counted] == ["bob"]
-    assert [each.by.name for each in asked.progress.fell_out] == ["ada"]
+    assert [each.by.name for each in asked.progress.ineligible] == ["ada"]
     late = Approve(actor=slack("dee"), key="k", digest=first.digest)
     assert _code(asked, late, recorded) == "stale"
     again = Approve(actor=key("ada"), key="k2", digest=asked.digest)
@@ -243,6 +302,44 @@ def test_an_edit_makes_earlier_approvals_void_and_is_the_first_of_the_new_one() 
     assert outcome is None, "hers alone is not enough"
     assert isinstance(decided, Settled)
     assert decided.outcome.arguments == {"amount": 1200, "reference": "R2"}
+
+
+def test_an_approval_that_repeats_what_is_asked_is_no_edit() -> None:
+    first = gate(need=3)
+    edit = Approve(actor=slack("ada"), key="k", digest=first.digest, arguments={"reference": "R2"})
+    asked, recorded = told(first, [edit])
+    whole = Approve(
+        actor=slack("bob"), key="k", digest=asked.digest, arguments={"amount": 1200, "reference": "R2"}
+    )
+    same, plain = decision.amend(asked, whole)
+    assert same is asked
+    assert isinstance(plain, Approve)
+    assert not plain.edits
+    assert recorded_event(asked, plain).arguments is None
+    for again in (whole, plain):
+        assert decision.repeats(asked, again.model_copy(update={"key": "k2"}), PEOPLE, [*recorded, plain])
+    assert decision.repeats(asked, edit, PEOPLE, recorded), "and the same edit again is repeated, too"
+
+
+def test_an_edit_back_to_what_was_approved_first_takes_everybody_anew() -> None:
+    """They were told that their approvals count no more, and may have agreed to that."""
+    first = gate(need=3)
+    ada = Approve(actor=slack("ada"), key="k", digest=first.digest)
+    asked, recorded = told(first, [ada])
+    for reference in ("R2", "R1"):
+        edit = Approve(
+            actor=slack("bob"), key=reference, digest=asked.digest, arguments={"reference": reference}
+        )
+        asked, amended = decision.amend(asked, edit)
+        decided = decision.evaluate(asked, (amended,), PEOPLE, earlier=recorded)
+        recorded = [*recorded, amended]
+        assert [each.by.name for each in decided.progress.counted] == ["bob"]
+        assert [each.by.name for each in decided.progress.ineligible] == ["ada"]
+    assert asked.digest == first.digest
+    again = ada.model_copy(update={"key": "again"})
+    assert not decision.repeats(asked, again, PEOPLE, recorded), "hers is one more, not a repetition"
+    decided = decision.evaluate(asked, (again,), PEOPLE, earlier=recorded)
+    assert [each.by.name for each in decided.progress.counted] == ["bob", "ada"]
 
 
 values: st.SearchStrategy[JsonValue] = st.sampled_from(["R1", "R2", "", True, None, 1.0, 1, 0, []])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.core import answering, decision
 from bot.core.actor import Actor, Membership
+from bot.core.decision import Ruling, Verdict
 from bot.core.fields import Field
 from bot.core.labels import label_key
 from bot.core.policy import Approvers, Policy, can_decide, policy_for
@@ -15,6 +16,7 @@ from bot.core.question import (
     Action,
     Deadline,
     Option,
+    Outcome,
     Progress,
     Question,
     QuestionKind,
@@ -241,6 +243,16 @@ def test_who_may_not_answer_learns_nothing_else() -> None:
     stranger = make_response(Action.CHOOSE, BOB, key="k", value="9", digest="sha256:then")
     assert code_of(settled, stranger) == "not_allowed"
     assert code_of(settled, stranger.model_copy(update={"actor": ADA})) == "settled"
+
+
+@pytest.mark.parametrize(
+    ("comment", "end"), [("Well said.", "Well said. Your"), ("Well said", "Well said. Your")]
+)
+def test_who_comes_late_reads_the_decision_as_one_sentence(comment: str, end: str) -> None:
+    outcome = Outcome(action=Action.APPROVE, comment=comment, by=ADA)
+    settled = APPROVAL.model_copy(update={"policy": FOR_ADA, "outcome": outcome})
+    late = Ruling(verdict=Verdict.REFUSED, code="settled", question=settled)
+    assert end in answering.explain(late, "")
 
 
 def test_an_answer_to_what_is_no_longer_asked_is_stale() -> None:

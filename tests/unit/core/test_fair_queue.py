@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.fair_queue import CrewQueue, Queued, QueueKind, Waiter, choose
+from bot.core.fair_queue import CrewQueue, Queued, QueueKind, WaitingRequester, choose
 
 REQUESTERS = st.sampled_from(["ada", "bob", "cyd", "dan"])
 CREWS = st.sampled_from(["one", "two", "three"])
@@ -22,7 +22,7 @@ def lines(started: list[tuple[str, str]], kind: QueueKind = QueueKind.NEW) -> li
             kind,
             crew,
             min(held[0].at for held in of.values()),
-            tuple(Waiter(who, held[0].at, tuple(held)) for who, held in of.items()),
+            tuple(WaitingRequester(who, held[0].at, tuple(held)) for who, held in of.items()),
         )
         for crew, of in runs.items()
     ]

@@ -283,6 +283,7 @@ def test_an_unknown_time_zone_is_none(name: str) -> None:
     ("field", "said"),
     [
         (Field(name=" "), "it needs a name"),
+        (Field(name="n" * 201), "its name has more than 200 characters"),
         (Field(name="it", type=FieldType.CHOICE), "`choices` belongs to"),
         (Field(name="it", choices=("a",)), "`choices` belongs to"),
         (Field(name="it", type=FieldType.CHOICE, choices=("a", "A")), "its choices 'a' and 'A' look alike"),

@@ -96,6 +96,28 @@ def test_names_without_a_workspace_are_not_people_of_other_organizations() -> No
     assert objection(stranger, policy, LINKED) is Objection.NOT_NAMED
 
 
+@pytest.mark.parametrize("excluded", ["U2", "teams:bob", "vendors"])
+def test_who_is_excluded_stays_so_as_a_guest_or_from_elsewhere(excluded: str) -> None:
+    vendors = Group(name="vendors", members=("slack::U2",))
+    policy = resolve(
+        definition(**{"who": ("anyone",), "not": (excluded,), "groups": (vendors,)}), ADA, tuple(Membership)
+    )
+    linked = People(identities=same_people([(BOB.principal, "teams:X1:bob")]))
+    for membership in Membership:
+        actor = BOB.model_copy(update={"membership": membership})
+        assert objection(actor, policy, linked) is Objection.EXCLUDED
+
+
+def test_somebody_is_one_person_whatever_their_membership_was_when_they_answered() -> None:
+    for people in (LINKED, People()):
+        persons = {
+            person_of(each.model_copy(update={"membership": membership}), people)
+            for each in ((ADA, ADAS_KEY) if people is LINKED else (ADA,))
+            for membership in Membership
+        }
+        assert len(persons) == 1
+
+
 def test_programs_count_only_where_a_policy_lists_them() -> None:
     robot = Actor(surface="http", user_id="key:robot")
     assert objection(robot, resolve(definition(who=("anyone",)), ADA)) is Objection.NOT_NAMED

@@ -8,7 +8,7 @@ from bot.core import decision, ids
 from bot.core.errors import Refused
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
-from bot.core.retry import check_retriable, taken_over
+from bot.core.retry import check_retriable, seed_entries
 from bot.core.run import Run, RunError, RunStatus
 from tests.contract.examples import ADA, DEMO
 
@@ -51,7 +51,7 @@ def test_what_was_done_is_kept_and_marked_as_such() -> None:
         "t2/tool/b/0/model/d/0": result("delegated"),
         "kept/t1/model/e/0": result("of the one before"),
     }
-    taken = taken_over(run(), journal, [])
+    taken = seed_entries(run(), journal, [])
     own = {f"kept/{name}": value for name, value in journal.items() if not name.startswith("kept/")}
     assert taken == own | {"kept/t1/model/e/0": result("of the one before")}
 
@@ -64,7 +64,7 @@ def test_model_calls_that_failed_are_left_out_and_what_they_were_repeated_for_mo
         "t1/model/a/10": result("third"),
         "t1/model/b/0": FAILED,
     }
-    assert taken_over(run(), journal, []) == {
+    assert seed_entries(run(), journal, []) == {
         "kept/t1/model/a/0": result("second"),
         "kept/t1/model/a/1": result("third"),
     }
@@ -78,7 +78,7 @@ def test_so_are_answers_with_nothing_in_them_but_not_results_of_tools() -> None:
         "t1/model/b/0": json.dumps({"result": [{"of": "m:Call", "model": {}}]}),
         "t1/tool/c/0": result(""),
     }
-    assert taken_over(run(), journal, []) == {
+    assert seed_entries(run(), journal, []) == {
         "kept/t1/model/a/0": result("something"),
         "kept/t1/model/b/0": journal["t1/model/b/0"],
         "kept/t1/tool/c/0": result(""),
@@ -87,14 +87,14 @@ def test_so_are_answers_with_nothing_in_them_but_not_results_of_tools() -> None:
 
 def test_what_tools_failed_with_is_known_to_the_crew_unless_it_was_the_end() -> None:
     journal = {"t1/tool/a/0": FAILED}
-    assert taken_over(run(), journal, []) == {"kept/t1/tool/a/0": FAILED}
-    assert taken_over(run(code="tool_error"), journal, []) == {}
+    assert seed_entries(run(), journal, []) == {"kept/t1/tool/a/0": FAILED}
+    assert seed_entries(run(code="tool_error"), journal, []) == {}
 
 
 def test_finished_tasks_stay_and_their_model_calls_count_for_nothing() -> None:
     written = json.dumps({"output": {"raw": "done"}, "model_calls": 7})
     delegated = json.dumps({"result": "did", "model_calls": 3})
-    taken = taken_over(run(), {"done/1": written, "t2/tool/a/0": delegated}, [])
+    taken = seed_entries(run(), {"done/1": written, "t2/tool/a/0": delegated}, [])
     assert json.loads(taken["done/1"]) == {"output": {"raw": "done"}, "model_calls": 0}
     assert json.loads(taken["kept/t2/tool/a/0"]) == {"result": "did", "model_calls": 0}
 
@@ -102,26 +102,26 @@ def test_finished_tasks_stay_and_their_model_calls_count_for_nothing() -> None:
 def test_methods_of_a_flow_are_known_by_the_run_that_first_began_them() -> None:
     done = json.dumps({"end": 1, "number": 1, "model_calls": 2, "result": "x"})
     journal = {"done/m:draft:0/": done, "fed/m:draft:0/": "{}", "m:send:0/begun": '{"number": 2}'}
-    taken = taken_over(run(), journal, [])
+    taken = seed_entries(run(), journal, [])
     assert json.loads(taken.pop("kept/done/m:draft:0/"))["model_calls"] == 0
     begun = {"kept/m:send:0/begun": '{"number": 2}', "kept/m:send:0?": f"1 {OLD}"}
     assert taken == begun | {"kept/fed/m:draft:0/": "{}"}
     later = run().model_copy(update={"id": ids.run_id("later")})
-    assert taken_over(later, taken, []) == taken
+    assert seed_entries(later, taken, []) == taken
 
 
 def test_what_concerns_the_old_run_alone_stays_there() -> None:
-    assert taken_over(run(), {"heard/x": "mark", "diverged/t1/0": '"tools"'}, []) == {}
+    assert seed_entries(run(), {"heard/x": "mark", "diverged/t1/0": '"tools"'}, []) == {}
 
 
 def test_a_call_that_may_have_happened_is_known_by_the_run_that_first_began_it() -> None:
-    assert taken_over(run(), {"t1/tool/a/0?": "1"}, []) == {"kept/t1/tool/a/0?": f"1 {OLD}"}
+    assert seed_entries(run(), {"t1/tool/a/0?": "1"}, []) == {"kept/t1/tool/a/0?": f"1 {OLD}"}
     again = {"kept/t1/tool/a/0?": "1 first", "t1/tool/a/0?": "2"}
-    assert taken_over(run(), again, []) == {"kept/t1/tool/a/0?": "2 first"}
+    assert seed_entries(run(), again, []) == {"kept/t1/tool/a/0?": "2 first"}
 
 
 def test_answers_of_people_count_again() -> None:
-    taken = taken_over(run(), {"answer/old": "{}"}, [question()])
+    taken = seed_entries(run(), {"answer/old": "{}"}, [question()])
     assert taken["answer/old"] == "{}"
     assert Outcome.model_validate_json(taken["answer/q"]) == APPROVED
 
@@ -146,7 +146,7 @@ CHANGES = Outcome(action=Action.RESPOND, comment="shorter", by=ADA)
     ],
 )
 def test_unless_they_were_nobodys_or_the_end_of_the_run(*, asked: Question, counts: bool) -> None:
-    assert bool(taken_over(run(), {}, [asked])) is counts
+    assert bool(seed_entries(run(), {}, [asked])) is counts
 
 
 def test_what_failed_or_was_cancelled_can_be_tried_again() -> None:

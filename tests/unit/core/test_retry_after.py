@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from email.utils import formatdate
 
 import pytest
 from aiohttp import web
 
 from bot.core.retry_after import MIN_RETRY_AFTER_S, parse_retry_after
-from bot.surfaces.slack.webapi.failures import DEFAULT_RETRY_DELAY_S, MAX_RETRY_DELAY_S, retry_after
+from bot.surfaces.chat.failures import DEFAULT_RETRY_DELAY_S, MAX_RETRY_AFTER_S, retry_after
 from crewdeck.client import ApiError, Client
 from crewdeck.client.http import MAX_WAIT_S, MIN_WAIT_S, wait_of
+from tests.waiting import WITHIN
 
 NOW = 1_780_000_000.0
 NONSENSE = (
@@ -61,7 +64,7 @@ def test_slack_is_asked_again_after_a_pause(value: str) -> None:
 
 def test_slack_is_asked_again_in_the_end() -> None:
     assert retry_after({"RETRY-AFTER": "30"}) == 30
-    assert retry_after({"Retry-After": "1000000"}) == MAX_RETRY_DELAY_S
+    assert retry_after({"Retry-After": "1000000"}) == MAX_RETRY_AFTER_S
     assert retry_after({"Retry-After": formatdate(time.time() + 100, usegmt=True)}) == pytest.approx(
         100, abs=2
     )
@@ -104,6 +107,28 @@ async def test_the_client_pauses_between_its_tries(said: str, least: float, most
             return web.Response(status=503, headers={"Retry-After": dates.get(said, said)})
         return web.json_response({"crews": []})
 
+    async with answering(answer) as url, Client(url) as client:
+        assert tuple(await asyncio.wait_for(client.crews(), WITHIN)) == ()
+    assert least * 0.9 <= came[-1] - came[0] <= most + 5
+
+
+async def test_the_client_waits_for_no_hour() -> None:
+    came = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal came
+        came += 1
+        return web.Response(status=429, headers={"Retry-After": "3600"})
+
+    async with answering(answer) as url, Client(url) as client:
+        with pytest.raises(ApiError) as refused:
+            await asyncio.wait_for(client.crews(), WITHIN)
+    assert (refused.value.status, came) == (429, 1)
+
+
+@asynccontextmanager
+async def answering(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A server whose crews are asked for; its address."""
     app = web.Application()
     app.router.add_get("/crews", answer)
     runner = web.AppRunner(app, access_log=None)
@@ -111,8 +136,6 @@ async def test_the_client_pauses_between_its_tries(said: str, least: float, most
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        async with Client(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            assert tuple(await asyncio.wait_for(client.crews(), 20)) == ()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-    assert least * 0.9 <= came[-1] - came[0] <= most + 5

@@ -10,9 +10,25 @@ from bot.core.tool_call import ToolCall, call_digest, edit_errors
 CALL = ToolCall(
     tool="pay",
     title="Pay {amount} to {to} with {pin}",
-    arguments={"amount": 1200.0, "count": 1, "note": "Hi", "to": "Acme", "speed": "slow", "other": None},
-    proposed={"amount": 1200.0, "count": 1, "note": "Hi", "to": "Acme", "speed": "slow", "other": None},
-    editable=("amount", "count", "note", "speed", "other"),
+    arguments={
+        "amount": 1200.0,
+        "count": 1,
+        "note": "Hi",
+        "to": "Acme",
+        "speed": "slow",
+        "other": None,
+        "tax": 5.0,
+    },
+    proposed={
+        "amount": 1200.0,
+        "count": 1,
+        "note": "Hi",
+        "to": "Acme",
+        "speed": "slow",
+        "other": None,
+        "tax": 5.0,
+    },
+    editable=("amount", "count", "note", "speed", "other", "tax"),
     secrets={"pin": "hmac-sha256:0"},
     parameters={
         "properties": {
@@ -21,6 +37,7 @@ CALL = ToolCall(
             "note": {"type": "string", "minLength": 1, "maxLength": 5},
             "speed": {"type": "string", "enum": ["slow", "fast"]},
             "to": {"type": "string"},
+            "tax": {"anyOf": [{"type": "number", "maximum": 50}, {"type": "null"}]},
             "other": {"anyOf": [{"type": "string"}, {"type": "null"}]},
         }
     },
@@ -37,6 +54,11 @@ POLICY = Policy(deciders=("slack:T1:U1",))
         ({"amount": 5000.5}, {"amount": "must be at most 5000"}),
         ({"amount": "900"}, {"amount": "must be a number"}),
         ({"amount": True}, {"amount": "must be a number"}),
+        ({"tax": 7}, {}),
+        ({"tax": None}, {}),
+        ({"tax": 51}, {"tax": "must be at most 50"}),
+        ({"tax": "7"}, {"tax": "must be a number or nothing"}),
+        ({"other": 7}, {"other": "must be text or nothing"}),
         ({"count": 1.5}, {"count": "must be a whole number"}),
         ({"count": 0}, {"count": "must be at least 1"}),
         ({"note": ""}, {"note": "must be at least 1 characters long"}),
@@ -58,8 +80,24 @@ def test_a_whole_number_is_the_number_that_the_tool_reads() -> None:
     assert call_digest(CALL.edited({"amount": 900}), POLICY) == call_digest(
         CALL.edited({"amount": 900.0}), POLICY
     )
+    assert isinstance(CALL.edited({"tax": 7}).arguments["tax"], float)
+    assert CALL.edited({"tax": None}).arguments["tax"] is None
     assert CALL.edited({"count": 2}).arguments["count"] == 2
     assert isinstance(CALL.edited({"count": 2}).arguments["count"], int)
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(10**400), 10**400], ids=["odd", "low", "high"])
+def test_a_number_that_the_tool_would_round_stays_as_it_is_shown(number: int) -> None:
+    anything = CALL.model_copy(update={"parameters": {"properties": {"amount": {"type": "number"}}}})
+    assert edit_errors(anything, {"amount": number}) == {}
+    assert anything.edited({"amount": number}).arguments["amount"] == number
+    assert isinstance(anything.edited({"amount": number}).arguments["amount"], int)
+
+
+@pytest.mark.parametrize("bound", [1234567, 10**400, 0.1234567], ids=["whole", "high", "decimals"])
+def test_a_bound_is_said_with_all_its_digits(bound: float) -> None:
+    bounded = CALL.model_copy(update={"parameters": {"properties": {"amount": {"minimum": bound}}}})
+    assert edit_errors(bounded, {"amount": 0.001}) == {"amount": f"must be at least {bound}"}
 
 
 def test_the_title_says_what_stands_there_now() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fork_server.client import ForkServer
+from tests.fork_server.client import SERVE, ForkServer, started
 from tests.scenario.server import environment
+from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,16 @@ def test_a_command_says_and_ends_as_if_it_had_been_executed(
     assert "".join(forked[1:])
 
 
+def of_fork_server(fork_server: ForkServer, folder: Path) -> list[psutil.Process]:
+    """What it has forked that runs in this folder."""
+    found = psutil.process_iter(["cmdline", "cwd"])
+    return [
+        each
+        for each in found
+        if fork_server.python in (each.info["cmdline"] or [])[3:] and each.info["cwd"] == str(folder)
+    ]
+
+
 @contextmanager
 def serving(fork_server: ForkServer, folder: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
     """A program that stands in for a server, and the forked server."""
@@ -65,10 +76,7 @@ def serving(fork_server: ForkServer, folder: Path) -> Iterator[tuple[subprocess.
         try:
             assert program.stdout is not None
             assert "http://" in next(line for line in program.stdout if "http://" in line)
-            [server] = [
-                each for each in psutil.Process().children() if fork_server.python in each.cmdline()[3:]
-            ]
-            [forked] = [each for each in server.children() if Path(each.cwd()) == folder]
+            [forked] = of_fork_server(fork_server, folder)
             yield program, forked
         finally:
             program.kill()
@@ -77,7 +85,7 @@ def serving(fork_server: ForkServer, folder: Path) -> Iterator[tuple[subprocess.
 def test_signals_reach_the_forked_process(fork_server: ForkServer, data_dir: Path) -> None:
     with serving(fork_server, data_dir) as (program, forked):
         program.send_signal(signal.SIGTERM)
-        assert program.wait(20) == 0
+        assert program.wait(WITHIN) == 0
         assert not forked.is_running()
 
 
@@ -86,10 +94,25 @@ def test_the_program_ends_by_the_signal_that_ends_the_forked_process(
 ) -> None:
     with serving(fork_server, data_dir) as (program, forked):
         forked.kill()
-        assert program.wait(20) == -signal.SIGKILL
+        assert program.wait(WITHIN) == -signal.SIGKILL
 
 
 def test_the_forked_process_ends_when_the_program_is_killed(fork_server: ForkServer, data_dir: Path) -> None:
     with serving(fork_server, data_dir) as (program, forked):
         program.kill()
-        assert psutil.wait_procs([forked], timeout=20)[0] == [forked]
+        assert psutil.wait_procs([forked], timeout=WITHIN)[0] == [forked]
+
+
+def test_who_goes_away_takes_its_own_children_along(data_dir: Path, tmp_path: Path) -> None:
+    with started() as python, ForkServer.connected(python) as staying:
+        with ForkServer.connected(python) as leaving:
+            first, other = (
+                each.born(SERVE, environment(folder) | {"CREWDECK_WORKERS": "0"}, folder, folder / "log")
+                for each, folder in ((leaving, data_dir), (staying, tmp_path))
+            )
+            [process] = of_fork_server(leaving, data_dir)
+        assert psutil.wait_procs([process], timeout=WITHIN)[0] == [process]
+        assert other.poll() is None
+        other.kill()
+        assert other.wait(WITHIN) == -signal.SIGKILL
+    assert first.pid != other.pid

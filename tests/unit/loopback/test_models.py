@@ -1,18 +1,23 @@
 """The loopback model provider, as the real OpenAI client uses it."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 from asyncio import create_subprocess_exec, subprocess, timeout
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import openai
 import pytest
-from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionMessageToolCall
 
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 from tests.waiting import WITHIN
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,6 +29,8 @@ async def model() -> AsyncIterator[LoopbackModel]:
 
 
 def client(base_url: str, **options: int) -> openai.AsyncOpenAI:
+    import openai
+
     return openai.AsyncOpenAI(base_url=base_url, api_key="sk-loopback", max_retries=options.get("retries", 0))
 
 
@@ -50,6 +57,8 @@ async def test_a_prompt_is_answered_by_the_script_that_its_marker_names(model: L
 
 
 async def test_tool_calls_come_as_the_client_parses_them_several_in_one_turn(model: LoopbackModel) -> None:
+    from openai.types.chat import ChatCompletionMessageToolCall
+
     model.script("ask", [call("ask_human", question="A?") & call("lookup", q="b"), say("Done: {last}")])
     first = (await ask(model.base_url, prompt("[[ask]]"))).choices[0]
     assert first.finish_reason == "tool_calls"
@@ -108,6 +117,8 @@ async def test_streams_carry_the_same_words_calls_and_usage(model: LoopbackModel
 
 
 async def test_failures_are_the_clients_errors_and_its_retries_get_through(model: LoopbackModel) -> None:
+    import openai
+
     model.script("default", [say("fine")])
     model.fail(500)
     with pytest.raises(openai.InternalServerError):

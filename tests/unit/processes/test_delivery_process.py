@@ -8,7 +8,7 @@ import pytest
 
 from bot.exposition import exposition
 from bot.metrics import Increment, Metrics
-from bot.processes.delivery_process import INCREMENTS_PER_LINE, Reports
+from bot.processes.delivery_process import INCREMENTS_PER_LINE, MetricsReporter
 
 
 @pytest.fixture
@@ -36,22 +36,22 @@ def received(descriptor: int) -> list[Increment]:
 
 def test_increments_are_reported_once_and_add_up_in_the_parent(pipe: tuple[int, int]) -> None:
     ours, parent = Metrics(), Metrics()
-    reports = Reports(ours, pipe[1])
+    reports = MetricsReporter(ours, pipe[1])
     for calls in (3, 2, 0):
         for _ in range(calls):
             ours.web_api_calls.inc("chat.postMessage", "ok")
-            ours.untold.inc()
+            ours.unnotified_questions.inc()
         reports.send()
         parent.add(received(pipe[0]))
     parent.web_api_calls.inc("chat.postMessage", "ok")
     text = exposition(parent, None, 0).decode()
     assert 'crewdeck_web_api_calls_total{method="chat.postMessage",result="ok"} 6.0' in text
-    assert "crewdeck_untold_questions_total 5.0" in text
+    assert "crewdeck_unnotified_questions_total 5.0" in text
 
 
 def test_what_a_full_pipe_does_not_take_is_reported_later(pipe: tuple[int, int]) -> None:
     ours = Metrics()
-    reports = Reports(ours, pipe[1])
+    reports = MetricsReporter(ours, pipe[1])
     found: list[Increment] = []
     many = 3000
     for number in range(many):  # far more than a pipe holds, and nobody reads
@@ -69,7 +69,7 @@ def test_a_line_of_the_longest_increments_fits_into_a_pipe_at_once(pipe: tuple[i
     ours = Metrics()
     for number in range(INCREMENTS_PER_LINE):
         ours.web_api_calls.inc(f"teams.{'operation' * 8}{number}", "result" * 12)
-    Reports(ours, pipe[1]).send()
+    MetricsReporter(ours, pipe[1]).send()
     assert len(received(pipe[0])) == INCREMENTS_PER_LINE
 
 
@@ -77,8 +77,8 @@ def test_a_parent_that_is_gone_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ours = Metrics()
-    ours.untold.inc()
-    Reports(ours, writing).send()
+    ours.unnotified_questions.inc()
+    MetricsReporter(ours, writing).send()
     os.close(writing)
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.processes.unused_libraries import UNUSED, kept_out
+from bot.processes.unused_libraries import UNUSED, blocked_imports
+from tests.waiting import WITHIN
 
 SCRIPT = """
 import sys
-from bot.processes.unused_libraries import UNUSED, kept_out
-with kept_out():
+from bot.processes.unused_libraries import UNUSED, blocked_imports
+with blocked_imports():
     import redis, structlog
 print(*(name for name in UNUSED if name in sys.modules))
 """
@@ -24,7 +25,7 @@ def test_those_who_would_load_them_do_without() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=WITHIN,
     )
     assert done.stdout == "\n"
 
@@ -37,7 +38,7 @@ def test_they_can_be_imported_afterwards() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=WITHIN,
     )
     assert done.stdout.endswith("both\n")
 
@@ -45,7 +46,7 @@ def test_they_can_be_imported_afterwards() -> None:
 def test_what_is_loaded_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = type(sys)("rich")
     monkeypatch.setitem(sys.modules, "rich", loaded)
-    with kept_out():
+    with blocked_imports():
         assert sys.modules["rich"] is loaded
         assert set(UNUSED) <= set(sys.modules)
     assert sys.modules["rich"] is loaded

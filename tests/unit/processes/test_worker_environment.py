@@ -16,12 +16,12 @@ from bot.core.project import Project
 from bot.processes.worker_environment import (
     PIPE,
     WORKERS_SECRETS,
-    handed_over,
     read_project_dotenv,
-    received,
     seal,
     secret_names,
+    settings_from_pipe,
     worker_environment,
+    worker_pipe,
 )
 from bot.settings import Remote, Settings, load
 from tests.unit.test_settings import REPOSITORY
@@ -54,7 +54,7 @@ def test_no_setting_that_is_a_secret_is_in_a_workers_variables(monkeypatch: pyte
         monkeypatch.setenv(name, "a-secret")
         monkeypatch.setenv(name.lower(), "a-secret")
     monkeypatch.setenv("SLACK_SOMETHING_NEW", "a-secret")
-    with handed_over(worker_environment(settings)) as handover:
+    with worker_pipe(worker_environment(settings)) as handover:
         assert "a-secret" not in handover.environment.values()
 
 
@@ -64,15 +64,15 @@ def test_a_workers_own_secrets_come_through_a_pipe_and_only_once(monkeypatch: py
     settings = load()
     for name in WORKERS_SECRETS:
         monkeypatch.delenv(name, raising=False)
-    with handed_over(worker_environment(settings)) as handover:
+    with worker_pipe(worker_environment(settings)) as handover:
         assert "lovelace" not in json.dumps(dict(handover.environment))
         monkeypatch.setenv(PIPE, str(os.dup(handover.descriptor)))
-        got = received()
+        got = settings_from_pipe()
     assert got is not None
     assert got.redis_url == SecretStr("redis://ada:lovelace@127.0.0.1")
     assert got.lease == 7
     assert PIPE not in os.environ
-    assert received() is None
+    assert settings_from_pipe() is None
 
 
 @pytest.mark.parametrize("of_the_bot", [True, False])
@@ -95,7 +95,7 @@ def test_our_secrets_are_withheld_under_other_names_too(monkeypatch: pytest.Monk
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1234567890")
     monkeypatch.setenv("ANY", "Bearer xoxb-1234567890")
     monkeypatch.setenv("OTHER", "redis://redis")
-    with handed_over(worker_environment(load())) as handover:
+    with worker_pipe(worker_environment(load())) as handover:
         assert {"REDIS_PASSWORD", "ANY"}.isdisjoint(handover.environment)
         assert "lovelace" not in str(handover.environment)
         assert handover.environment["OTHER"] == "redis://redis"
@@ -105,7 +105,7 @@ def test_a_pipe_that_is_none_is_an_operators_mistake(monkeypatch: pytest.MonkeyP
     for value in ("x", "987654"):
         monkeypatch.setenv(PIPE, value)
         with pytest.raises(SettingsError, match=PIPE):
-            received()
+            settings_from_pipe()
 
 
 def test_what_dotenv_says_is_passed_on_without_secrets(

@@ -1,12 +1,15 @@
 """Words of `crewdeck answer` as actions of the API, and what a terminal shows of decisions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from bot.core.errors import InvalidInputs
-from bot.terminal import decisions, lines, record
+from bot.terminal import decisions, editing, lines, record
 from bot.terminal.answers import Action, AnswerOptions, action_of
+from bot.terminal.screen import Screen
 from crewdeck.client import Answer, Policy, Progress, Question, Record, Response, ToolCall, Viewer
 from crewdeck.client.events import parse
 
@@ -94,6 +97,45 @@ def test_a_call_is_shown_with_all_that_an_approval_covers() -> None:
     assert not [line for line in shown.split("\n") if line.startswith(("Paid", "  ✓"))]
 
 
+class Typist(Screen):
+    """A screen before which somebody chooses, and types over what stands there; None: they leave it."""
+
+    def __init__(self, chosen: Sequence[int], typed: Sequence[str | None]) -> None:
+        self._chosen, self._typed = iter(chosen), iter(typed)
+
+    async def choose(self, *_: Any, **__: Any) -> int:
+        return next(self._chosen)
+
+    async def words(self, *_: Any, **more: Any) -> str:
+        """Without spaces at its ends, as a screen gives it."""
+        typed = next(self._typed)
+        text = more["default"] if typed is None else typed
+        assert not more["check"](text.strip())
+        return text.strip()
+
+    def say(self, *lines: Any) -> None:
+        """Nobody looks."""
+
+
+@pytest.mark.parametrize(
+    "value", ["Acme ", " ", "a\r\nb", None, 1.0, 12345678901234567891, {"a": [1.0]}, True]
+)
+async def test_an_argument_that_is_left_as_it_stands_is_no_edit(value: JsonValue) -> None:
+    given = {"to": value, "note": "x"}
+    call = CALL.model_copy(update={"arguments": given, "proposed": given, "editable": ("to", "note")})
+    for schema in ({}, {"to": {"type": "string"}}):
+        asked = question(action=call.model_copy(update={"parameters": {"properties": schema}}))
+        assert await editing.edit(Typist([0, 2, 3], [None]), asked) is None
+        edited = await editing.edit(Typist([0, 1, 2], [None, "y"]), asked)
+        assert edited == editing.Edit(arguments={"note": "y"})
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), ("true", True), ("Acme", "Acme ")])
+def test_a_difference_of_types_and_ends_is_shown(before: JsonValue, after: JsonValue) -> None:
+    [_, gone, new] = decisions.changes({"to": before}, {"to": after})
+    assert gone[0][1].removeprefix("    - ") != new[0][1].removeprefix("    + ")
+
+
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
@@ -149,3 +191,15 @@ def test_texts_of_others_imitate_nothing_in_a_record() -> None:
     assert told.count("Who said what") == 1
     assert not [line for line in told if line.startswith("What ran")]
     assert "\x1b" not in "".join(told)
+
+
+def test_a_record_says_of_an_open_question_that_nothing_ran_yet() -> None:
+    version = {
+        "digest": DIGEST,
+        "prompt": "Pay?",
+        "action": {"tool": "pay", "arguments": {}, "digest": DIGEST},
+    }
+    asked = {"question_id": "q", "run_id": "r", "kind": "approval", "versions": [version]}
+    assert "Nothing yet: the question is open" in record.text(Record.model_validate(asked))
+    rejected = Record.model_validate(asked | {"outcome": {"action": "reject"}})
+    assert "Nothing: the call was not approved" in record.text(rejected)

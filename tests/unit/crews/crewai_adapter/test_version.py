@@ -119,13 +119,13 @@ def test_the_project_demands_the_releases_that_the_adapter_supports() -> None:
     ]
     assert set(demanded) == {f"crewai{version.SUPPORTED}"}
     lock = (REPOSITORY / "requirements.lock").read_text()
-    assert re.search(rf"^crewai=={re.escape(version.PROVEN)} ", lock, re.MULTILINE)
+    assert re.search(rf"^crewai=={re.escape(version.TESTED)} ", lock, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("installed", "state"),
     [
-        (version.PROVEN, "ok"),
+        (version.TESTED, "ok"),
         ("1.15.31", "warning"),
         ("1.15.29", "broken"),
         ("1.16.0", "broken"),

@@ -55,7 +55,7 @@ def with_approval(approval: str) -> str:
             '{title: "Pay {a}", hide: [a]}',
             "tools.search.approval: title: a is hidden, so nobody could see it",
         ),
-        ("{edit: amount}", "tools.search.approval.edit: input should be a valid tuple"),
+        ("{edit: amount}", "tools.search.approval.edit: must be a list"),
     ],
 )
 def test_what_is_wrong_with_an_approval(tmp_path: Path, approval: str, problem: str) -> None:
@@ -125,7 +125,7 @@ def gates(**approval: Any) -> Gates:
 def test_what_does_not_go_with_the_tool(approval: dict[str, Any], mistakes: Any) -> None:  # noqa: ANN401
     gate = gates(**approval).of(Search())
     assert gate is not None
-    found = [*gate.mistakes(SCHEMA, ("token",))]
+    found = [*gate.mistakes(SCHEMA, ("token",), {})]
     if isinstance(mistakes, str):
         assert mistakes in found[0][1]
     else:

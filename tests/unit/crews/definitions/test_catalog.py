@@ -103,13 +103,20 @@ def test_by_default_the_requester_decides_and_nothing_is_limited(tmp_path: Path)
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        ("aprovers: anyone\n", "crew.yaml:9: aprovers: is no key that Crewdeck knows (known here: title, "),
+        (
+            "aprovers: anyone\n",
+            "crew.yaml:9: aprovers: is no key that Crewdeck knows. Did you mean approvers?",
+        ),
+        ("xyz: anyone\n", "crew.yaml:9: xyz: is no key that Crewdeck knows (known here: title, "),
         ("limits: {calls: 3}\n", "crew.yaml:9: limits.calls: is no key that Crewdeck knows"),
         (
             "limits:\n  time: soon\n",
             "crew.yaml:10: limits.time: must be a duration such as 90s, 24h or 2h30m",
         ),
         ("limits: {time: true}\n", "crew.yaml:9: limits.time: must be a duration"),
+        ("ask_human: perhaps\n", "crew.yaml:9: ask_human: must be true or false, or a list"),
+        ("ask_human: ~\n", "crew.yaml:9: ask_human: must be true or false, or a list"),
+        ("admit: guest\n", "crew.yaml:9: admit: must be a list"),
         ("limits: {model_calls: many}\n", "crew.yaml:9: limits.model_calls: input should be a valid integer"),
         ("questions: {on_deadline: approve}\n", "crew.yaml:9: questions.on_deadline: silence can't approve"),
         (
@@ -223,7 +230,7 @@ def test_what_is_wrong_in_agents_yaml(tmp_path: Path, old: str, new: str, proble
         ),
         ("[first]", "[third]", "tasks.yaml:9: second.context.0: third is no task of tasks.yaml"),
         ("[first]", "[second]", "tasks.yaml:9: second.context.0: second doesn't come before second"),
-        ("[first]", "first", "tasks.yaml:9: second.context: input should be a valid list"),
+        ("[first]", "first", "tasks.yaml:9: second.context: must be a list"),
         (
             "  context:",
             "  tools: [hammer]\n  context:",
@@ -232,7 +239,7 @@ def test_what_is_wrong_in_agents_yaml(tmp_path: Path, old: str, new: str, proble
         (
             "  context:",
             "  human_input: often\n  context:",
-            "tasks.yaml:9: second.human_input: input should be",
+            "tasks.yaml:9: second.human_input: must be true or false",
         ),
     ],
 )
@@ -245,6 +252,15 @@ def test_what_is_wrong_in_tasks_yaml(tmp_path: Path, old: str, new: str, problem
 def test_all_problems_of_a_crew_are_told_at_once(tmp_path: Path) -> None:
     folder(tmp_path, agents=AGENTS.replace("{tone}", "{mood}"), tasks=TASKS.replace("{topic}", "{theme}"))
     assert len(problems(tmp_path)) == 2
+
+
+def test_a_mistake_in_crew_yaml_hides_none_in_what_tasks_say_of_agents_and_each_other(tmp_path: Path) -> None:
+    tasks = TASKS.replace("context: [first]", "context: [frist]").replace("agent: ", "agent: x")
+    folder(tmp_path, crew=f"{CREW}aprovers: anyone\n", tasks=tasks)
+    told = "\n".join(problems(tmp_path))
+    assert "aprovers: is no key" in told
+    assert "is no agent of agents.yaml" in told
+    assert "frist is no task of tasks.yaml. Did you mean first?" in told
 
 
 def test_a_broken_crew_leaves_the_others_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from crews.flows.completion_order import CompletionOrder
 from crews.flows.threads import in_thread
 from crews.run.threads import Threads
 from tests.virtual_time import in_virtual_time
+from tests.waiting import WITHIN
 
 
 async def nobody(missing: tuple[int, ...]) -> None:
@@ -22,13 +23,13 @@ async def test_recorded_ends_come_in_their_order_and_new_ones_behind() -> None:
 
     async def end(name: str, number: int | None, delay: float) -> None:
         if number is not None:
-            order.coming(number)
+            order.promise(number)
         await asyncio.sleep(delay)
-        taken = await order.take(number)
+        taken = await order.begin_turn(number)
         came.append(f"{name}{taken}")
         await asyncio.sleep(0.01)
         came.append(name)
-        order.give()
+        order.end_turn()
 
     await asyncio.gather(end("new", None, 0), end("c", 3, 0), end("a", 1, 0.05), end("b", 2, 0.02))
     assert came == ["a1", "a", "b2", "b", "c3", "c", "new4", "new"], "one at a time"
@@ -42,15 +43,15 @@ async def test_recorded_ends_that_do_not_come_are_told_of_once() -> None:
         told.append(numbers)
 
     order = CompletionOrder([1, 2, 4], missing)
-    order.coming(2)
+    order.promise(2)
 
     async def second() -> None:
-        await order.take(2)
-        order.give()
+        await order.begin_turn(2)
+        order.end_turn()
 
-    await asyncio.gather(order.caught_up(), order.caught_up(), second())
+    await asyncio.gather(order.wait_until_caught_up(), order.wait_until_caught_up(), second())
     assert told == [(1,), (4,)], "what came after one that comes may still follow from it"
-    assert await order.take() == 5
+    assert await order.begin_turn() == 5
 
 
 async def test_a_method_may_block_and_is_cancelled_where_it_awaits() -> None:
@@ -66,8 +67,8 @@ async def test_a_method_may_block_and_is_cancelled_where_it_awaits() -> None:
     here, threads = threading.get_ident(), Threads("run")
     assert await in_thread(threads, threading.get_ident) != here
     waiting = asyncio.create_task(in_thread(threads, waits))
-    assert await asyncio.to_thread(begun.wait, 5)
+    assert await asyncio.to_thread(begun.wait, WITHIN)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert await asyncio.to_thread(cancelled.wait, 5)
+    assert await asyncio.to_thread(cancelled.wait, WITHIN)

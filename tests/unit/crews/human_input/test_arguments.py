@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from typing_extensions import Annotated  # noqa: UP035 - as tools' authors may write it
 
 from crews.human_input.arguments import MAX_ARGUMENTS_BYTES, InvalidArguments, Parameters
@@ -95,6 +95,54 @@ def test_a_secret_inside_of_something_hides_all_of_it(field: object, value: obje
     assert [*read.secrets] == ["secret"]
 
 
+class Person(BaseModel):
+    iban: str
+    pin: str
+
+
+class Unset(BaseModel):
+    """No pin is given here."""
+
+    iban: str = ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (list[Person], [{"iban": "DE1", "pin": "s3cret"}]),
+        (dict[str, Person], {"ada": {"iban": "DE1", "pin": "s3cret"}}),
+        (Person | str, "DE1, s3cret"),
+        (Person | list[Person], [{"iban": "DE1", "pin": "s3cret"}]),
+        (dict[str, Any], {"iban": "DE1", "pin": "s3cret"}),
+        (Any, {"iban": "DE1", "pin": "s3cret"}),
+        (Any, "s3cret"),
+        (Unset, {"iban": "s3cret"}),
+    ],
+)
+def test_what_has_no_place_of_its_own_is_hidden_with_all_around_it(field: object, value: object) -> None:
+    schema = type("Schema", (BaseModel,), {"__annotations__": {"account": field, "plain": str}})
+    for parameters in (
+        Parameters("tool", schema, ("account.pin",)),
+        Parameters("tool", None, ("account.pin",)),
+    ):
+        given = {"account": value, "plain": "x"}
+        if parameters.schema is None and isinstance(value, dict) and "pin" not in value:
+            continue  # Without a schema nothing says where the pin would be.
+        read = parameters.read(given, key)
+        assert "s3cret" not in json.dumps([read.shown, read.secrets])
+        assert "s3cret" not in json.dumps(parameters.without_secrets(given))
+        assert read.actual == given
+        assert read.shown["plain"] == "x"
+        assert parameters.read(parameters.with_secrets(read.shown, read), key) == read
+
+
+def test_no_secret_is_made_of_what_is_left_out() -> None:
+    for field in (Person | None, Any):
+        schema = type("Schema", (BaseModel,), {"__annotations__": {"account": field}, "account": None})
+        read = Parameters("tool", schema, ("account.pin",)).read({}, key)
+        assert read.actual == {"account": None}
+
+
 def test_decided_arguments_get_their_secrets_back() -> None:
     read = PAY.read(GIVEN, key)
     whole = PAY.with_secrets({**read.shown, "amount": 900.0}, read)
@@ -150,6 +198,48 @@ def test_names_that_the_schema_wants_are_used_and_what_it_allows_besides_is_show
     read = Parameters("mail", Aliased).read({"from": "ada", "topic": "Hi", "more": 1}, key)
     assert read.shown == {"from": "ada", "topic": "Hi", "more": 1}
     assert Parameters("mail", Aliased).as_values(read.actual) == {"sender": "ada", "subject": "Hi", "more": 1}
+
+
+class Lax(BaseModel):
+    """Defaults of another type than their field's, as many signatures have them."""
+
+    amount: float = 0
+    limit: int = None  # type: ignore[assignment]
+    tags: list[str] = ()  # type: ignore[assignment]
+    due: date = "2026-12-01"  # type: ignore[assignment]
+    stripped: Stripped = Stripped(text="a")
+    several: list[Stripped] = []
+
+
+def test_defaults_are_what_the_schema_makes_of_them() -> None:
+    lax = Parameters("lax", Lax)
+    read = lax.read({"several": [{"text": "b"}]}, key)
+    assert read.shown == {
+        "amount": 0.0,
+        "limit": None,
+        "tags": [],
+        "due": "2026-12-01",
+        "stripped": {"text": "a", "price": "1"},
+        "several": [{"text": "b", "price": "1"}],
+    }
+    assert lax.read(read.actual, key) == read
+    assert lax.accepted(read.actual) == {name: each for name, each in read.actual.items() if name != "limit"}
+    assert lax.as_values(read.actual)["limit"] is None
+    with pytest.raises(InvalidArguments, match="limit: Input should be a valid integer"):
+        lax.read({"limit": "many"}, key)
+
+
+class Several(BaseModel):
+    names: set[str]
+    topic: str = Field(validation_alias=AliasChoices("subject", "title"))  # type: ignore[pydantic-alias]
+
+
+def test_a_set_has_the_same_order_in_every_process() -> None:
+    several = Parameters("several", Several)
+    for names in (["c", "a", "b"], ["b", "c", "a"]):
+        read = several.read({"names": names, "title": "x"}, key)
+        assert read.shown == {"names": ["a", "b", "c"], "subject": "x"}
+        assert several.as_values(read.actual) == {"names": {"a", "b", "c"}, "topic": "x"}
 
 
 def test_a_tool_without_a_schema_takes_what_is_json() -> None:

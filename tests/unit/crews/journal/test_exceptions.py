@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import openai
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
@@ -30,6 +29,16 @@ class SpeakingError(Exception):
         return f"{self.args[0]} of {self.connection}"
 
     connection = REQUEST
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+
+class OddError(Exception):
+    def __str__(self) -> str:  # as other people's classes may do
+        return 42  # type: ignore[return-value]  # noqa: PLE0307
 
 
 class Answer(BaseModel):
@@ -58,11 +67,6 @@ def again(error: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "attributes"),
     [
-        (
-            openai.BadRequestError("bad", response=REFUSED, body={"code": "x"}),
-            ("status_code", "body", "code"),
-        ),
-        (openai.APIConnectionError(request=REQUEST), ("message",)),
         (DeclinedError(reason="poor", amount=3), ("reason", "amount")),
         (SpeakingError("a part"), ()),
         (KeyError("x"), ()),
@@ -77,11 +81,23 @@ def again(error: Exception) -> Exception:
 def test_it_is_of_the_same_type_says_the_same_and_has_the_same_attributes(
     error: Exception, attributes: tuple[str, ...]
 ) -> None:
-    back = again(error)
+    assert_same(again(error), error, attributes)
+
+
+def assert_same(back: Exception, error: Exception, attributes: tuple[str, ...]) -> None:
     assert isinstance(back, type(error))
     assert str(back) == str(error)
     for name in attributes:
         assert getattr(back, name) == getattr(error, name)
+
+
+def test_so_are_those_of_the_openai_client() -> None:
+    import openai
+
+    refused = openai.BadRequestError("bad", response=REFUSED, body={"code": "x"})
+    assert_same(again(refused), refused, ("status_code", "body", "code"))
+    unreachable = openai.APIConnectionError(request=REQUEST)
+    assert_same(again(unreachable), unreachable, ("message",))
 
 
 def test_what_pydantic_refuses_can_be_looked_at() -> None:
@@ -93,6 +109,8 @@ def test_what_pydantic_refuses_can_be_looked_at() -> None:
 
 
 def test_where_the_class_is_not_there_any_more_the_nearest_base_stands_in() -> None:
+    import openai
+
     class Local(openai.RateLimitError):
         pass
 
@@ -116,3 +134,10 @@ def test_nothing_but_exceptions_is_made() -> None:
 def test_its_words_are_valid_text() -> None:
     back = again(ValueError("half \ud83d"))
     assert (type(back), str(back)) == (ValueError, "half \ufffd")
+
+
+@pytest.mark.parametrize("kind", [MuteError, OddError])
+def test_one_that_fails_to_say_anything_is_one_of_its_class(kind: type[Exception]) -> None:
+    again = read_error(json.loads(json.dumps(write_error(kind("argument")))))
+    assert isinstance(again, kind)
+    assert (str(again), again.args) == ("", ("argument",))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from crews.journal.journal import Journal
+from crews.journal.journal import Journal, first_taken, retaken
 
 SAID = json.dumps({"result": "said"})
 
@@ -12,19 +12,29 @@ SAID = json.dumps({"result": "said"})
 def test_steps_of_the_run_that_is_tried_again_are_found_and_not_missed() -> None:
     journal = Journal({"kept/t1/model/x/0": SAID, "t1/model/y/0": SAID, "kept/done/1": "{}"})
     assert journal.found("t1/model/x/0") == {"result": "said"}
-    assert journal.kept("t1/model/x/0")
-    assert not journal.kept("t1/model/y/0")
-    assert journal.left("t1") == ["t1/model/y/0"]
-    assert dict(journal.under("done/")) == {"done/1": {}}
+    assert journal.is_seeded("t1/model/x/0")
+    assert not journal.is_seeded("t1/model/y/0")
+    assert journal.unrepeated_model_calls("t1") == ["t1/model/y/0"]
+    assert dict(journal.records("done/")) == {"done/1": {}}
 
 
 def test_what_the_run_took_itself_comes_first() -> None:
     journal = Journal({"kept/done/1": '"theirs"', "done/1": '"own"', "kept/t/tool/x/0?": "2 old"})
-    assert dict(journal.under("done/")) == {"done/1": "own"}
+    assert dict(journal.records("done/")) == {"done/1": "own"}
     begun = Journal({"kept/m:send:0?": "1 old", "kept/m:send:0/begun": '{"number": 1}'})
-    assert dict(begun.under("m:", "/begun")) == {"m:send:0/begun": {"number": 1}}
-    assert (journal.intended("t/tool/x/0"), journal.first_begun("t/tool/x/0")) == (2, "old")
-    assert (journal.intended("t/tool/y/0"), journal.first_begun("t/tool/y/0")) == (0, None)
+    assert dict(begun.records("m:", "/begun")) == {"m:send:0/begun": {"number": 1}}
+    assert (journal.starts_without_result("t/tool/x/0"), journal.seeded_start("t/tool/x/0")) == (2, "old")
+    assert (journal.starts_without_result("t/tool/y/0"), journal.seeded_start("t/tool/y/0")) == (0, None)
+
+
+def test_a_step_that_is_taken_again_has_a_name_of_its_own() -> None:
+    """It stays one of its scope and kind, and what identifies the call to others is its first name."""
+    first = Journal().name("t1", "tool", "send")
+    again = retaken(first)
+    assert len({first, again, retaken(again)}) == 3
+    assert again.split("/")[-3:-2] == ["tool"]
+    assert again.startswith("t1/")
+    assert first_taken(f"{retaken(again)}/model/x/0") == f"{first}/model/x/0"
 
 
 @pytest.mark.parametrize(

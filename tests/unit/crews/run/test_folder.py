@@ -1,8 +1,10 @@
 """The working folder of a run: its path in journals and fingerprints, and who removes it."""
 
+import fcntl
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from bot.core import ids
 from crews.journal.fingerprints import fingerprint
 from crews.run.folder import ABANDONED_AFTER_S, Folders, RunFolder
+from tests.waiting import WITHIN
 
 RUN = ids.run_id("one")
 HERE, THERE = RunFolder(Path('/data "here"/runs/é'), RUN), RunFolder(Path("/elsewhere/runs"), RUN)
@@ -24,10 +27,10 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_what_one_worker_writes_another_reads_with_its_own_path(value: object) -> None:
-    written = HERE.hidden(json.dumps(value))
+    written = HERE.to_portable(json.dumps(value))
     assert str(HERE.path) not in json.dumps(json.loads(written), ensure_ascii=False)
-    assert json.loads(HERE.shown(written)) == value
-    elsewhere = json.loads(THERE.shown(written))
+    assert json.loads(HERE.to_local(written)) == value
+    elsewhere = json.loads(THERE.to_local(written))
     expected = json.dumps(value).replace(json.dumps(str(HERE.path))[1:-1], str(THERE.path))
     assert elsewhere == json.loads(expected)
 
@@ -35,15 +38,17 @@ def test_what_one_worker_writes_another_reads_with_its_own_path(value: object) -
 @given(JSON)
 def test_a_fingerprint_does_not_depend_on_where_the_folder_is(value: object) -> None:
     there = json.loads(json.dumps(value).replace(json.dumps(str(HERE.path))[1:-1], str(THERE.path)))
-    assert fingerprint(value, neutral=HERE.neutral) == fingerprint(there, neutral=THERE.neutral)
+    assert fingerprint(value, normalize=HERE.normalize) == fingerprint(there, normalize=THERE.normalize)
 
 
 def test_paths_count_like_their_texts() -> None:
     at = [folder.path / "a.txt" for folder in (HERE, THERE)]
-    assert fingerprint(at[0], neutral=HERE.neutral) == fingerprint(at[1], neutral=THERE.neutral)
-    assert fingerprint(at[0], neutral=HERE.neutral) != fingerprint(HERE.path / "b", neutral=HERE.neutral)
+    assert fingerprint(at[0], normalize=HERE.normalize) == fingerprint(at[1], normalize=THERE.normalize)
+    assert fingerprint(at[0], normalize=HERE.normalize) != fingerprint(
+        HERE.path / "b", normalize=HERE.normalize
+    )
     other = Path("/other/a.txt")
-    assert fingerprint(other, neutral=HERE.neutral) == fingerprint(other)
+    assert fingerprint(other, normalize=HERE.normalize) == fingerprint(other)
 
 
 def test_the_folder_is_private_and_removed_by_its_last_claim(tmp_path: Path) -> None:
@@ -85,3 +90,22 @@ def test_what_a_killed_worker_left_is_removed_after_a_week(tmp_path: Path) -> No
     folders.sweep()
     assert not folders.of("old").path.exists()
     assert folders.of("new").path.exists()
+
+
+def test_who_opens_a_folder_waits_for_who_removes_it_and_for_no_other_run(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folder, other = folders.of(RUN), folders.of(ids.run_id("other"))
+    folder.open("1")
+    claim = tmp_path / f"{RUN}.claim"
+    with ThreadPoolExecutor() as threads, claim.open() as removing:
+        fcntl.flock(removing, fcntl.LOCK_EX)
+        opening = threads.submit(folder.open, "2")
+        other.open("1")
+        assert other.path.exists()
+        assert not opening.done()
+        folder.path.rmdir()
+        claim.unlink()
+        fcntl.flock(removing, fcntl.LOCK_UN)
+        opening.result(WITHIN)
+    assert folder.path.exists()
+    assert claim.read_text() == "2", "the one that others see"

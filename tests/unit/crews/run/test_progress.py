@@ -29,7 +29,7 @@ async def test_what_threads_tell_in_any_order_is_recorded_in_its_own() -> None:
     told = list(enumerate(happened, start=1))
     random.Random(7).shuffle(told)
     for sequence, event in told:
-        threading.Thread(target=progress.note, args=(sequence, event)).start()
+        threading.Thread(target=progress.add, args=(sequence, event)).start()
     await progress.started("t9")
     await progress.flush()
     assert recorded == happened
@@ -41,7 +41,7 @@ async def test_what_threads_tell_in_any_order_is_recorded_in_its_own() -> None:
 async def test_what_was_told_last_is_recorded_before_the_run_ends() -> None:
     recorded: list[Progressed] = []
     progress = Progress(asyncio.get_running_loop(), recorded.append, soon)
-    progress.note(1, started(1))
+    progress.add(1, started(1))
     await asyncio.sleep(0)
     assert progress.hand_over() == ["t1"]
     assert recorded == [started(1)]
@@ -55,7 +55,7 @@ async def test_a_task_counts_as_started_once_that_is_written() -> None:
         await written.wait()
 
     progress = Progress(asyncio.get_running_loop(), lambda _: None, wait)
-    progress.note(1, started(1))
+    progress.add(1, started(1))
     await asyncio.sleep(0)
     flushing, waiting = (asyncio.create_task(each) for each in (progress.flush(), progress.started("t1")))
     await asyncio.sleep(0)

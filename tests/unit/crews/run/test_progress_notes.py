@@ -51,10 +51,10 @@ async def test_the_first_text_is_recorded_at_once_and_of_the_next_ones_the_newes
     store, clock = Recorded(), [0.0]
     told = notes(store, clock)
     for number in range(5):
-        told.note(f"{number} of 5")
+        told.add(f"{number} of 5")
     await settle()
     assert store.texts == ["4 of 5"]
-    told.note("again")
+    told.add("again")
     await settle()
     assert store.texts == ["4 of 5"]
 
@@ -63,10 +63,10 @@ async def test_a_store_that_is_away_harms_nothing() -> None:
     store, clock = Recorded(), [0.0]
     told = notes(store, clock)
     store.fails = True
-    told.note("lost")
+    told.add("lost")
     await settle()
     store.fails, clock[0] = False, 10.0
-    told.note("kept")
+    told.add("kept")
     await settle()
     assert store.texts == ["kept"]
 
@@ -77,7 +77,7 @@ async def test_long_runs_record_less_often() -> None:
     assert told.interval_s == INTERVAL_S
     for number in range(2 * PER_SECOND):
         clock[0] += 1000.0
-        told.note(str(number))
+        told.add(str(number))
         await settle()
     assert len(store.texts) == 2 * PER_SECOND
     assert told.interval_s == pytest.approx(2 * INTERVAL_S)

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from bot.core.place import Place
 from bot.surfaces.chat.actions import ANSWERS, Target, choose
-from bot.surfaces.chat.message_keys import Posted
-from bot.surfaces.chat.places import ChatPlace, group
+from bot.surfaces.chat.places import ChatPlace, MessageRef, group
 from bot.surfaces.slack import SURFACE
 
 IDS = st.from_regex(r"[A-Z0-9]{1,12}", fullmatch=True)
@@ -24,7 +23,7 @@ def test_places_round_trip(team: str, channel: str, thread_ts: str | None) -> No
 
 @given(IDS, STAMPS)
 def test_copies_round_trip(channel: str, ts: str) -> None:
-    assert Posted.decode(Posted(channel, ts).encode()) == Posted(channel, ts)
+    assert MessageRef.decode(MessageRef(channel, ts).encode()) == MessageRef(channel, ts)
 
 
 OPTIONS = st.from_regex(r"[a-z0-9.-]{1,18}", fullmatch=True)
@@ -52,7 +51,7 @@ def test_a_place_of_another_surface_is_refused() -> None:
 @pytest.mark.parametrize("ref", ["", "C1", "C1/", "/1.1"])
 def test_what_is_no_message_is_refused(ref: str) -> None:
     with pytest.raises(ValueError, match="not a message"):
-        Posted.decode(ref)
+        MessageRef.decode(ref)
 
 
 def test_answers_are_recognised_by_their_action() -> None:

@@ -32,12 +32,12 @@ from bot.core.run import Run, RunError, RunStatus
 from bot.core.text import valid, visible
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.cards import progress, question_card, run_card
-from bot.surfaces.chat.messages import Actions, Form, Message
+from bot.surfaces.chat.messages import Actions, Form, Message, text_message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import (
     answer_messages,
     crew_list,
-    form_steps,
+    field_forms,
     home,
     private_messages,
     question_forms,
@@ -45,7 +45,7 @@ from bot.surfaces.chat.wording import (
     run_messages,
 )
 from bot.surfaces.chat.wording import outcomes as settled_questions
-from bot.surfaces.chat.wording.form_steps import Filling
+from bot.surfaces.chat.wording.field_forms import FormState
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
@@ -402,8 +402,8 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
         private_messages.runs_state([run] * 3, [run] * 30, words, PLATFORM, {run.id: wait}),
         private_messages.ambiguous([run] * 3, PLATFORM),
         answer_messages.which([(run, question)] * 30, words, "1700.1", LIMITS),
-        private_messages.explained(answer_messages.run_is_over(run)),
-        private_messages.explained(answer_messages.already_settled(settled)),
+        text_message(*answer_messages.run_is_over(run)),
+        text_message(*answer_messages.already_settled(settled)),
     ]
 
 
@@ -416,9 +416,9 @@ def test_any_crews_form_can_be_opened(title: str, choices: list[str], about: str
     many = [Field(name=f"more{number}") for number in range(8)]
     crew = Crew(name="demo", title=title, description=about, inputs=(*fields, *many))
     known: dict[str, JsonValue] = {"string": about, "choice": choices[0], "boolean": True, "integer": 3}
-    filled = Filling(crew.inputs, known, Locale(), problems={"string": about})
+    filled = FormState(crew.inputs, known, Locale(), problems={"string": about})
     for step in range(filled.steps):
-        form = form_steps.start_form(crew, RUN, replace(filled, step=step), LIMITS)
+        form = field_forms.start_form(crew, RUN, replace(filled, step=step), LIMITS)
         check_view(render_form(form), "modal")
 
 

@@ -16,9 +16,9 @@ from bot.surfaces.chat.lines import (
     Passage,
     Time,
     Untrusted,
+    plain_words,
 )
 from bot.surfaces.chat.messages import Message, Notice, Paragraph
-from bot.surfaces.chat.plain_text import plain_words
 from bot.surfaces.slack.renderer import render_message as for_slack
 from bot.surfaces.slack.renderer import with_group_ids
 from bot.surfaces.teams.renderer import render_message as for_teams

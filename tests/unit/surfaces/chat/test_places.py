@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from bot.core.place import Place
 from bot.surfaces.chat.message_keys import (
-    Posted,
     direct_question,
     is_direct,
     is_orphaned_opener,
@@ -14,7 +13,7 @@ from bot.surfaces.chat.message_keys import (
     orphaned_question,
     question_of,
 )
-from bot.surfaces.chat.places import ChatPlace
+from bot.surfaces.chat.places import ChatPlace, MessageRef
 
 #: Whatever identifies something on a platform; a slash separates the parts of a stored reference.
 IDS = st.text(st.characters(codec="ascii", min_codepoint=33, exclude_characters="/"), min_size=1, max_size=40)
@@ -29,8 +28,8 @@ def test_places_round_trip(surface: str, tenant: str, channel: str, thread: str 
 
 @given(IDS, IDS)
 def test_messages_round_trip(channel: str, message_id: str) -> None:
-    posted = Posted(channel, message_id)
-    assert Posted.decode(posted.encode()) == posted
+    posted = MessageRef(channel, message_id)
+    assert MessageRef.decode(posted.encode()) == posted
 
 
 def test_what_is_stored_of_slacks_places_is_as_it_was() -> None:
@@ -47,11 +46,11 @@ def test_a_place_on_another_surface_is_refused() -> None:
 @pytest.mark.parametrize("ref", ["", "C1", "C1/", "/1.1"])
 def test_what_is_no_message_is_refused(ref: str) -> None:
     with pytest.raises(ValueError, match="not a message"):
-        Posted.decode(ref)
+        MessageRef.decode(ref)
 
 
 def test_orphaned_messages_have_keys_of_their_own() -> None:
-    posted = Posted("C1", "1700.1")
+    posted = MessageRef("C1", "1700.1")
     assert is_orphaned_opener(orphaned_opener(posted))
     assert question_of(orphaned_question("q1", posted)) == "q1"
     assert is_direct(direct_question("q1", "U1"), "q1")

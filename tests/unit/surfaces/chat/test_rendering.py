@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from bot.surfaces.chat.messages import Message, said
+from bot.surfaces.chat.messages import Message, text_message
 from bot.surfaces.chat.rendering import MAX_CHARACTERS_ON_LOOP, offload, rendered
 from bot.surfaces.chat.wording import question_messages
 
@@ -23,4 +23,4 @@ async def test_a_card_that_fails_is_shown_as_plain_text() -> None:
 
     assert await rendered(fails, FALLBACK, run_id="6f2b7c0e") is FALLBACK
     assert await rendered(fails, FALLBACK, run_id="6f2b7c0e", size=MAX_CHARACTERS_ON_LOOP + 1) is FALLBACK
-    assert await rendered(lambda: said("fine"), FALLBACK, run_id="6f2b7c0e") == said("fine")
+    assert await rendered(lambda: text_message("fine"), FALLBACK, run_id="6f2b7c0e") == text_message("fine")

@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 
 from bot.core.event import PublishedEvent
-from bot.core.feed import Feed, run_topic
 from bot.core.ports import Store
-from bot.surfaces.http.run_feed import TOLD_AT_ONCE, WOKEN_AT_ONCE, RunFeed, RunFollower
+from bot.core.wakeups import Wakeups, run_topic
+from bot.surfaces.http.run_feed import SENDS_PER_TURN, WAKEUPS_PER_TURN, RunFeed, RunFollower
 from bot.surfaces.http.wire import EventMessage, Message
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
@@ -37,7 +37,7 @@ class Reads:
 class Following:
     """A feed of runs that works."""
 
-    fed: Feed
+    fed: Wakeups
     runs: RunFeed
     reads: Reads
 
@@ -51,7 +51,7 @@ class Following:
 
 @pytest.fixture
 async def following() -> AsyncIterator[Following]:
-    fed, reads = Feed(), Reads()
+    fed, reads = Wakeups(), Reads()
     runs = RunFeed(cast("Store", SimpleNamespace(events=reads)), fed)
     running = asyncio.create_task(runs.run())
     yield Following(fed, runs, reads)
@@ -178,14 +178,14 @@ async def test_whatever_a_client_takes_directly_it_gets_each_event_once_and_in_o
 
 async def test_many_who_poll_are_woken_in_larger_turns(following: Following) -> None:
     with ExitStack() as stack:
-        followers = [stack.enter_context(following.runs.follow(RUN, 0)) for _ in range(2 * WOKEN_AT_ONCE)]
+        followers = [stack.enter_context(following.runs.follow(RUN, 0)) for _ in range(2 * WAKEUPS_PER_TURN)]
         polls = [asyncio.create_task(each.next(60)) for each in followers]
         await asyncio.sleep(0)
         following.fed.wake((TOPIC,), (published(1),))
         # In the first turn of the loop they are woken, in the second they answer.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert sum(poll.done() for poll in polls) == WOKEN_AT_ONCE
+        assert sum(poll.done() for poll in polls) == WAKEUPS_PER_TURN
         assert [[event.seq for event in found] for found in await asyncio.gather(*polls)] == [[1]] * len(
             polls
         )
@@ -194,7 +194,7 @@ async def test_many_who_poll_are_woken_in_larger_turns(following: Following) -> 
 async def test_many_clients_are_told_in_turns_and_one_that_leaves_meanwhile_is_left_out(
     following: Following,
 ) -> None:
-    clients = [Client() for _ in range(3 * TOLD_AT_ONCE)]
+    clients = [Client() for _ in range(3 * SENDS_PER_TURN)]
     with ExitStack() as stack:
         followers = [stack.enter_context(following.runs.follow(RUN, 0)) for _ in clients]
         for follower, client in zip(followers, clients, strict=True):
@@ -205,9 +205,9 @@ async def test_many_clients_are_told_in_turns_and_one_that_leaves_meanwhile_is_l
         following.fed.wake((TOPIC,), (published(1),))
         following.fed.wake((TOPIC,), (published(2),))
         await asyncio.sleep(0)
-        untold = [number for number, client in enumerate(clients) if not client.sent]
-        assert len(untold) == len(clients) - TOLD_AT_ONCE
-        leaves = untold[0]
+        unnotified = [number for number, client in enumerate(clients) if not client.sent]
+        assert len(unnotified) == len(clients) - SENDS_PER_TURN
+        leaves = unnotified[0]
         tasks[leaves].cancel()
         await everybody_told()
         assert read == []

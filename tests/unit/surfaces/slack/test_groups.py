@@ -12,9 +12,9 @@ import pytest
 from bot.core.crew import Crew
 from bot.core.directory import GroupUnreadable
 from bot.core.policy import Approvers, Group, PolicyDefinition
-from bot.surfaces.chat.failures import Later, PlatformFailure, Rejected
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.slack.groups import UserGroups, groups_of
-from bot.surfaces.slack.webapi.installed import Installed
+from bot.surfaces.slack.webapi.installation import SlackInstallation
 
 FINANCE = {"id": "S0FIN", "handle": "finance", "users": ["U1", "U2"], "user_count": 2, "date_delete": 0}
 
@@ -43,9 +43,9 @@ class Lists:
 
 
 async def reader(lists: Lists) -> UserGroups:
-    installed = Installed(lists)
-    await installed.learn()
-    return UserGroups(lists, installed)
+    installation = SlackInstallation(lists)
+    await installation.learn()
+    return UserGroups(lists, installation)
 
 
 @pytest.mark.parametrize("name", ["slack::S0FIN", "slack::@finance", "slack::@Finance"])
@@ -84,7 +84,7 @@ async def test_a_group_that_has_just_come_is_found() -> None:
     ("lists", "why"),
     [
         (Lists(failure=Rejected("missing_scope")), "scope usergroups:read"),
-        (Lists(failure=Later(30.0, "ratelimited")), "try again"),
+        (Lists(failure=RetryLater(30.0, "ratelimited")), "try again"),
         (Lists(failure=Rejected("plan_upgrade_required")), "plan_upgrade_required"),
         (Lists([]), "no user group @finance"),
         (Lists([FINANCE | {"date_delete": 17}]), "disabled"),
@@ -97,7 +97,7 @@ async def test_a_group_that_cannot_be_read_says_why(lists: Lists, why: str) -> N
 
 
 async def test_a_failure_is_not_kept() -> None:
-    lists = Lists(failure=Later(1.0))
+    lists = Lists(failure=RetryLater(1.0))
     groups = await reader(lists)
     with pytest.raises(GroupUnreadable):
         await groups.members("slack::S0FIN")

@@ -8,8 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.chat.delivery.progress import ProgressUpdater
-from bot.surfaces.chat.delivery.scheduler import FairScheduler
+from bot.surfaces.chat.delivery.scheduler import FairScheduler, ProgressUpdater
 from tests.waiting import WITHIN
 
 

@@ -122,6 +122,22 @@ def test_a_quotation_that_is_not_closed_is_said(typed: str) -> None:
         parser.given(CREW, typed)
 
 
+@pytest.mark.parametrize(
+    ("mark", "closing"), [('"', '"'), ("'", "'"), ("“", "“"), ("«", "»"), ("「", "」"), ("‹", "›")]
+)
+def test_what_closes_a_quotation_is_said_with_a_key_that_people_have(mark: str, closing: str) -> None:
+    with pytest.raises(InvalidInputs, match=f"end it with {closing}$"):
+        parser.given(CREW, f"topic={mark}tide mills")
+
+
+@pytest.mark.parametrize(
+    "typed", ["tone= playful", "tone= playful tides", "tides tone = dry", "tone=\u00a0dry", "tone= “dry”"]
+)
+def test_a_value_that_does_not_follow_its_name_at_once_is_no_free_text(typed: str) -> None:
+    with pytest.raises(InvalidInputs, match="tone: has no value"):
+        parser.given(CREW, typed)
+
+
 SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 
 

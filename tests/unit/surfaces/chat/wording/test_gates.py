@@ -21,8 +21,7 @@ from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.elements import Checkboxes, Input
-from bot.surfaces.chat.messages import Actions
+from bot.surfaces.chat.messages import Actions, Checkboxes, Input
 from bot.surfaces.chat.wording import batches, decision_forms, question_forms, question_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_message
@@ -189,6 +188,46 @@ def test_a_form_that_nobody_changed_edits_nothing(arguments: dict[str, JsonValue
     values = {each.name: each.value for each in form.blocks if isinstance(each, Input)}
     edited = decision_forms.edited(question, values)
     assert (dict(edited.arguments), dict(edited.errors)) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "value"),
+    [
+        ("whole", "12", 12),
+        ("whole", "1e3", 1000),
+        ("whole", "9007199254740993", 2**53 + 1),
+        ("whole", "9007199254740993.0", "digits"),
+        ("whole", "1e400", "digits"),
+        ("whole", "-1e400", "digits"),
+        ("whole", "1.5", "whole number"),
+        ("number", "0.1", 0.1),
+        ("number", "0.10", 0.1),
+        ("number", "1e400", "digits"),
+        ("number", "1e-400", "digits"),
+        ("number", "0.12345678901234567890", "digits"),
+        ("number", "NaN", "JSON"),
+        ("number", "Infinity", "JSON"),
+        ("list", '["b", 1e400]', "digits"),
+        ("list", '[{"to": "Acme", "to": "Eve"}]', "twice"),
+        ("list", '[{"to": {"to": "Eve"}}]', [{"to": {"to": "Eve"}}]),
+    ],
+)
+def test_what_is_typed_is_kept_as_it_is_typed_or_refused(name: str, typed: str, value: JsonValue) -> None:
+    arguments: dict[str, JsonValue] = {"whole": 1, "number": 1.5, "list": ["a"]}
+    properties: JsonValue = {each: TYPED[each][0] for each in arguments}
+    call = ToolCall(
+        tool="t",
+        arguments=arguments,
+        proposed=arguments,
+        editable=tuple(arguments),
+        parameters={"properties": properties},
+    )
+    edited = decision_forms.edited(gate(call), {decision_forms.argument_field(name): typed})
+    if isinstance(value, str):
+        [error] = edited.errors.values()
+        assert value in error
+    else:
+        assert (dict(edited.arguments), dict(edited.errors)) == ({name: value}, {})
 
 
 @pytest.mark.parametrize("long", ["x" * 3001, "é" * 3001])

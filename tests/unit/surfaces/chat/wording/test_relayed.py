@@ -7,10 +7,8 @@ import pytest
 from bot.core.actor import Actor
 from bot.core.place import Place
 from bot.core.run import Run, RunStatus
-from bot.surfaces.chat.elements import Button
-from bot.surfaces.chat.lines import Mention
-from bot.surfaces.chat.messages import Actions, Audience, Message, Paragraph, SmallPrint
-from bot.surfaces.chat.plain_text import plain_words, where
+from bot.surfaces.chat.lines import Mention, plain_words, platform_suffix
+from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, SmallPrint
 from bot.surfaces.chat.wording.relayed import as_known, relayed
 from tests.contract.examples import new_run
 
@@ -62,4 +60,4 @@ def test_who_is_known_here_is_mentioned_as_such_and_who_acted_elsewhere_is_not()
     ],
 )
 def test_where_somebody_acts_is_said_of_other_chat_platforms(here: str, principal: str, words: str) -> None:
-    assert where(here, Mention(principal, "Ada")) == words
+    assert platform_suffix(here, Mention(principal, "Ada")) == words

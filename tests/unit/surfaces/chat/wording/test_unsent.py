@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from bot.core.fields import Field, FieldType
 from bot.core.text import says_nothing, visible
-from bot.surfaces.chat import elements, messages
+from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.elements import Option
-from bot.surfaces.chat.messages import Actions, Form, Frame
+from bot.surfaces.chat.messages import Actions, Form, Frame, Option
 from bot.surfaces.chat.wording import unsent
 from bot.surfaces.slack.renderer import LIMITS as SLACK
 from bot.surfaces.slack.renderer import render_form, render_message
@@ -56,8 +55,8 @@ def test_a_window_stays_within_the_size_of_a_modal() -> None:
 
 def test_options_are_given_back_as_they_were_labelled() -> None:
     options = (Option("1. Red", "0"), Option("2. Blue", "1"))
-    field = elements.Input(
-        "input.colour", "Colour", elements.FieldType.MULTI_CHOICE, value="0,1", options=options
+    field = messages.Input(
+        "input.colour", "Colour", messages.FieldType.MULTI_CHOICE, value="0,1", options=options
     )
-    empty = elements.Input("input.note", "Note", elements.FieldType.LINE)
+    empty = messages.Input("input.note", "Note", messages.FieldType.LINE)
     assert unsent.typed_in(Form("Fill in", (field, empty))) == "Colour: 1. Red, 2. Blue"

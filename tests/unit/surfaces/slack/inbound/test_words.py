@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.surfaces.slack.inbound import emoji, words
+from bot.surfaces.slack.inbound import words
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,15 @@ CUSTOM = {"type": "emoji", "name": "our_logo"}
         (":+1: and :white_check_mark:", None, "👍 and ✅"),
         (":party_popper:", None, "🎉"),
         (":our_logo: :latin_small_letter_a:", None, ":our_logo: :latin_small_letter_a:"),
+        ("2001:db8:a:1 fe80::a:b 1:100:5 urn:key:7", None, "2001:db8:a:1 fe80::a:b 1:100:5 urn:key:7"),
+        ("(:wave::skin-tone-2:) 完了:tada:", None, "(👋🏻) 完了🎉"),
     ],
 )
 def test_names_of_emoji_are_read_as_the_emoji(
     text: str, blocks: list[dict[str, object]] | None, read: str
 ) -> None:
-    assert emoji.read(text, blocks) == read
+    assert words.read(text, blocks) == read
+
+
+def test_names_in_a_text_that_is_edited_stay_names() -> None:
+    assert words.read("[:x:] :rocket: :tada:", offered="[:x:] :rocket:") == "[:x:] :rocket: 🎉"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.surfaces.chat.inbound.interactions import IncomingMessage
+from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.teams.inbound.history import as_activity, text_of
 from bot.surfaces.teams.inbound.payloads import Activity

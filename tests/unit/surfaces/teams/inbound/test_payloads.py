@@ -1,16 +1,17 @@
-"""Activities as the engine's values: keys, places, and who said what to whom."""
+"""Activities as the engine's values: keys, places, who said what to whom, and what is quoted."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from bot.core.locales import Locale
-from bot.surfaces.chat.inbound.interactions import ReplyTarget
-from bot.surfaces.chat.message_keys import Posted
+from bot.surfaces.chat.inbound.ports import ReplyTarget
+from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.teams.card_data import Pressed, Submitted
-from bot.surfaces.teams.inbound.payloads import Activity
+from bot.surfaces.teams.inbound.payloads import UNKNOWN, Activity, quoted_in, without_quotes
 
 TENANT = "00000000-0000-0000-0000-000000007e4a"
 CHANNEL, GROUP, PERSONAL = "19:x@thread.tacv2", "19:x@thread.v2", "a:x"
@@ -80,8 +81,21 @@ def test_attached_files_are_named_and_other_attachments_are_not() -> None:
     files = [
         {"contentType": "application/vnd.microsoft.teams.file.download.info", "name": "tides.csv"},
         {"contentType": "text/html", "content": "<p>see</p>"},
+        {"contentType": "messageReference", "id": "17"},
+        {"contentType": "image/png", "contentUrl": "https://smba.example/1"},
     ]
-    assert activity(text="see", attachments=files).incoming().answer_text({}) == "see\nAttached: tides.csv"
+    said = activity(text="see", attachments=files).incoming()
+    assert said.answer_text({}) == "see"
+    assert said.attached == ("tides.csv", "")
+    assert activity(text="see", attachments=files[1:3]).incoming().attached == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "follows"),
+    [("1699", True), ("1701", False), ("1:aBc", None), ("\u0661\u0667\u0660\u0661", None)],
+)
+def test_a_message_follows_those_with_a_smaller_number(other: str, *, follows: bool | None) -> None:
+    assert activity(id="1700").incoming().follows(other) is follows
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,7 @@ def test_a_press_is_on_the_message_that_it_replies_to_and_one_in_a_dialog_on_non
     made = activity(type="invoke", replyToId="1699")
     pressed = Pressed("answer.approve", "run question", ("a", "b"))
     on_card, in_dialog = made.press(pressed), made.press(pressed, form_id="dialog")
-    assert on_card.message == Posted(CHANNEL, "1699")
+    assert on_card.message == MessageRef(CHANNEL, "1699")
     assert on_card.ticked == ("a", "b")
     assert in_dialog.message is None
     assert on_card.key == f"teams:{TENANT}:invoke:{CHANNEL}:1700"
@@ -126,3 +140,49 @@ PARIS = {"type": "clientInfo", "locale": "fr-FR", "timezone": "Europe/Paris"}
 )
 def test_a_client_says_its_locale_and_time_zone(more: dict[str, Any], tag: str, timezone: str) -> None:
     assert activity(**more).client_locale == Locale(tag=tag, timezone=timezone)
+
+
+REPLY = 'itemscope itemtype="http://schema.skype.com/Reply"'
+
+
+@pytest.mark.parametrize(
+    ("html", "ids"),
+    [
+        pytest.param("<p>Approve</p>", [], id="nothing"),
+        pytest.param(f'<blockquote {REPLY} itemid="17"><p>Pay?</p></blockquote>Approve', ["17"], id="one"),
+        pytest.param(f"<BLOCKQUOTE itemid='17'\n{REPLY}>", ["17"], id="another order, case and quotes"),
+        pytest.param(
+            f'<blockquote {REPLY} itemid="1">a</blockquote><blockquote {REPLY} itemid="2">',
+            ["1", "2"],
+            id="two",
+        ),
+        pytest.param(f"<blockquote {REPLY}>", [UNKNOWN], id="nobody knows which"),
+        pytest.param('<blockquote itemid="17">as people quote themselves</blockquote>', [], id="no message"),
+    ],
+)
+def test_quoted_messages_are_found_in_html(html: str, ids: list[str]) -> None:
+    assert list(quoted_in(html)) == ids
+
+
+@pytest.mark.parametrize(
+    "unit", ["<blockquote ", f"<blockquote {REPLY} ", "<blockquote itemtype=", "itemid='"]
+)
+def test_html_is_read_in_linear_time(unit: str) -> None:
+    def takes(times: int) -> float:
+        started = time.process_time()
+        list(quoted_in(unit * times))
+        return time.process_time() - started
+
+    assert min(takes(40_000) for _ in range(3)) < 16 * min(takes(10_000) for _ in range(3)) + 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('<quoted messageId="17"/> Approve', "Approve"),
+        ('<quoted messageId="17"></quoted>Approve', "Approve"),
+        ("Approve", "Approve"),
+    ],
+)
+def test_tags_that_stand_for_quotes_are_no_words(text: str, words: str) -> None:
+    assert without_quotes(text) == words

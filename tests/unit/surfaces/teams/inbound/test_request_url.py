@@ -11,13 +11,13 @@ import pytest
 from bot.surfaces.teams.inbound.payloads import Activity
 from bot.surfaces.teams.inbound.request_url import (
     MAX_BODY_BYTES,
-    Answer,
+    ActivityResponse,
     RequestUrl,
     Unacceptable,
     parsed,
     read,
 )
-from bot.surfaces.teams.inbound.tokens import SigningKeys, TokenVerifier, Verified
+from bot.surfaces.teams.inbound.token_verifier import SigningKeys, TokenVerifier, Verified
 
 TENANT = "00000000-0000-0000-0000-000000007e4a"
 SERVICE_URL = "https://smba.example/emea/"
@@ -28,7 +28,7 @@ class NoKeys:
         return {}
 
 
-async def refuse(payload: Mapping[str, Any], activity: Activity) -> Answer:
+async def refuse(payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
     raise AssertionError((payload, activity))
 
 
@@ -76,6 +76,8 @@ def test_an_activity_of_this_tenant_is_admitted() -> None:
         (conversation(tenantId="another"), SERVICE_URL, 403),
         ({"channelData": {"tenant": {"id": "another"}}}, SERVICE_URL, 403),
         (conversation(tenantId=None) | {"channelData": None}, SERVICE_URL, 403),
+        ({"channelId": "directline"}, SERVICE_URL, 403),
+        ({"channelId": None}, SERVICE_URL, 403),
         ({"conversation": None}, SERVICE_URL, 400),
         (conversation(id=""), SERVICE_URL, 400),
         ({"from": "Ada"}, SERVICE_URL, 400),
@@ -98,6 +100,10 @@ def test_what_is_not_of_this_tenant_or_no_activity_is_refused(
 def test_only_a_local_peer_may_be_called_without_tls() -> None:
     peer = "http://127.0.0.1:8123/emea"
     assert url(local=True).admitted(activity(serviceUrl=peer), Verified(f"{peer}/")).service_url == peer
+
+
+def test_a_local_peer_may_call_its_channel_something_else() -> None:
+    assert url(local=True).admitted(activity(channelId="emulator"), Verified(SERVICE_URL)).user == "a0"
 
 
 @pytest.mark.parametrize("name", ["channelData", "entities", "text", "value"])

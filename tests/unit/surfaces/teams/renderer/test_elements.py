@@ -7,8 +7,18 @@ from typing import Any
 import pytest
 
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.elements import Button, Checkboxes, FieldType, Input, Option, Select
-from bot.surfaces.chat.messages import Actions, Form, Markdown, Message
+from bot.surfaces.chat.messages import (
+    Actions,
+    Button,
+    Checkboxes,
+    FieldType,
+    Form,
+    Input,
+    Markdown,
+    Message,
+    Option,
+    Select,
+)
 from bot.surfaces.teams import card_data
 from bot.surfaces.teams.renderer import render_card, render_form
 from tests.loopback.teams import cards
@@ -90,6 +100,7 @@ def test_a_form_comes_back_with_what_is_filled_in() -> None:
         (FieldType.INTEGER, str(2**53), ("Input.Text", str(2**53))),
         (FieldType.INTEGER, "many", ("Input.Text", "many")),
         (FieldType.NUMBER, "1.5", ("Input.Number", 1.5)),
+        (FieldType.NUMBER, "9007199254740993", ("Input.Text", "9007199254740993")),
         (FieldType.NUMBER, "inf", ("Input.Text", "inf")),
         (FieldType.LINE, "a\nb", ("Input.Text", "a\nb")),
         (FieldType.CHOICE, "9", ("Input.ChoiceSet", None)),

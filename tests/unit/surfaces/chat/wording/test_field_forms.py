@@ -9,10 +9,10 @@ from pydantic import JsonValue
 from bot.core.fields import Field, FieldType
 from bot.core.forms import validate
 from bot.core.locales import Locale
-from bot.surfaces.chat import elements, messages
+from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import START, input_field
 from bot.surfaces.chat.messages import Form, Frame
-from bot.surfaces.chat.wording import fields
+from bot.surfaces.chat.wording import field_forms
 from bot.surfaces.slack.inbound.payloads import Submission
 from bot.surfaces.slack.renderer import LIMITS, render_form
 from bot.surfaces.slack.renderer.elements import field as rendered
@@ -66,7 +66,7 @@ def sent(answered: dict[str, dict[str, Any]]) -> dict[str, JsonValue]:
     view = {"id": "V1", "callback_id": START, "state": {"values": values}}
     payload = {"team": {"id": "T1"}, "user": {"id": "U1"}, "view": view}
     submission = Submission.model_validate(payload).form_submission()
-    return fields.submitted(FORM, submission.values, GERMAN)
+    return field_forms.submitted(FORM, submission.values, GERMAN)
 
 
 def test_what_was_filled_in_becomes_values_of_the_declared_types() -> None:
@@ -94,8 +94,8 @@ def test_fields_left_empty_are_empty_and_not_their_default() -> None:
 
 @pytest.mark.parametrize(("kind", "value"), [(FieldType.INTEGER, "many"), (FieldType.DATE, "soon")])
 def test_what_a_field_of_slack_can_not_show_is_left_out(kind: FieldType, value: str) -> None:
-    [shown] = fields.blocks((Field(name="it", type=kind),), {"it": value}, LIMITS, Locale())
-    assert isinstance(shown, elements.Input)
+    [shown] = field_forms.blocks((Field(name="it", type=kind),), {"it": value}, LIMITS, Locale())
+    assert isinstance(shown, messages.Input)
     assert shown.value == value
     element = rendered(shown)["element"]
     assert not element.keys() & {"initial_value", "initial_date"}
@@ -103,11 +103,13 @@ def test_what_a_field_of_slack_can_not_show_is_left_out(kind: FieldType, value: 
 
 def test_problems_are_shown_at_their_fields() -> None:
     problems = {"count": "must be a whole number, not 'many'", "elsewhere": "is wrong"}
-    assert fields.errors(FORM, problems) == {input_field("count"): "Count must be a whole number, not 'many'"}
+    assert field_forms.errors(FORM, problems) == {
+        input_field("count"): "Count must be a whole number, not 'many'"
+    }
 
 
 def test_choices_that_no_option_can_hold_are_listed_in_full() -> None:
-    listed = [block for block in fields.blocks(FORM, {}, LIMITS, GERMAN) if isinstance(block, Frame)]
+    listed = [block for block in field_forms.blocks(FORM, {}, LIMITS, GERMAN) if isinstance(block, Frame)]
     assert [frame.text for frame in listed] == [f"1. plain\n2. {LONG}"]
 
 
@@ -119,14 +121,14 @@ def test_a_choice_can_be_taken_back_where_it_is_optional() -> None:
 
 
 def test_more_than_six_fields_are_asked_in_steps() -> None:
-    assert [len(step) for step in fields.steps(FORM)] == [6, 6]
-    assert [len(step) for step in fields.steps(FORM[:6])] == [6]
-    assert fields.step_of(FORM, {"mail": "is wrong", "nothing": "is"}) == 1
+    assert [len(step) for step in field_forms.steps(FORM)] == [6, 6]
+    assert [len(step) for step in field_forms.steps(FORM[:6])] == [6]
+    assert field_forms.first_step_with(FORM, {"mail": "is wrong", "nothing": "is"}) == 1
 
 
-def widgets(values: dict[str, JsonValue]) -> dict[str, elements.Input]:
-    blocks = fields.blocks(FORM, values, LIMITS, GERMAN)
-    shown = [block for block in blocks if isinstance(block, elements.Input)]
+def widgets(values: dict[str, JsonValue]) -> dict[str, messages.Input]:
+    blocks = field_forms.blocks(FORM, values, LIMITS, GERMAN)
+    shown = [block for block in blocks if isinstance(block, messages.Input)]
     return {field.name: widget for field, widget in zip(FORM, shown, strict=True)}
 
 
@@ -138,20 +140,20 @@ UPLOAD = "6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31"
 
 def test_a_file_is_chosen_where_forms_have_fields_for_files() -> None:
     takes_files = replace(LIMITS, files=True)
-    [empty] = fields.blocks([DOC], {}, takes_files, Locale())
-    assert isinstance(empty, elements.Input)
+    [empty] = field_forms.blocks([DOC], {}, takes_files, Locale())
+    assert isinstance(empty, messages.Input)
     assert (empty.type, empty.required, empty.live, empty.accept) == (
-        elements.FieldType.FILE, True, False, ("pdf",),
+        messages.FieldType.FILE, True, False, ("pdf",),
     )  # fmt: skip
-    [given] = fields.blocks([DOC], {"doc": UPLOAD}, takes_files, Locale())
-    assert isinstance(given, elements.Input)
+    [given] = field_forms.blocks([DOC], {"doc": UPLOAD}, takes_files, Locale())
+    assert isinstance(given, messages.Input)
     assert (given.required, given.value) == (False, "")
     assert given.hint == "A file is uploaded. Choose another one to replace it. The plan."
-    assert fields.in_words(DOC, {"doc": UPLOAD}) == "uploaded"
+    assert field_forms.in_words(DOC, {"doc": UPLOAD}) == "uploaded"
 
 
 def test_elsewhere_the_form_says_where_to_give_it() -> None:
-    [block] = fields.blocks([DOC], {}, replace(LIMITS, files=False), Locale())
+    [block] = field_forms.blocks([DOC], {}, replace(LIMITS, files=False), Locale())
     assert isinstance(block, messages.Paragraph)
     assert "Start this crew in the console" in str(block.line)
 
@@ -169,7 +171,7 @@ def test_whatever_was_typed_can_be_shown_again_on_each_platform(
     kind: FieldType, tag: str, typed: str
 ) -> None:
     made, locale = Field(name="a", type=kind), Locale(tag=tag)
-    shown = fields.blocks([made], {"a": typed}, LIMITS, locale)
+    shown = field_forms.blocks([made], {"a": typed}, LIMITS, locale)
     check_view(render_form(Form("Fill in", tuple(shown), "form", "r", "Send")), "modal")
-    shown = fields.blocks([made], {"a": typed}, teams.LIMITS, locale)
+    shown = field_forms.blocks([made], {"a": typed}, teams.LIMITS, locale)
     assert problem(teams.render_form(Form("Fill in", tuple(shown), "form", "r", "Send"))) == ""

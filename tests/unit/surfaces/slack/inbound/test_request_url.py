@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.surfaces.slack.inbound import guard
-from bot.surfaces.slack.inbound.guard import Unacceptable
+from bot.surfaces.slack.inbound import request_url
+from bot.surfaces.slack.inbound.request_url import Unacceptable
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 NOW = 1_700_000_000.0
@@ -18,7 +18,7 @@ EVENT = json.dumps({"type": "event_callback", "event": {}}).encode()
 
 
 def headers(
-    body: bytes, *, at: object = int(NOW), secret: str = SECRET, content_type: str = guard.JSON
+    body: bytes, *, at: object = int(NOW), secret: str = SECRET, content_type: str = request_url.JSON
 ) -> dict[str, str]:
     digest = hmac.new(secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
     return {
@@ -30,34 +30,38 @@ def headers(
 
 def status(given: dict[str, str], body: bytes = EVENT) -> int:
     with pytest.raises(Unacceptable) as refused:
-        guard.check(SECRET, given, body, NOW)
+        request_url.check(SECRET, given, body, NOW)
     return refused.value.status
 
 
 def test_a_signed_event_gets_in() -> None:
-    checked = guard.check(SECRET, headers(EVENT), EVENT, NOW)
+    checked = request_url.check(SECRET, headers(EVENT), EVENT, NOW)
     assert checked.payload == {"type": "event_callback", "event": {}}
 
 
 def test_a_signed_command_gets_in() -> None:
     body = b"command=%2Fcrew&text=start+demo&user_id=U1"
-    checked = guard.check(SECRET, headers(body, content_type=guard.FORM), body, NOW)
+    checked = request_url.check(SECRET, headers(body, content_type=request_url.FORM), body, NOW)
     assert checked.payload == {"command": "/crew", "text": "start demo", "user_id": "U1"}
 
 
 def test_a_signed_interaction_gets_in() -> None:
     body = b"payload=%7B%22type%22%3A%22block_actions%22%7D"
-    checked = guard.check(SECRET, headers(body, content_type=f"{guard.FORM}; charset=utf-8"), body, NOW)
+    checked = request_url.check(
+        SECRET, headers(body, content_type=f"{request_url.FORM}; charset=utf-8"), body, NOW
+    )
     assert checked.payload == {"type": "block_actions"}
 
 
 def test_each_try_of_a_delivery_has_its_own_signature_and_a_replay_the_same() -> None:
     first, again = headers(EVENT), headers(EVENT, at=int(NOW) + 60)
     assert (
-        guard.check(SECRET, first, EVENT, NOW).signature == guard.check(SECRET, first, EVENT, NOW).signature
+        request_url.check(SECRET, first, EVENT, NOW).signature
+        == request_url.check(SECRET, first, EVENT, NOW).signature
     )
     assert (
-        guard.check(SECRET, again, EVENT, NOW).signature != guard.check(SECRET, first, EVENT, NOW).signature
+        request_url.check(SECRET, again, EVENT, NOW).signature
+        != request_url.check(SECRET, first, EVENT, NOW).signature
     )
 
 
@@ -74,13 +78,13 @@ HIDDEN = (
 def test_an_event_is_no_form_whatever_people_wrote(text: str, spaces: int | None) -> None:
     event = {"type": "event_callback", "event": {"type": "message", "text": text}}
     body = json.dumps(event, indent=spaces).encode()
-    assert status(headers(body, content_type=guard.FORM), body) == 400
+    assert status(headers(body, content_type=request_url.FORM), body) == 400
 
 
 @given(st.recursive(st.text(), lambda inner: st.dictionaries(st.text(), inner, max_size=3), max_leaves=5))
 def test_no_json_object_is_a_form(value: object) -> None:
     body = json.dumps({"text": value}, ensure_ascii=False).encode(errors="replace")
-    assert status(headers(body, content_type=guard.FORM), body) == 400
+    assert status(headers(body, content_type=request_url.FORM), body) == 400
 
 
 @pytest.mark.parametrize("kind", ["block_actions", "view_submission", "view_closed", "shortcut"])
@@ -97,7 +101,7 @@ def test_commands_are_no_json() -> None:
 @pytest.mark.parametrize("kind", ["event_callback", "url_verification"])
 def test_events_are_no_forms(kind: str) -> None:
     body = f"payload=%7B%22type%22%3A%22{kind}%22%7D".encode()
-    assert status(headers(body, content_type=guard.FORM), body) == 400
+    assert status(headers(body, content_type=request_url.FORM), body) == 400
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_events_are_no_forms(kind: str) -> None:
     ],
 )
 def test_a_form_says_one_thing(body: bytes) -> None:
-    assert status(headers(body, content_type=guard.FORM), body) == 400
+    assert status(headers(body, content_type=request_url.FORM), body) == 400
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,7 @@ def test_another_secret_is_refused() -> None:
 
 
 def test_missing_headers_are_refused() -> None:
-    assert status({"Content-Type": guard.JSON}) == 401
+    assert status({"Content-Type": request_url.JSON}) == 401
 
 
 def test_a_body_that_was_changed_is_refused() -> None:
@@ -140,23 +144,23 @@ def test_a_body_that_was_changed_is_refused() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        (b"{", guard.JSON),
-        (b"[]", guard.JSON),
-        (b'[{"type": "event_callback"}]', guard.JSON),
-        (b"null", guard.JSON),
-        (b'"text"', guard.JSON),
-        (b"", guard.JSON),
-        (b"{}", guard.JSON),
-        (b'{"type": 7}', guard.JSON),
-        (b"\xff\xfe", guard.JSON),
-        (b"[" * 100_000, guard.JSON),
+        (b"{", request_url.JSON),
+        (b"[]", request_url.JSON),
+        (b'[{"type": "event_callback"}]', request_url.JSON),
+        (b"null", request_url.JSON),
+        (b'"text"', request_url.JSON),
+        (b"", request_url.JSON),
+        (b"{}", request_url.JSON),
+        (b'{"type": 7}', request_url.JSON),
+        (b"\xff\xfe", request_url.JSON),
+        (b"[" * 100_000, request_url.JSON),
         (b'{"type":"event_callback"}', "text/plain"),
         (b'{"type":"event_callback"}', ""),
-        (b"payload=%7B", guard.FORM),
-        (b"payload=%5B%5D", guard.FORM),
-        (b"nothing=here", guard.FORM),
-        (b"&".join(b"a%d=b" % number for number in range(500)), guard.FORM),
-        (b"command=%FF", guard.FORM),
+        (b"payload=%7B", request_url.FORM),
+        (b"payload=%5B%5D", request_url.FORM),
+        (b"nothing=here", request_url.FORM),
+        (b"&".join(b"a%d=b" % number for number in range(500)), request_url.FORM),
+        (b"command=%FF", request_url.FORM),
     ],
 )
 def test_signed_bodies_that_slack_does_not_send_are_refused(body: bytes, content_type: str) -> None:
@@ -164,12 +168,12 @@ def test_signed_bodies_that_slack_does_not_send_are_refused(body: bytes, content
 
 
 def test_a_body_that_is_too_long_is_refused() -> None:
-    body = b"x" * (guard.MAX_BODY_BYTES + 1)
+    body = b"x" * (request_url.MAX_BODY_BYTES + 1)
     assert status(headers(body), body) == 413
 
 
-@given(st.binary(max_size=200), st.sampled_from([guard.JSON, guard.FORM, "text/plain"]))
+@given(st.binary(max_size=200), st.sampled_from([request_url.JSON, request_url.FORM, "text/plain"]))
 def test_any_signed_body_gets_in_or_is_refused(body: bytes, content_type: str) -> None:
     signed = headers(body, content_type=content_type)
     with contextlib.suppress(Unacceptable):
-        assert isinstance(guard.check(SECRET, signed, body, NOW).payload, dict)
+        assert isinstance(request_url.check(SECRET, signed, body, NOW).payload, dict)

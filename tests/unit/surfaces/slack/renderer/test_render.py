@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from bot.surfaces.chat.elements import Button
 from bot.surfaces.chat.lines import Mention, Untrusted
-from bot.surfaces.chat.messages import Actions, Message, Paragraph, Quote, SmallPrint
+from bot.surfaces.chat.messages import Actions, Button, Message, Paragraph, Quote, SmallPrint
 from bot.surfaces.slack.renderer import render_message, with_group_ids
 
 IDS = {"finance": "S0123ABCD"}

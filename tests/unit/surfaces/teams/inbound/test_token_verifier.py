@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from bot.surfaces.teams.inbound import tokens
-from bot.surfaces.teams.inbound.tokens import (
+from bot.surfaces.teams.inbound import token_verifier
+from bot.surfaces.teams.inbound.token_verifier import (
     KeysUnavailable,
     SigningKeys,
     TokenVerifier,
@@ -119,7 +119,7 @@ ATTACKS = {
     "another scheme": signed().replace("Bearer", "Basic"),
     "no token": "Bearer ",
     "no JWT": "Bearer abc",
-    "too long": signed(padding="x" * tokens.MAX_TOKEN_BYTES),
+    "too long": signed(padding="x" * token_verifier.MAX_TOKEN_BYTES),
     "no kid": signed(kid=None),
     "a kid that is no text": made_by_hand({"alg": "RS256", "kid": 1}, claims()),
     "an unknown kid": signed(kid="k2"),
@@ -167,7 +167,7 @@ async def test_a_rotated_key_is_fetched_and_the_old_one_no_longer_counts() -> No
     verify = verifier(source, clock).verify
     assert await verify(signed()) == VERIFIED
     source.keys = {"k2": NEXT}
-    clock.now += tokens.REFETCH_INTERVAL_S
+    clock.now += token_verifier.REFETCH_INTERVAL_S
     assert await verify(signed(NEXT, "k2")) == VERIFIED
     with pytest.raises(Unauthorized):
         await verify(signed())
@@ -192,7 +192,7 @@ async def test_without_keys_nothing_is_verified_and_teams_shall_send_it_again() 
             await verify(signed())
     assert source.fetches == 1
     source.away = False
-    clock.now += tokens.FIRST_FETCH_INTERVAL_S
+    clock.now += token_verifier.FIRST_FETCH_INTERVAL_S
     assert await verify(signed()) == VERIFIED
 
 
@@ -201,7 +201,7 @@ async def test_known_keys_are_good_while_their_source_is_away() -> None:
     verify = verifier(source, clock).verify
     assert await verify(signed()) == VERIFIED
     source.away = True
-    clock.now += tokens.KEYS_TTL_S + 1
+    clock.now += token_verifier.KEYS_TTL_S + 1
     assert await verify(signed(exp=int(time.time()) + 3600)) == VERIFIED
     assert source.fetches == 2
 

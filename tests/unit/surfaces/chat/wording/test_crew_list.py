@@ -2,7 +2,7 @@
 
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, CrewProblem
-from bot.surfaces.chat.inbound.crew_lists import CrewLists
+from bot.surfaces.chat.wording.crew_list import CrewLists
 from bot.surfaces.slack.renderer import LIMITS, render_message
 
 ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA")
@@ -10,6 +10,7 @@ GUEST = ADA.model_copy(update={"membership": Membership.GUEST})
 OPEN = Crew.model_validate({"name": "open", "title": "Open", "admits": ["member", "guest"]})
 CLOSED = Crew(name="closed", title="Closed")
 CREWS = {"open": OPEN, "closed": CLOSED}
+BROKEN = (CrewProblem(name="broken", problem="A mistake.", remedy="Mend it."),)
 
 
 def test_the_same_catalogue_is_listed_once_and_another_one_anew() -> None:
@@ -17,14 +18,14 @@ def test_the_same_catalogue_is_listed_once_and_another_one_anew() -> None:
     first = lists.shown(CREWS, (), ADA)
     assert lists.shown(CREWS, (), ADA) is first
     assert "closed" not in render_message(lists.shown({"open": OPEN}, (), ADA))["text"]
-    broken = (CrewProblem(name="broken", problem="A mistake.", remedy="Mend it."),)
-    assert "broken" in render_message(lists.shown(CREWS, broken, ADA))["text"]
+    assert "broken" in render_message(lists.shown(CREWS, BROKEN, ADA))["text"]
 
 
 def test_nobody_gets_the_list_of_others() -> None:
     lists = CrewLists(LIMITS)
     assert "closed" in render_message(lists.shown(CREWS, (), ADA))["text"]
-    assert "closed" not in render_message(lists.shown(CREWS, (), GUEST))["text"]
-    assert (
-        "closed" in render_message(lists.shown(CREWS, (), GUEST.model_copy(update={"admin": True})))["text"]
-    )
+    admin = GUEST.model_copy(update={"admin": True})
+    for person, names in ((ADA, True), (GUEST, False), (admin, True)):
+        listed = render_message(lists.shown(CREWS, BROKEN, person))["text"]
+        assert "open" in listed
+        assert ("closed" in listed, "broken" in listed) == (names, names)

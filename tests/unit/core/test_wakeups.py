@@ -7,8 +7,8 @@ import pytest
 
 from bot.core.errors import NotFound
 from bot.core.event import Event, RunCompleted, TaskStarted
-from bot.core.feed import Feed, run_topic
 from bot.core.ports import Wakeup
+from bot.core.wakeups import Wakeups, run_topic
 from tests.waiting import WITHIN
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
@@ -42,10 +42,10 @@ class Story:
 
 
 async def test_a_signal_says_what_woke_it_and_stays_set_until_cleared() -> None:
-    feed = Feed()
-    with feed.watch("one", "two") as signal, feed.watch("other") as other:
-        feed.wake(["one"])
-        feed.wake(["two", "unknown"])
+    wakeups = Wakeups()
+    with wakeups.watch("one", "two") as signal, wakeups.watch("other") as other:
+        wakeups.wake(["one"])
+        wakeups.wake(["two", "unknown"])
         assert await signal.wait(WITHIN)
         assert await signal.wait(WITHIN)
         assert signal.clear() == {"one", "two"}
@@ -54,37 +54,37 @@ async def test_a_signal_says_what_woke_it_and_stays_set_until_cleared() -> None:
 
 
 async def test_after_watching_nothing_is_left() -> None:
-    feed = Feed()
-    with feed.watch("one") as signal:
+    wakeups = Wakeups()
+    with wakeups.watch("one") as signal:
         pass
-    feed.wake(["one"])
-    feed.wake_all()
+    wakeups.wake(["one"])
+    wakeups.wake_all()
     assert not await signal.wait(0.01)
 
 
 async def test_the_stores_wakeups_are_passed_on_to_all() -> None:
-    feed = Feed()
-    with feed.watch("one") as named, feed.watch("else") as unnamed:
-        await feed.follow(Story())
+    wakeups = Wakeups()
+    with wakeups.watch("one") as named, wakeups.watch("else") as unnamed:
+        await wakeups.follow(Story())
         assert named.clear() == {"one"}
         assert await unnamed.wait(WITHIN)
         assert unnamed.clear() == set()
 
 
 async def test_events_are_followed_live_to_the_last_one() -> None:
-    feed, story = Feed(), Story()
+    wakeups, story = Wakeups(), Story()
     story.tell()
     seen: list[int] = []
 
     async def follow() -> None:
-        seen.extend([event.seq async for event in feed.events(story, RUN)])
+        seen.extend([event.seq async for event in wakeups.events(story, RUN)])
 
     async with asyncio.timeout(WITHIN), asyncio.TaskGroup() as tasks:
         tasks.create_task(follow())
         for last in (False, True):
             await asyncio.sleep(0)
             story.tell(last=last)
-            feed.wake([run_topic(RUN)])
+            wakeups.wake([run_topic(RUN)])
     assert seen == [1, 2, 3]
 
 
@@ -94,15 +94,15 @@ async def test_a_long_story_is_read_page_by_page_without_waiting() -> None:
         story.tell()
     story.tell(last=True)
     async with asyncio.timeout(WITHIN):
-        assert [event.seq async for event in Feed().events(story, RUN, after=1)] == [2, 3, 4, 5, 6, 7]
+        assert [event.seq async for event in Wakeups().events(story, RUN, after=1)] == [2, 3, 4, 5, 6, 7]
 
 
 async def test_a_run_that_is_forgotten_meanwhile_ends_the_stream() -> None:
-    feed, story = Feed(), Story()
+    wakeups, story = Wakeups(), Story()
     story.tell()
-    stream = feed.events(story, RUN)
+    stream = wakeups.events(story, RUN)
     assert (await anext(stream)).seq == 1
     story.gone = True
-    feed.wake([run_topic(RUN)])
+    wakeups.wake([run_topic(RUN)])
     with pytest.raises(NotFound):
         await anext(stream)

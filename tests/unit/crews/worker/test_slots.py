@@ -1,6 +1,6 @@
 """How fast runs are started."""
 
-from crews.worker.start_rate import StartRate
+from crews.worker.slots import StartRate
 
 
 def test_a_burst_then_so_many_a_second() -> None:

@@ -1,0 +1,328 @@
+"""Gates of runs that another worker takes up, also with an edited crew: no call unapproved, none twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import Field, SecretStr
+
+from bot.core import ids
+from bot.core.question import Action, Question, QuestionKind, Source, options_for
+from bot.core.run import Claim, Run
+from bot.core.tool_call import ToolCall
+from bot.settings import Settings
+from bot.store import redis_keys
+from crews.crewai_adapter import environment
+from crews.definitions.catalog import read
+from crews.human_input.arguments import Parameters
+from crews.journal.fingerprints import fingerprint
+from tests.contract.crews.test_gates import AGENT, TASK, Desk
+from tests.contract.examples import LEASE, new_run
+
+if TYPE_CHECKING:
+    from crewai.tools import BaseTool
+
+    from crews.building.build import Blueprint, Built
+
+GATED: dict[str, Any] = {"numbering": {"approval": {}}}
+ENDLESS = {"numbering": {"approval": {"when": "args.amount > 100000.0"}}}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
+def numbering(**fields: Any) -> BaseTool:
+    """A tool whose schema has these fields besides; the first one's default is another one each time."""
+    from tests.contract.crews import gatebox
+
+    numbers = itertools.count(1)
+
+    class Numbered(gatebox.Pay):
+        number: int = Field(default_factory=lambda: next(numbers))
+
+    class Numbering(gatebox.Plain):
+        name: str = "numbering"
+
+        def _run(self, to: str, amount: float, **more: Any) -> str:
+            return gatebox.send(to, amount, **more)
+
+    schema = type("Schema", (Numbered,), {"__annotations__": fields})
+    return Numbering(args_schema=schema)
+
+
+def paying(tool: BaseTool, given: dict[str, Any] | None = None) -> Callable[[], Built]:
+    """A flow whose method pays, and asks something afterwards."""
+    import crewdeck
+    from tests.contract.crews import gatebox
+
+    def work() -> str:
+        said = tool.run(**(given or {"to": "Acme", "amount": 1200}))
+        return f"{said}, {crewdeck.ask_human('Anything else?')}"
+
+    return lambda: gatebox.code(work)
+
+
+async def taken_up(desk: Desk, claim: Claim) -> Claim:
+    await desk.store.queue.release(claim)
+    [again] = await desk.store.queue.claim("there", ["gated"], 1, LEASE)
+    assert again.run.id == claim.run.id
+    return again
+
+
+async def last_asked(desk: Desk, run: Run) -> Question:
+    """The question that is asked after the call."""
+    while True:
+        [question] = await desk.asked(run)
+        if question.call is None:
+            return question
+
+
+async def finish(desk: Desk, run: Run) -> str:
+    await desk.say(await last_asked(desk, run), Action.RESPOND, comment="no")
+    return await desk.result(run)
+
+
+FIELDS: list[dict[str, Any]] = [{}, {"pin": SecretStr}, {"tags": set[str]}]
+
+
+def given(fields: dict[str, Any]) -> dict[str, Any]:
+    values = {"pin": "0815", "tags": ["zz", "a", "q", "b"]}
+    return {"to": "Acme", "amount": 1200, **{name: values[name] for name in fields}}
+
+
+@pytest.mark.parametrize("fields", FIELDS, ids=str)
+async def test_a_default_that_is_another_one_each_time_is_asked_about_once(
+    desk: Desk, sent: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    build = paying(numbering(**fields), given(fields))
+    claim = await desk.claimed(build, tools=GATED)
+    async with desk.executing(claim, build, tools=GATED) as run:
+        asked = await desk.question(run)
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    async with desk.executing(again, build, tools=GATED) as run:
+        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    assert asked.call is not None
+    [call] = sent
+    assert call["number"] == asked.call.arguments["number"], "what was approved is what is called"
+    assert len(await desk.gates(run)) == 1
+
+
+EDITS = {
+    "as it was": (GATED, GATED),
+    "gone": (GATED, {}),
+    "let through": (GATED, ENDLESS),
+    "let through, then gone": (ENDLESS, {}),
+    "new": ({}, GATED),
+    "hides": (GATED, {"numbering": {"approval": {"hide": ["to"]}}}),
+    "hides no more": ({"numbering": {"approval": {"hide": ["to"]}}}, GATED),
+    "hid": ({"numbering": {"approval": {"hide": ["to"]}}}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", FIELDS, ids=str)
+@pytest.mark.parametrize("edit", EDITS)
+async def test_a_call_that_was_made_is_not_made_again_whatever_became_of_its_gate(
+    desk: Desk, sent: list[dict[str, Any]], fields: dict[str, Any], edit: str
+) -> None:
+    before, after = EDITS[edit]
+    build = paying(numbering(**fields), given(fields))
+    claim = await desk.claimed(build, tools=before)
+    async with desk.executing(claim, build, tools=before) as run:
+        [first] = await desk.asked(run)
+        if first.call is not None:
+            await desk.say(first)
+        await last_asked(desk, run)
+    gates = len(await desk.gates(run))
+    again = await taken_up(desk, claim)
+    async with desk.executing(again, build, tools=after) as run:
+        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    assert len(sent) == 1
+    assert len(await desk.gates(run)) == gates
+
+
+@pytest.mark.parametrize("said", [Action.APPROVE, Action.REJECT, None], ids=str)
+@pytest.mark.parametrize("edit", ["gone", "let through", "hid"])
+async def test_what_people_were_asked_about_is_theirs_to_decide_whatever_became_of_its_gate(
+    desk: Desk, sent: list[dict[str, Any]], edit: str, said: Action | None
+) -> None:
+    from tests.contract.crews import gatebox
+
+    before, after = EDITS[edit]
+    tool = numbering()
+    build = lambda: gatebox.code(lambda: tool.run(to="Acme", amount=1200))  # noqa: E731
+    claim = await desk.claimed(build, tools=before)
+    async with desk.executing(claim, build, tools=before) as run:
+        asked = await desk.question(run)
+    again = await taken_up(desk, claim)
+    if said is not None:
+        await desk.say(asked, said)
+    async with desk.executing(again, build, tools=after) as run:
+        if said is None:
+            [open_still] = await desk.asked(run)
+            assert open_still.id == asked.id
+            assert sent == []
+            await desk.say(asked, Action.REJECT)
+        result = await desk.result(run)
+    assert ("rejected this call" in result) is (said is not Action.APPROVE)
+    assert len(sent) == (said is Action.APPROVE)
+    assert len(await desk.gates(run)) == 1
+
+
+async def test_a_gate_that_is_gone_asks_about_no_other_call(desk: Desk, sent: list[dict[str, Any]]) -> None:
+    from tests.contract.crews import gatebox
+
+    tool = numbering()
+    build = lambda: gatebox.code(  # noqa: E731
+        lambda: [tool.run(to="Acme", amount=1200), tool.run(to="Acme", amount=1200)]
+    )
+    claim = await desk.claimed(build, tools=GATED)
+    async with desk.executing(claim, build, tools=GATED) as run:
+        asked = await desk.question(run)
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    async with desk.executing(again, build, tools={}) as run:
+        await desk.result(run)
+    assert len(sent) == 2
+    assert len(await desk.gates(run)) == 1
+
+
+YAML = """title: Pays
+model: scripted
+tools:
+  send_from:
+    use: "tests.contract.crews.gatebox:From"
+    with: {{account: {account}}}
+    approval: {{}}
+"""
+
+
+def written(folder: Path, account: str) -> Blueprint:
+    """A crew in YAML whose tool sends from this account."""
+    from crews.building import loading
+
+    home = folder / "gated"
+    home.mkdir(exist_ok=True)
+    (home / "crew.yaml").write_text(YAML.format(account=account))
+    (home / "agents.yaml").write_text(AGENT.replace("tools: [pay]", "tools: [send_from]"))
+    (home / "tasks.yaml").write_text(TASK)
+    (home / "script.yaml").write_text(SCRIPT)
+    return loading.load(read([folder]), Settings(data_dir=folder)).crews["gated"]
+
+
+SCRIPT = "work:\n  - call: {send_from: {to: Acme, amount: 1200}}\n  - say: '{send_from}'\n"
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "of something else"])
+async def test_an_approval_is_for_the_tool_as_the_crew_makes_it(
+    desk: Desk, sent: list[dict[str, Any]], tmp_path: Path, *, edited: bool
+) -> None:
+    crew = written(tmp_path, "sandbox")
+    run, _ = await desk.store.runs.start(new_run(crew=crew.card()))
+    [claim] = await desk.store.queue.claim("here", ["gated"], 1, LEASE)
+    async with desk.executing_crew(claim, crew):
+        asked = await desk.question(run)
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    account = "production" if edited else "sandbox"
+    async with desk.executing_crew(again, written(tmp_path, account)):
+        if edited:
+            anew = await desk.question(run)
+            assert anew.id != asked.id
+            assert "makes the tool from something else now than when this was approved" in anew.context
+            assert sent == []
+            await desk.say(anew)
+        assert await desk.result(run) == "sent 1200 to Acme"
+    assert sent == [{"to": "Acme", "amount": 1200.0, "account": account}]
+    assert len(await desk.gates(run)) == 1 + edited
+
+
+# ── runs that earlier releases left: there a call behind a gate was named by what its schema made of it ─────
+
+
+def named_before(name: str, shown: dict[str, Any]) -> str:
+    """The name that earlier releases gave to the step that is called so now."""
+    scope, kind = name.split("/")[:2]
+    return f"{scope}/{kind}/{fingerprint('plain_send', {'args': (), **shown})}/0"
+
+
+async def left_by_an_earlier_release(desk: Desk, claim: Claim, entries: dict[str, str]) -> None:
+    journal = redis_keys.journal(claim.run.id)
+    await desk.store.connection.redis.delete(journal)
+    for name, value in {"format": "2", **entries}.items():
+        await desk.store.connection.redis.hset(journal, name, value)
+
+
+async def made_by_this_one(desk: Desk, build: Callable[[], Built]) -> dict[str, str]:
+    """What a run like it records."""
+    claim = await desk.claimed(build, tools=PLAIN)
+    async with desk.executing(claim, build, tools=PLAIN) as run:
+        await desk.say(await desk.question(run))
+        await last_asked(desk, run)
+        return dict(await desk.store.journal.read(run.id))
+
+
+PLAIN: dict[str, Any] = {"plain_send": {"approval": {}}}
+SHOWN: dict[str, Any] = {"to": "Acme", "amount": 1200.0}
+
+
+async def test_a_call_that_an_earlier_release_recorded_is_not_made_again(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    from tests.contract.crews import gatebox
+
+    build = paying(gatebox.Plain())
+    made = await made_by_this_one(desk, build)
+    assert len(sent) == 1
+    claim = await desk.claimed(build, tools=PLAIN)
+    names = {name: named_before(name, SHOWN) for name in made if "/tool/" in name and not name.endswith("?")}
+    assert len(names) == 1
+    assert names.keys().isdisjoint(names.values()), "or nothing is tried here"
+    await left_by_an_earlier_release(desk, claim, {before: made[now] for now, before in names.items()})
+    async with desk.executing(await taken_up(desk, claim), build, tools=PLAIN) as run:
+        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    assert len(sent) == 1
+    assert await desk.gates(run) == []
+
+
+async def test_a_question_that_an_earlier_release_asked_is_not_asked_again(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    from tests.contract.crews import gatebox
+
+    build = paying(gatebox.Plain())
+    [now] = [each for each in await made_by_this_one(desk, build) if "/tool/" in each and each[-1] != "?"]
+    sent.clear()
+    claim = await desk.claimed(build, tools=PLAIN)
+    await left_by_an_earlier_release(desk, claim, {})
+    asked = await desk.store.questions.ask(
+        claim,
+        Question(
+            id=ids.part_id(claim.run.id, "question", f"gate/{named_before(now, SHOWN)}/0/0"),
+            run_id=claim.run.id,
+            kind=QuestionKind.APPROVAL,
+            prompt="May plain_send be called with these arguments?",
+            options=options_for(QuestionKind.APPROVAL, ()),
+            source=Source.GATE,
+            policy=claim.run.approvers,
+            call=ToolCall(
+                tool="plain_send",
+                on_behalf="as the app",
+                arguments=SHOWN,
+                proposed=SHOWN,
+                parameters=Parameters("plain_send", gatebox.Pay).json_schema,
+            ),
+        ),
+    )
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    async with desk.executing(again, build, tools=PLAIN) as run:
+        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    assert sent == [SHOWN]
+    assert len(await desk.gates(run)) == 1

@@ -1,0 +1,156 @@
+"""Acknowledgements go first, slots go to who works, and what a platform puts off is tried again."""
+
+import asyncio
+
+import pytest
+
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
+from bot.surfaces.chat.flow_control import MAX_YIELD_S, AckPriority, WorkLimit, slot_released, with_retries
+from tests.virtual_time import in_virtual_time
+from tests.waiting import WITHIN
+
+
+@in_virtual_time
+async def test_what_nobody_waits_for_gives_way_until_the_last_press_is_acknowledged() -> None:
+    ack_priority, done = AckPriority(), list[str]()
+
+    async def show() -> None:
+        await ack_priority.yield_to_acks()
+        done.append("shown")
+
+    with ack_priority.acknowledging():
+        with ack_priority.acknowledging():
+            showing = asyncio.create_task(show())
+            await asyncio.sleep(MAX_YIELD_S / 3)
+        await asyncio.sleep(MAX_YIELD_S / 3)
+        done.append("acknowledged")
+    await showing
+    assert done == ["acknowledged", "shown"]
+
+
+@in_virtual_time
+async def test_an_endless_storm_of_presses_does_not_stop_what_is_shown() -> None:
+    ack_priority, clock = AckPriority(), asyncio.get_running_loop()
+    began = clock.time()
+    with ack_priority.acknowledging():
+        await ack_priority.yield_to_acks()
+    assert clock.time() - began == pytest.approx(MAX_YIELD_S)
+
+
+@in_virtual_time
+async def test_with_nothing_urgent_nobody_waits() -> None:
+    ack_priority, clock = AckPriority(), asyncio.get_running_loop()
+    began = clock.time()
+    await asyncio.gather(*(ack_priority.yield_to_acks() for _ in range(100)))
+    assert clock.time() == began
+
+
+async def test_who_rests_leaves_the_slot_to_others_and_takes_one_again() -> None:
+    limit, working, most = WorkLimit(2), 0, 0
+
+    async def deliver() -> None:
+        nonlocal working, most
+        async with limit.slot():
+            for _ in range(3):
+                working += 1
+                most = max(most, working)
+                await asyncio.sleep(0)
+                working -= 1
+                async with slot_released():
+                    await asyncio.sleep(0.001)
+
+    async with asyncio.timeout(WITHIN):
+        await asyncio.gather(*(deliver() for _ in range(20)))
+    assert most == 2
+
+
+async def test_all_may_rest_at_once() -> None:
+    limit, all_rest = WorkLimit(1), asyncio.Barrier(10)
+
+    async def deliver() -> None:
+        async with limit.slot(), slot_released():
+            await all_rest.wait()
+
+    async with asyncio.timeout(WITHIN):
+        await asyncio.gather(*(deliver() for _ in range(10)))
+
+
+async def test_cancelled_while_it_wants_its_slot_back_a_delivery_gives_none_away() -> None:
+    limit, blocked, rested = WorkLimit(1), asyncio.Event(), asyncio.Event()
+    working: list[str] = []
+
+    async def rest_once() -> None:
+        async with limit.slot(), slot_released():
+            await rested.wait()
+
+    async def block(name: str) -> None:
+        async with limit.slot():
+            working.append(name)
+            await blocked.wait()
+
+    async def turns() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    first = asyncio.create_task(rest_once())
+    others = [asyncio.create_task(block("second"))]
+    await turns()
+    rested.set()
+    await turns()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    others.append(asyncio.create_task(block("third")))
+    await turns()
+    assert working == ["second"]
+    blocked.set()
+    await asyncio.gather(*others)
+    assert working == ["second", "third"]
+
+
+async def test_without_a_slot_resting_is_only_waiting() -> None:
+    async with slot_released():
+        await asyncio.sleep(0)
+
+
+class Calls:
+    """Fails as it is told, then works; keeps the waits between."""
+
+    def __init__(self, *failures: PlatformFailure) -> None:
+        self.failures = list(failures)
+        self.made = 0
+        self.waits: list[float] = []
+
+    async def call(self) -> None:
+        self.made += 1
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    async def run(self, attempts: int) -> None:
+        await with_retries(self.call, attempts, 30.0, self.sleep)
+
+
+async def test_it_is_called_again_when_the_platform_says_so() -> None:
+    calls = Calls(RetryLater(2), RetryLater(7200))
+    await calls.run(4)
+    assert calls.waits == [2, 30]
+    assert calls.made == 3
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+async def test_after_the_last_attempt_nobody_waits(attempts: int) -> None:
+    calls = Calls(*[RetryLater(5)] * 9)
+    with pytest.raises(RetryLater):
+        await calls.run(attempts)
+    assert calls.made == attempts
+    assert calls.waits == [5] * (attempts - 1)
+
+
+async def test_a_refusal_is_final() -> None:
+    calls = Calls(RetryLater(1), Rejected("is_archived"))
+    with pytest.raises(Rejected):
+        await calls.run(4)
+    assert calls.made == 2
