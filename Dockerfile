@@ -28,6 +28,10 @@ RUN python -m pip uninstall --yes --root-user-action=ignore pip \
     && useradd --system --uid 10002 --create-home crewdeck-worker \
     && install --directory --owner=crewdeck --mode=0700 /data
 
+# The image comes without the bytecode of the standard library, and nobody who runs here may write it: each process
+# would compile what it imports at its start, which takes a second.
+RUN python -m compileall -q -j 0 "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+
 COPY --from=build /opt/crewdeck /opt/crewdeck
 ENV PATH=/opt/crewdeck/bin:$PATH \
     PYTHONUNBUFFERED=1 \
