@@ -28,6 +28,7 @@ from bot.store.codec import (
 from bot.store.connection import Connection
 from bot.store.directory import RedisDirectory, at_ms
 from bot.store.identities import Identities, Linked, people_among
+from bot.store.timers import Timers
 
 MAX_ATTEMPTS = 16
 """How often a response is evaluated again because others were recorded meanwhile."""
@@ -57,6 +58,7 @@ class Responses:
         self._connection = connection
         self._directory = directory
         self._identities = Identities(connection)
+        self._timers = Timers(connection)
 
     async def prefetch(self, question_id: str, actor: Actor) -> Prefetched | None:
         """Find a question, and what a response of this actor rests on; None if there is no such question."""
@@ -90,6 +92,9 @@ class Responses:
             seen = await self._look(run_id, question_id, response)
             if seen is None:
                 return Ruling(verdict=Verdict.REFUSED, code="unknown_question")
+            if seen.is_overdue:
+                await self._timers.expire(seen.question)
+                continue
             dated = response.model_copy(update={"at": seen.at})
             people = await self._people(seen, dated)
             ruling = await self._known(seen, dated, people) or await self._append(seen, dated, people)
@@ -112,6 +117,8 @@ class Responses:
         if not isinstance(found, _Found) or found.names != list(response.actor.authenticated):
             return None
         seen = self._seen(found)
+        if seen.is_overdue:
+            return None
         dated = response.model_copy(update={"at": seen.at})
         people = await self._people(seen, dated)
         if decision.refusal(seen.question, dated, people, seen.responses) is not None:
@@ -259,6 +266,12 @@ class _Seen(NamedTuple):
     linked: Linked
     #: The time by the store's clock.
     at: int
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the deadline has passed and was not applied yet, as when no process ran."""
+        deadline_at = self.question.deadline_at
+        return self.question.open and deadline_at is not None and self.at >= deadline_at
 
 
 def response_key(response: Response) -> str:

@@ -56,6 +56,11 @@ class Timers:
                 fired += await self._fire(name, now)
         return fired
 
+    async def expire(self, question: Question) -> None:
+        """Apply the deadline of a question, which has passed by the clock of the store."""
+        name = f"deadline/{question.run_id}/{question.id}"
+        await self._apply(Timer(name, "deadline", question.run_id, question.id))
+
     async def _look(self, until: int) -> list[tuple[str, float]]:
         """The first timers of each shard that are due by `until`."""
         async with self._connection.pipeline() as batch:

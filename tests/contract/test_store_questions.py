@@ -276,14 +276,47 @@ async def test_a_deadline_settles_what_nobody_answered(store: RedisStore) -> Non
     assert await store.clock.apply_due(LOST) == 0
 
 
-async def test_an_answer_before_the_deadline_is_applied_counts(store: RedisStore) -> None:
+@pytest.mark.parametrize("look", ["as it is answered", "before"])
+async def test_an_answer_after_the_deadline_never_counts_though_nobody_has_applied_it(
+    store: RedisStore, look: str
+) -> None:
+    """As when no process ran while the deadline passed: the answer is the first that looks."""
+    claim = await claimed(store)
+    question = await store.questions.ask(claim, approval(claim, deadline=Deadline(after=0, outcome="reject")))
+    late = response()
+    found = await store.questions.prefetch(question.id, late.actor) if look == "before" else None
+    ruling = await store.questions.respond(claim.run.id, question.id, late, found)
+    assert (ruling.verdict, ruling.code) == (Verdict.REFUSED, "settled")
+    settled = await store.questions.get(claim.run.id, question.id)
+    assert settled.outcome is not None
+    assert settled.outcome.text(question.options) == "Reject: No answer before the deadline."
+    assert await store.questions.responses(claim.run.id, question.id) == []
+    assert await store.clock.apply_due(LOST) == 0
+    assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+
+
+async def test_of_answers_and_the_clock_at_a_deadline_one_settles_the_question(store: RedisStore) -> None:
     claim = await claimed(store)
     question = await store.questions.ask(claim, approval(claim, deadline=Deadline(after=0)))
-    ruling, changed = await asyncio.gather(
-        store.questions.respond(claim.run.id, question.id, response()), store.clock.apply_due(LOST)
-    )
-    assert (ruling.verdict is Verdict.SETTLED) != bool(changed)
+    applying = asyncio.create_task(store.clock.apply_due(LOST))
+    answers = (store.questions.respond(claim.run.id, question.id, response(key=f"key {n}")) for n in range(4))
+    rulings = await asyncio.gather(*answers)
+    await applying
+    assert {ruling.code for ruling in rulings} == {"settled"}
     assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+
+
+async def test_a_deadline_that_passes_while_an_answer_is_evaluated_settles_the_question(
+    store: RedisStore,
+) -> None:
+    """What was found before it passed is evaluated for that time; the store has the last word."""
+    claim = await claimed(store)
+    question = await store.questions.ask(claim, approval(claim, deadline=Deadline(after=1)))
+    said = response()
+    found = await store.questions.prefetch(question.id, said.actor)
+    await asyncio.sleep(1.1)
+    ruling = await store.questions.respond(claim.run.id, question.id, said, found)
+    assert (ruling.verdict, ruling.code) == (Verdict.REFUSED, "settled")
 
 
 async def test_a_reminder_comes_once_and_not_after_the_answer(store: RedisStore) -> None:

@@ -1,18 +1,19 @@
 -- Append a response, with the outcome that bot/core/decision.py evaluated: this only compares and sets.
 -- Returns {done, time}; {repeated, the question that this key has answered}; {conflict, ''} if the question has changed
--- since it was evaluated; or {unknown_question, ''}.
+-- since it was evaluated or its deadline has passed; or {unknown_question, ''}.
 -- ARGV: id, question id, evaluated revision, key of the response with its principal, response (JSON), its action,
 --       outcome ('' if more people are needed), body of the event, progress, edited spec ('' if nothing was edited)
 allow_when_full()
 local id, question, said = ARGV[1], ARGV[2], ARGV[4]
 local key, answers = question_key(id, question), run_key(id) .. ':answered'
-local stored = redis.call('HMGET', key, 'spec', 'revision', 'outcome', 'version', 'created_at')
+local stored = redis.call('HMGET', key, 'spec', 'revision', 'outcome', 'version', 'created_at', 'deadline_at')
 if not stored[1] then return { 'unknown_question', '' } end
 local answered = redis.call('HGET', answers, said)
 if answered then return { 'repeated', answered } end
 if stored[3] or (stored[2] or '0') ~= ARGV[3] or is_newer_version(stored[4]) then return { 'conflict', '' } end
 
 local at = now()
+if stored[6] and at >= tonumber(stored[6]) then return { 'conflict', '' } end
 redis.call('HSET', answers, said, question)
 redis.call('RPUSH', key .. ':responses', ARGV[5])
 redis.call('HSET', key, 'progress', ARGV[9])
