@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from bot.core.actor import Actor
 from bot.core.fields import Field, FieldType
@@ -168,6 +169,27 @@ async def test_approve_waits_until_all_that_is_folded_was_opened(ada: Window, st
     await expect(shown).to_contain_text("Approved by ada")
     [opened] = (await store.questions.record(question.run_id, question.id)).opened
     assert (opened.by.user_id, opened.by.authentication) == ("key:ada", "session")
+
+
+async def test_the_receipt_of_what_was_opened_is_recorded_before_the_answer(
+    ada: Window, store: RedisStore
+) -> None:
+    """However long it is under way."""
+
+    async def delayed(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await ada.page.route("**/opened", delayed)
+    question = await gate(store, "?", call=call("R-401", message="All of it. " * 200))
+    shown = card(ada.page, "Pay").filter(has_text="R-401")
+    await shown.get_by_role("button", name="Show all of it").click()
+    await shown.get_by_role("button", name="Approve", exact=True).click()
+    await expect(shown).to_contain_text("Approved by ada")
+    record = await store.questions.record(question.run_id, question.id)
+    assert record.question.settled_at is not None
+    [opened] = record.opened
+    assert opened.at < record.question.settled_at
 
 
 async def test_an_edit_that_somebody_else_was_faster_than_stays_to_be_copied(

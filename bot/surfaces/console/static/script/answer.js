@@ -5,6 +5,7 @@ import { Drafts } from "./drafts.js";
 import { h, newId, write } from "./dom.js";
 import { editorOf } from "./edit.js";
 import { Field, complainAll } from "./fields.js";
+import { receiptSent } from "./opened.js";
 import { shown, spoken } from "./words.js";
 
 const WORDS = {
@@ -17,7 +18,8 @@ const WORDS = {
 const GATE_WORDS = "A comment; to reject, the reason, which the agent reads";
 
 /** Send an answer to a question as it was shown. `parts`: value, values, arguments, comment, override. */
-export function sendAnswer(question, action, parts = {}) {
+export async function sendAnswer(question, action, parts = {}) {
+  await receiptSent(question);
   return post(`/questions/${question.question_id}/answer`, { action, digest: question.digest || undefined, ...parts });
 }
 

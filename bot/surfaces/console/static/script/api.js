@@ -15,17 +15,10 @@ export class Problem extends Error {
 
 const AWAY = { code: "away", detail: "The server does not answer just now. Nothing is lost: please try again." };
 
-async function call(method, path, body, headers = {}) {
-  let response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
-      body: body === undefined ? undefined : stringify(body),
-    });
-  } catch {
+async function request(path, options) {
+  const response = await fetch(path, options).catch(() => {
     throw new Problem(AWAY, 0);
-  }
+  });
   const answer = await response.text().then(parse).catch(() => ({}));
   if (response.ok) return answer;
   if (response.status === 401) signIn();
@@ -45,21 +38,11 @@ export function signIn() {
 
 /** Upload a file for an input; its id is the input's value for an hour. */
 export async function upload(file) {
-  let response;
-  try {
-    response = await fetch(`/files?${new URLSearchParams({ name: file.name })}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
-  } catch {
-    throw new Problem(AWAY, 0);
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer.file_id;
-  if (response.status === 401) signIn();
-  throw new Problem(answer, response.status);
+  const answer = await request(`/files?${new URLSearchParams({ name: file.name })}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
+  return answer.file_id;
 }
 
-export const get = (path) => call("GET", path);
-export const post = (path, body, headers) => call("POST", path, body, headers);
-export const del = (path) => call("DELETE", path);
-
-/** A word that nobody has used before. */
-export const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const get = (path) => request(path);
+export const post = (path, body, headers) =>
+  request(path, { method: "POST", headers: body ? { ...headers, "Content-Type": "application/json" } : headers, body: body && stringify(body) });
+export const del = (path) => request(path, { method: "DELETE" });

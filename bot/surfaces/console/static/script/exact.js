@@ -1,8 +1,11 @@
 // JSON whose numbers keep all of their digits: a browser would round those that it can't hold, and write 1.0 as 1.
 
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** A word that nobody has used before. */
+export const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** In a text instead of such a number. Nobody else can write it: it is another one in each page. */
-const MARK = `number ${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")} `;
+const MARK = `number ${unique()} `;
 const MARKED = new RegExp(`"${MARK}([^"]+)"`, "g");
 
 /** A number that the browser would write in another way. For calculations it is the nearest one. */

@@ -2,7 +2,11 @@
 
 import { post } from "./api.js";
 
-const told = new Set();
+const receipts = new Map();
+const version = (question) => `${question.question_id} ${question.digest}`;
+
+/** Resolves when it was told, or failed: an answer waits for it. */
+export const receiptSent = (question) => receipts.get(version(question));
 
 /** `end`: what stands below all of the question; `card`: {question, unreached, node}. */
 export function watchOpened(end, card) {
@@ -14,10 +18,9 @@ export function watchOpened(end, card) {
     const { question } = card;
     if (card.unreached || question.outcome || !question.digest || document.hidden) return;
     observer.disconnect();
-    const which = `${question.question_id} ${question.digest}`;
-    if (told.has(which)) return;
-    told.add(which);
+    if (receiptSent(question)) return;
+    const receipt = post(`/questions/${question.question_id}/opened`, { digest: question.digest });
     // Best effort: if it is lost, the next time that the card is shown tells it again.
-    post(`/questions/${question.question_id}/opened`, { digest: question.digest }).catch(() => told.delete(which));
+    receipts.set(version(question), receipt.catch(() => receipts.delete(version(question))));
   }
 }

@@ -1,7 +1,8 @@
 // Start a crew: choose one, and fill in what it needs.
 
-import { get, post, unique, upload } from "./api.js";
+import { get, post, upload } from "./api.js";
 import { h, write } from "./dom.js";
+import { unique } from "./exact.js";
 import { Field, complainAll } from "./fields.js";
 import { say } from "./speak.js";
 
