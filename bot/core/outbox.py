@@ -39,6 +39,9 @@ class Outbox(Protocol):
     @property
     def shards(self) -> int: ...
 
+    def shard_of(self, run_id: str) -> int:
+        """The shard that a run lives in, for ever."""
+
     async def lease_shard(
         self, surface: str, shard: int, owner: str, lease: float, *, relay: bool = False
     ) -> bool:
@@ -60,8 +63,11 @@ class Outbox(Protocol):
     ) -> bool:
         """Record what was shown; False if another process holds the shard by now (then stop)."""
 
-    async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
-        """Keep this run out of `pending` for a while. No wake-up follows when that ends."""
+    async def postpone(self, surface: str, owner: str, run_id: str, seconds: float) -> bool:
+        """Keep this run out of `pending` for a while. No wake-up follows when that ends.
+
+        False as in `mark_delivered`: whoever holds the shard decides when the run is delivered.
+        """
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
         """Record an orphaned message, unless one of that name is recorded.

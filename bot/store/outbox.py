@@ -23,6 +23,9 @@ class RedisOutbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def shard_of(self, run_id: str) -> int:
+        return redis_keys.shard_of(run_id)
+
     async def lease_shard(
         self, surface: str, shard: int, owner: str, lease: float, *, relay: bool = False
     ) -> bool:
@@ -60,8 +63,9 @@ class RedisOutbox:
             )
         )
 
-    async def postpone(self, surface: str, run_id: str, seconds: float) -> None:
-        await self._connection.run("postpone", redis_keys.shard_of(run_id), surface, run_id, ms(seconds))
+    async def postpone(self, surface: str, owner: str, run_id: str, seconds: float) -> bool:
+        shard = redis_keys.shard_of(run_id)
+        return bool(await self._connection.run("postpone", shard, surface, owner, run_id, ms(seconds)))
 
     async def adopt(self, surface: str, run_id: str, name: str, ref: str) -> None:
         await self._connection.run("adopt", redis_keys.shard_of(run_id), surface, run_id, name, ref)

@@ -71,10 +71,11 @@ async def test_a_late_report_does_not_turn_the_cursor_back(desk: Desk) -> None:
 
 
 async def test_a_postponed_run_is_silent_whatever_happens_in_it(desk: Desk) -> None:
-    await desk.store.outbox.postpone("slack", desk.run, LEASE)
+    await desk.lease()
+    assert await desk.store.outbox.postpone("slack", desk.owner, desk.run, LEASE)
     await desk.store.events.append(desk.claim, TASK)
     assert await desk.pending() == []
-    await desk.store.outbox.postpone("slack", desk.run, 0.01)
+    assert await desk.store.outbox.postpone("slack", desk.owner, desk.run, 0.01)
     assert await eventually(desk.pending) == [desk.run]
 
 

@@ -180,3 +180,37 @@ async def test_who_was_suspended_beyond_its_lease_shows_nothing_again(
         deliver.sweep()
     # What it posted without recording it may be there twice, and nothing else.
     assert sum(on.times_said(topic) for topic in topics) <= len(topics) + 1
+
+
+async def test_who_was_suspended_beyond_its_lease_draws_no_progress(
+    on: Outbox, web: dict[str, str], tmp_path: Path
+) -> None:
+    """It had progress to draw later. Another process has drawn that meanwhile."""
+    seldom = slack_settings(on.slack, "http") | web | {"CREWDECK_SLACK_EDITS_PER_MINUTE": "6"}
+    deliver = Server(tmp_path, seldom, "deliver")
+    try:
+        run = await on.start()
+        claim = await on.claimed(run)
+        await on.begin_task(claim, 1, 3)
+
+        async def drawn_later() -> bool:
+            """The event is shown, but the first message not drawn: it was posted just now."""
+            newest = (await on.store.runs.get(run.id)).seq
+            return (await on.store.outbox.state("slack", run.id)).cursor == newest
+
+        await eventually(drawn_later)
+        deliver.process.suspend()
+        assert not on.slack.called("chat.update")
+        async with on.web():
+            await on.sees(lambda: on.said("Draft 1"), WITHIN)
+            drawn = len(on.slack.called("chat.update"))
+            deliver.process.resume()
+            await asyncio.to_thread(
+                deliver.wait_for,
+                lambda: "another process may draw this run by now" in str(deliver.log),
+                WITHIN,
+            )
+            assert len(on.slack.called("chat.update")) == drawn
+        await asyncio.to_thread(deliver.stop)
+    finally:
+        deliver.sweep()

@@ -13,6 +13,7 @@ from bot.exposition import exposition
 from bot.surfaces.chat.message_keys import notification_failures
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
+from tests.contract.outboxes import make_due
 from tests.loopback.slack import GENERAL, LoopbackSlack, Message
 from tests.scenario.outbox import TEAM, Outbox
 from tests.scenario.slack_deployment import Transport, connect, serving
@@ -167,7 +168,7 @@ async def test_a_channel_that_opens_again_is_used_again(on: Outbox) -> None:
 
 async def caught_up_when_retried(on: Outbox, run_id: str) -> bool:
     """Retries at once, and again: the process postpones the run after it has noted who isn't notified."""
-    await on.store.outbox.postpone(SURFACE, run_id, 0)
+    await make_due(on.store, SURFACE, run_id)
     return await caught_up(on, run_id)
 
 

@@ -18,6 +18,7 @@ from bot.exposition import exposition
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.contract.examples import approval, new_run
+from tests.contract.outboxes import make_due
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 
@@ -434,7 +435,7 @@ async def test_a_revoked_token_pauses_the_workspace_until_it_works_again(on: Out
         await on.ask(claim)
         await on.until(lambda: paused(on))
         assert "token_revoked" in (await on.store.runs.pause_reason(TEAM) or "")
-        await on.store.outbox.postpone("slack", run.id, 0)
+        await make_due(on.store, "slack", run.id)
         await on.sees(lambda: on.said("May I go on?"))
         await on.until(lambda: going_on(on))
 

@@ -300,4 +300,4 @@ class EndpointWorker:
         else:
             log.error("Webhooks of a run failed; trying again", run_id=run_id, exc_info=error)
         with suppress(StoreUnavailable):
-            await self._outbox.postpone(self._surface, run_id, ERROR_DELAY_S)
+            await self._outbox.postpone(self._surface, self._dispatcher.owner, run_id, ERROR_DELAY_S)

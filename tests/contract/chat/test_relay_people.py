@@ -26,6 +26,7 @@ from tests.contract.chat.relaying import (
     nothing_is_pending,
     settled,
 )
+from tests.contract.outboxes import make_due
 
 
 async def test_somebody_whom_the_policy_names_by_this_surface_is_asked_without_a_link(
@@ -135,7 +136,7 @@ async def test_who_may_decide_by_a_group_is_asked_once_it_can_be_read(deployment
         await deployment.store.directory.refresh(["slack::@finance"])
 
         async def is_tried_again() -> bool:
-            await deployment.store.outbox.postpone(deployment.surface, question.run_id, 0)
+            await make_due(deployment.store, deployment.surface, question.run_id)
             return bool(direct(deployment, "U0BOB"))
 
         await deployment.until(is_tried_again)
@@ -170,7 +171,7 @@ async def test_a_restart_between_the_copies_asks_everybody_once(deployment: Depl
         await caught_up_or_retrying(deployment, question)
     del deployment.memberships["U0BOB"]
     assert not direct(deployment, "U0BOB")
-    await deployment.store.outbox.postpone(deployment.surface, question.run_id, 0)
+    await make_due(deployment.store, deployment.surface, question.run_id)
     async with deployment.delivering("web-2"):
         await is_asked(deployment, "U0BOB")
         await caught_up(deployment, question)

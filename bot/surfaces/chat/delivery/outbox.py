@@ -12,7 +12,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import structlog
 
@@ -24,7 +23,7 @@ from bot.surfaces.chat.delivery.publisher import ThreadPublisher
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, ShardLeaseLost
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
-from bot.surfaces.chat.flow_control import WorkLimit, checked_before_calls
+from bot.surfaces.chat.flow_control import WorkLimit
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Recipients
 
@@ -77,7 +76,7 @@ class OutboxWorker:
         self._title = platform.capabilities.title
         self._owner = owner
         recorder = DeliveryRecorder(store.outbox, self._surface, owner)
-        self._publisher = ThreadPublisher(store, platform, recorder, metrics, recipients)
+        self._publisher = ThreadPublisher(store, platform, recorder, metrics, recipients, self._check_lease)
         self._shards: set[int] = set()
         #: By shard: until when its lease certainly holds, by our own clock.
         self._certain_until: dict[int, float] = {}
@@ -127,7 +126,8 @@ class OutboxWorker:
 
     async def _keep_leases(self) -> None:
         while True:
-            before = set(self._shards)
+            # Another process may have held a shard since its lease ran out.
+            before = set(filter(self._holds, self._shards))
             await self._take_share(self._peers())
             if gained := self._shards - before:
                 self._signal.set(map(self._topic, gained))
@@ -161,13 +161,17 @@ class OutboxWorker:
             self._certain_until[shard] = began + LEASE_S
         return mine
 
-    def _check_lease(self, shard: int) -> None:
-        """Raises ShardLeaseLost if another process may deliver the shard by now: we may have been suspended.
+    def _check_lease(self, run_id: str) -> None:
+        """Raises ShardLeaseLost if another process may deliver the run by now: we may have been suspended.
 
         What we were about to show may be shown by then, or be older than what is.
         """
-        if time.monotonic() >= self._certain_until.get(shard, 0.0):
+        if not self._holds(self._store.outbox.shard_of(run_id)):
             raise ShardLeaseLost
+
+    def _holds(self, shard: int) -> bool:
+        """Whether the lease of a shard certainly holds."""
+        return time.monotonic() < self._certain_until.get(shard, 0.0)
 
     async def _leave(self, shard: int) -> None:
         """Release a shard once none of its runs is being delivered."""
@@ -257,7 +261,7 @@ class OutboxWorker:
         return self._platform.seconds_until_post(channel) > MAX_CHANNEL_WAIT_S
 
     def _begin(self, run_id: str, shard: int) -> None:
-        task = asyncio.create_task(self._deliver(run_id, shard), name=f"delivery of {run_id}")
+        task = asyncio.create_task(self._deliver(run_id), name=f"delivery of {run_id}")
         self._busy[run_id] = task
         self._busy_in[run_id] = shard
         task.add_done_callback(lambda _: self._ended(run_id))
@@ -272,12 +276,11 @@ class OutboxWorker:
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _deliver(self, run_id: str, shard: int) -> None:
+    async def _deliver(self, run_id: str) -> None:
         """Show one run, or see that it is retried. What goes wrong with it doesn't stop the others."""
         try:
             async with self._limit.slot():
-                with checked_before_calls(partial(self._check_lease, shard)):
-                    await self._attempt(run_id)
+                await self._attempt(run_id)
         except StoreUnavailable:
             await asyncio.sleep(POLL_INTERVAL_S)
         except Exception as error:  # noqa: BLE001 - it waits, so that the others have their turn
@@ -289,7 +292,7 @@ class OutboxWorker:
         else:
             log.error("a run could not be shown; trying again", run_id=run_id, exc_info=error)
         try:
-            await self._store.outbox.postpone(self._surface, run_id, MAX_BACKOFF_S)
+            await self._postpone(run_id, MAX_BACKOFF_S)
         except StoreUnavailable:
             await asyncio.sleep(POLL_INTERVAL_S)
 
@@ -309,7 +312,7 @@ class OutboxWorker:
             await self._pause_workspace(run_id, refused.code)
         except Rejected as rejected:
             log.error("the platform refuses a message of a run", run_id=run_id, code=rejected.code)  # noqa: TRY400
-            await self._store.outbox.postpone(self._surface, run_id, REFUSED_RETRY_DELAY_S)
+            await self._postpone(run_id, REFUSED_RETRY_DELAY_S)
         else:
             self._failures.pop(run_id, None)
             await self._resume_workspace(run_id)
@@ -318,13 +321,17 @@ class OutboxWorker:
         """Retry after as long as the platform says, at least; longer each time, with jitter."""
         failures = self._failures[run_id] = self._failures.get(run_id, 0) + 1
         backoff = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        await self._store.outbox.postpone(self._surface, run_id, max(seconds, backoff))
+        await self._postpone(run_id, max(seconds, backoff))
+
+    async def _postpone(self, run_id: str, seconds: float) -> None:
+        if not await self._store.outbox.postpone(self._surface, self._owner, run_id, seconds):
+            log.info("another process delivers this run by now", run_id=run_id)
 
     # ── the workspace ───────────────────────────────────────────────────────────────────────────────────
 
     async def _pause_workspace(self, run_id: str, code: str) -> None:
         """The workspace refuses the app's credentials: its runs are paused, and tried again now and then."""
-        await self._store.outbox.postpone(self._surface, run_id, REFUSED_RETRY_DELAY_S)
+        await self._postpone(run_id, REFUSED_RETRY_DELAY_S)
         team = await self._team(run_id)
         if team is None or team in self._refusing:
             return

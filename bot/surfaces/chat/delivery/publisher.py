@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from weakref import WeakValueDictionary
 
 import structlog
@@ -36,6 +38,7 @@ from bot.surfaces.chat.delivery.thread import (
     ThreadOpener,
 )
 from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.flow_control import checked_before_calls
 from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, notification_failures
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
@@ -62,7 +65,10 @@ class ThreadPublisher:
         recorder: DeliveryRecorder,
         metrics: Metrics,
         recipients: Recipients,
+        check_lease: Callable[[str], None],
     ) -> None:
+        """`check_lease`: raises ShardLeaseLost if another process may deliver the run."""
+        self._check_lease = check_lease
         self._store = store
         self._platform = platform
         self._surface = platform.capabilities.surface
@@ -86,18 +92,25 @@ class ThreadPublisher:
         Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable, NotFound.
         """
         async with self._turn(run_id):
-            run = await self._store.runs.get(run_id)
-            if run.place is not None and run.place.surface != self._surface:
-                await self._relay.catch_up(run)
-                return
-            thread = await self._thread(run)
-            if thread is None:
-                return
-            placed = await self._placed(thread)
-            await self._orphans.reconcile(thread)
-            if placed:
-                await self._poster.show_anew(thread)
-                await self._post_news(thread)
+            with self._checked(run_id):
+                await self._catch_up(await self._store.runs.get(run_id))
+
+    async def _catch_up(self, run: Run) -> None:
+        if run.place is not None and run.place.surface != self._surface:
+            await self._relay.catch_up(run)
+            return
+        thread = await self._thread(run)
+        if thread is None:
+            return
+        placed = await self._placed(thread)
+        await self._orphans.reconcile(thread)
+        if placed:
+            await self._poster.show_anew(thread)
+            await self._post_news(thread)
+
+    def _checked(self, run_id: str) -> AbstractContextManager[None]:
+        """Within it the platform is called only while we certainly hold the run's shard."""
+        return checked_before_calls(partial(self._check_lease, run_id))
 
     async def _thread(self, run: Run) -> RunThread | None:
         shown = await self._recorder.recorded(run.id)
@@ -220,9 +233,8 @@ class ThreadPublisher:
             return
         try:
             async with turn:
-                thread = await self._thread(await self._store.runs.get(run_id))
-                if thread is not None and not thread.run.status.over:
-                    await self._draw(thread, Priority.PROGRESS)
+                with self._checked(run_id):
+                    await self._draw_progress(run_id)
         except RetryLater as later:
             self.progress.mark(run_id, later.seconds)
         except (Rejected, StoreUnavailable) as failure:
@@ -231,9 +243,14 @@ class ThreadPublisher:
         except NotFound:
             log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
         except ShardLeaseLost:
-            log.debug("another process draws this run now", run_id=run_id)
+            log.info("another process may draw this run by now", run_id=run_id)
         except Exception as error:  # noqa: BLE001 - the others are drawn all the same
             self._log_undrawn(run_id, error)
+
+    async def _draw_progress(self, run_id: str) -> None:
+        thread = await self._thread(await self._store.runs.get(run_id))
+        if thread is not None and not thread.run.status.over:
+            await self._draw(thread, Priority.PROGRESS)
 
     async def _draw(self, thread: RunThread, priority: Priority) -> None:
         """Draw the newest state, unless it looks like what is there."""
