@@ -107,7 +107,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         tasks = (
             wakeups.follow(store.events),
             run_clock(store.clock, Outage()),
-            store.directory.keep(),
+            store.directory.keep_groups_fresh(),
             supervisor.run(),
         )
         await stack.enter_async_context(run_alongside(*tasks))

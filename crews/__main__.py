@@ -22,8 +22,8 @@ from bot.processes.worker_process import exec_crews
 from bot.settings import Settings
 from crews.crewai_adapter import environment, version
 from crews.definitions import catalog
-from crews.projects.entering import enter
 from crews.projects.offering import offer_of
+from crews.projects.process_setup import set_up_process
 
 USAGE = "usage: python -m crews worker | list | check [--skip=CREW ...] [FOLDER ...]"
 SKIP = "--skip="
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
             # Last, so that no file there shadows a module of Crewdeck or of a library.
             sys.path.append(str(Path.cwd()))
         else:
-            enter(configured)
+            set_up_process(configured)
         return commands[arguments[0]](configured)
     except CrewdeckError as error:
         sys.stderr.write(f"{error}\n")

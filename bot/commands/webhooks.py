@@ -90,17 +90,17 @@ class _WebhookCommands:
             return 0
         disabled = await self._store.webhooks.disabled()
         failing = {name: await self._store.webhooks.failing(surface_of(name)) for name in names}
-        given_up = {name: await self._store.webhooks.dead_letters(surface_of(name)) for name in names}
+        dead_letters = {name: await self._store.webhooks.dead_letters(surface_of(name)) for name in names}
         rows = [("ENDPOINT", "HOST", "STATE")]
         for endpoint in self._settings.webhooks:
-            state = _state(endpoint, disabled, failing[endpoint.name], given_up[endpoint.name])
+            state = _state(endpoint, disabled, failing[endpoint.name], dead_letters[endpoint.name])
             rows.append((endpoint.name, endpoint.host, state))
         if PER_RUN_ENDPOINT in names:
             rows.append(
                 (
                     PER_RUN_ENDPOINT,
                     "(as starts say)",
-                    _count(failing[PER_RUN_ENDPOINT], given_up[PER_RUN_ENDPOINT]),
+                    _count(failing[PER_RUN_ENDPOINT], dead_letters[PER_RUN_ENDPOINT]),
                 )
             )
         rows += [
@@ -113,7 +113,7 @@ class _WebhookCommands:
         ]
         print_rows(rows)
         _print_failing(failing)
-        _print_given_up(given_up)
+        _print_dead_letters(dead_letters)
         return 0
 
     async def redeliver(self, options: WebhooksOptions) -> int:
@@ -218,23 +218,23 @@ def _state(
     endpoint: Endpoint,
     disabled: dict[str, Disabled],
     failing: Sequence[FailingDelivery],
-    given_up: Sequence[DeadLetter],
+    dead_letters: Sequence[DeadLetter],
 ) -> str:
     off = disabled.get(endpoint.surface)
     if off is None or off.fingerprint != endpoint.fingerprint:
-        return _count(failing, given_up)
+        return _count(failing, dead_letters)
     return (
         f"off since {format_time(off.at)}: {off.why}; `crewdeck webhooks enable {endpoint.name}` turns it on"
     )
 
 
-def _count(failing: Sequence[FailingDelivery], given_up: Sequence[DeadLetter]) -> str:
+def _count(failing: Sequence[FailingDelivery], dead_letters: Sequence[DeadLetter]) -> str:
     parts = (
         [f"{format_count(len(failing), 'run')} waiting since {format_time(failing[0].since)}"]
         if failing
         else []
     )
-    parts += [f"{format_count(len(given_up), 'event')} given up"] if given_up else []
+    parts += [f"{format_count(len(dead_letters), 'event')} given up"] if dead_letters else []
     return "; ".join(parts) or "ok"
 
 
@@ -247,10 +247,10 @@ def _print_failing(failing: dict[str, list[FailingDelivery]]) -> None:
     _print_more([("RUN THAT WAITS", "ENDPOINT", "SINCE", "TRIES", "WHY"), *rows])
 
 
-def _print_given_up(given_up: dict[str, list[DeadLetter]]) -> None:
+def _print_dead_letters(dead_letters: dict[str, list[DeadLetter]]) -> None:
     rows = [
         (ids.event_id(each.run_id, each.seq), name, each.run_id, format_time(each.at), each.why)
-        for name, found in given_up.items()
+        for name, found in dead_letters.items()
         for each in found
     ]
     _print_more([("EVENT GIVEN UP", "ENDPOINT", "RUN", "WHEN", "WHY"), *rows])

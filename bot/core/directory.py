@@ -44,8 +44,8 @@ class Directory(Protocol):
     async def known(self, actor: Actor) -> Actor:
         """The actor with `linked` and `groups` as far as known, for what is shown to them."""
 
-    async def known_later(self, principal: str, actor: Awaitable[Actor]) -> Actor:
-        """The same of an actor who is still being looked up: what is known is read meanwhile.
+    async def known_while_resolving(self, principal: str, actor: Awaitable[Actor]) -> Actor:
+        """The same for an actor whose profile is still being looked up; both are read at the same time.
 
         `principal` is the actor's, as far as the surface knows before. Raises what `actor` raises.
         """
@@ -56,7 +56,7 @@ class Directory(Protocol):
     async def refresh(self, groups: Sequence[str]) -> None:
         """Have the members of these live groups read, and kept for a week, for processes without a reader."""
 
-    async def keep(self) -> Never:
+    async def keep_groups_fresh(self) -> Never:
         """Read the live groups that somebody needs, again and again, as far as this process can."""
 
     async def identities(self, actor: Actor) -> tuple[Actor, ...]:

@@ -226,7 +226,7 @@ class Events(EventReader, Protocol):
 class Clock(Protocol):
     """Everything that happens at a time; any process may call it, as often as it likes."""
 
-    async def apply_due(self, given_up: RunError) -> int:
+    async def apply_due(self, crash_error: RunError) -> int:
         """Apply passed deadlines and reminders, and queue runs with expired leases; returns how many.
 
         A crashed run is treated as by `Queue.abandon`.

@@ -91,11 +91,11 @@ class Queue(Protocol):
     async def defer(self, claim: Claim, seconds: float) -> None:
         """Give up a run that this worker can't continue; it is queued again after `seconds`."""
 
-    async def abandon(self, worker: str, given_up: RunError) -> list[str]:
+    async def abandon(self, worker: str, crash_error: RunError) -> list[str]:
         """Queue again all runs that this dead worker holds; returns their ids.
 
         After a second crash without a new event in between a run is queued a little later. After the third
-        it fails with `given_up`.
+        it fails with `crash_error`.
         """
 
 

@@ -62,8 +62,8 @@ class RedisClock:
         self._settings = settings
         self._timers = Timers(connection)
 
-    async def apply_due(self, given_up: RunError) -> int:
-        body = dump(RunFailed(error=given_up))
+    async def apply_due(self, crash_error: RunError) -> int:
+        body = dump(RunFailed(error=crash_error))
         delays = (
             ms(self._settings.retention),
             ms(self._settings.journal),
@@ -75,7 +75,7 @@ class RedisClock:
         for shard in range(redis_keys.SHARDS):
             try:
                 ticked = await self._connection.run(
-                    "apply_due", shard, dump(given_up), body, delays[0], MAX_RUNS_AT_ONCE, *delays[1:]
+                    "apply_due", shard, dump(crash_error), body, delays[0], MAX_RUNS_AT_ONCE, *delays[1:]
                 )
             except StoreUnavailable as error:  # what is wrong with one shard doesn't stop the others
                 failure = error

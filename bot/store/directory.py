@@ -52,7 +52,7 @@ class RedisDirectory:
             return actor.verified
         return await self._as_known(actor.verified, await self._look(actor.authenticated))
 
-    async def known_later(self, principal: str, actor: Awaitable[Actor]) -> Actor:
+    async def known_while_resolving(self, principal: str, actor: Awaitable[Actor]) -> Actor:
         names, began = (principal,), time.monotonic()
         found, looked = await asyncio.gather(actor, self._look(names))
         if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
@@ -97,9 +97,9 @@ class RedisDirectory:
     async def refresh(self, groups: Sequence[str]) -> None:
         await self._groups.refresh(groups)
 
-    async def keep(self) -> Never:
+    async def keep_groups_fresh(self) -> Never:
         """Keep the live groups of this process's surfaces in the store. Runs for ever."""
-        await self._groups.keep()
+        await self._groups.keep_fresh()
 
     async def identities(self, actor: Actor) -> tuple[Actor, ...]:
         linked = await self._identities.read(actor.authenticated)

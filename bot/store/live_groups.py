@@ -89,7 +89,7 @@ class LiveGroups:
                 batch.get(redis_keys.live_group(group))
         return dict(zip(listed, (_parse(each) for each in batch.results), strict=True))
 
-    async def keep(self) -> Never:
+    async def keep_fresh(self) -> Never:
         """Read the groups that somebody needs, again and again, as far as this process can."""
         while True:
             try:

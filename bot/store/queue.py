@@ -163,9 +163,9 @@ class RedisQueue:
         if await self._connection.run("defer", shard, claim.run.id, claim.epoch, ms(seconds)) == -1:
             raise Fenced
 
-    async def abandon(self, worker: str, given_up: RunError) -> list[str]:
+    async def abandon(self, worker: str, crash_error: RunError) -> list[str]:
         lost = await self._connection.each_shard(
-            "abandon", worker, dump(given_up), dump(RunFailed(error=given_up)), ms(self._retry_after)
+            "abandon", worker, dump(crash_error), dump(RunFailed(error=crash_error)), ms(self._retry_after)
         )
         await self._connection.do(self._connection.redis.zrem(redis_keys.WORKERS, worker))
         await self._connection.do(self._connection.redis.hdel(redis_keys.WORKER_CREWS, worker))

@@ -59,8 +59,8 @@ Seconds = Annotated[
 ASK_HUMAN = "ask_human"
 DELEGATION = frozenset({"delegate_work_to_coworker", "ask_question_to_coworker"})
 """Tools of CrewAI whose calls are no steps: what the other agent does is."""
-NO_TIMEOUT_OUTCOMES = frozenset({"approve", "approved", "respond", "cancel"})
-"""What silence can't mean: nothing is approved, said or withdrawn by nobody."""
+FORBIDDEN_TIMEOUT_OUTCOMES = frozenset({"approve", "approved", "respond", "cancel"})
+"""Outcomes that a timeout can't have: silence never approves, answers or withdraws a question."""
 
 
 def _field_type(written: object) -> FieldType:
@@ -169,7 +169,7 @@ class DeadlineEntry(Entry):
     @field_validator("on_deadline")
     @classmethod
     def _never_an_approval(cls, outcome: str | None) -> str | None:
-        if outcome is not None and outcome.strip().lower() in NO_TIMEOUT_OUTCOMES:
+        if outcome is not None and outcome.strip().lower() in FORBIDDEN_TIMEOUT_OUTCOMES:
             raise ValueError(f"silence can't {outcome}; use expire, reject, or an option of the question")
         return outcome
 

@@ -34,22 +34,20 @@ earlier releases began don't have it: there they are named by what the tool's sc
 CREW, DIVERGED, IN_CACHE = "crew/", "diverged/", "cache/"
 """What is noted of the crew itself, of changes that the run went on with, and of CrewAI's caches."""
 INTENDED = "?"
-"""What the name of a step ends with that was begun and whose result nobody recorded."""
+"""Suffix of a step that started but has no result."""
+_REPEATED = "+"
+"""Suffix of the fingerprint of a step that was taken again, once for each time."""
 
 
-_RETAKEN = "+"
-"""At the end of the fingerprint of a step that was taken again, once for each time."""
-
-
-def retaken(name: str) -> str:
-    """The name of a step that is taken again, since what this one came to can't be read any more."""
+def repeated_step_name(name: str) -> str:
+    """The name of the step that is taken again in place of this one, whose result can't be read any more."""
     base, _, occurrence = name.rpartition("/")
-    return f"{base}{_RETAKEN}/{occurrence}"
+    return f"{base}{_REPEATED}/{occurrence}"
 
 
-def first_taken(name: str) -> str:
-    """The name of the step that was taken first, for one that was taken again or is a part of one."""
-    return "/".join(part.rstrip(_RETAKEN) for part in name.split("/"))
+def original_step_name(name: str) -> str:
+    """The name of the step that was taken first; `name` is its repetition, or a step within that."""
+    return "/".join(part.rstrip(_REPEATED) for part in name.split("/"))
 
 
 class Journal:

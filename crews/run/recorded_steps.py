@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from crews.journal.exceptions import FAILED, read_error, write_error
-from crews.journal.journal import retaken
+from crews.journal.journal import repeated_step_name
 from crews.journal.model_call import RecordedStep
 from crews.journal.serialization import Unreadable, encode
 from crews.run import system_questions
@@ -58,7 +58,7 @@ class RecordedSteps:
             system_questions.confirm_nondeterminism(
                 self._questions, changed, f"unreadable/{name}", kept="That step is taken again."
             )
-            return self.find(retaken(name), what, expected, read)
+            return self.find(repeated_step_name(name), what, expected, read)
         return step
 
     @contextmanager

@@ -10,7 +10,7 @@ from bot.core import ids
 from bot.core.tool_call import sha256_of
 from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error
-from crews.journal.journal import CACHED, IN_CACHE, INTENDED, TOOL, first_taken
+from crews.journal.journal import CACHED, IN_CACHE, INTENDED, TOOL, original_step_name
 from crews.journal.model_call import RecordedStep
 from crews.journal.serialization import encode
 from crews.run import system_questions
@@ -153,7 +153,7 @@ class ToolCalls:
         scope = TOOL_SCOPE.get() or (method.scope if method is not None else None)
         if scope is None:
             return None
-        first = first_taken(scope)
+        first = original_step_name(scope)
         return ids.part_id(self._journal.seeded_start(first) or self._run.run_id, "call", first)
 
     def _known(self, step_name: str) -> bool:

@@ -52,8 +52,8 @@ class Edits:
         self._broken_code: tuple[CrewProblem, ...] = ()
 
     @property
-    def keeps_last_good(self) -> bool:
-        """Whether a successor couldn't run what this worker can, so that it isn't recycled."""
+    def has_broken_crews(self) -> bool:
+        """Whether an edit broke crews that this worker still runs: a successor couldn't run them."""
         return bool(self._broken_code) or any(each.name in self._offer.crews for each in self._offer.problems)
 
     async def begin(self) -> None:

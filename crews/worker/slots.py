@@ -41,7 +41,7 @@ MAX_BURST_S = 10.0
 
 
 @dataclass(eq=False)
-class _InLine:
+class _WaitingRun:
     """An answered run that waits for a slot."""
 
     claim: Claim
@@ -65,7 +65,7 @@ class Slots:
         self._working: dict[str, Claim] = {}
         self._reserved = 0
         #: The line, by run and epoch, in the order in which they were answered.
-        self._line: dict[tuple[str, int], _InLine] = {}
+        self._line: dict[tuple[str, int], _WaitingRun] = {}
         self._line_grew = asyncio.Event()
         #: Runs whose answers are on their way through this process.
         self._expected: set[str] = set()
@@ -192,7 +192,7 @@ class Slots:
             self._advance()
             return True
         place = (claim.run.id, claim.epoch)
-        waiting = self._line.setdefault(place, _InLine(claim, loop.time()))
+        waiting = self._line.setdefault(place, _WaitingRun(claim, loop.time()))
         goes_on = loop.create_future()
         waiting.goes_on.append(goes_on)
         self._line_grew.set()
@@ -269,10 +269,10 @@ class Slots:
         self._advance()
 
     @property
-    def _first(self) -> _InLine:
+    def _first(self) -> _WaitingRun:
         return next(iter(self._line.values()))
 
-    def _take_out(self, waiting: _InLine, *, goes_on: bool) -> None:
+    def _take_out(self, waiting: _WaitingRun, *, goes_on: bool) -> None:
         claim = waiting.claim
         del self._line[claim.run.id, claim.epoch]
         self._moved_at = asyncio.get_running_loop().time()

@@ -227,7 +227,7 @@ class Worker:
             return await self._replaced()
         if self.outdated:
             return not self._held if self._lifeline is None else await self._may_retire(self._lifeline)
-        if self._edits.keeps_last_good:  # Nobody else can run what it runs.
+        if self._edits.has_broken_crews:  # It isn't recycled: nobody else can run what it runs.
             self._most = max(self._most, self._claimed + self._settings.recycle_after)
         if self._lifeline is None or self._settings.alone:
             enough = self._claimed >= self._settings.recycle_after

@@ -235,7 +235,7 @@ async def test_other_processes_use_what_was_read_until_it_is_too_old(
 async def test_a_process_that_can_read_a_group_does_so_for_others(store: RedisStore, store_url: str) -> None:
     reader = Reader(ADA)
     store.directory.serve("slack", reader)
-    keeping = asyncio.create_task(store.directory.keep())
+    keeping = asyncio.create_task(store.directory.keep_groups_fresh())
     try:
         async with open_store(store_url) as other:
             people = await other.directory.people(FINANCE)

@@ -17,13 +17,13 @@ from bot.surfaces.chat.wording import gates, outcomes, question_messages, run_me
 
 log = structlog.get_logger(__name__)
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 MAX_CHARACTERS_ON_LOOP = 4000
 """A text of so many characters is rendered in about a millisecond; a longer one is rendered in a thread."""
 
 
-async def offload(make: Callable[[], Made], size: int) -> Made:
+async def offload(make: Callable[[], T], size: int) -> T:
     """The result of `make`, which runs in a thread if the text is long, so as not to block the loop."""
     return await asyncio.to_thread(make) if size > MAX_CHARACTERS_ON_LOOP else make()
 
@@ -52,14 +52,14 @@ async def run_card(store: Store, run: Run) -> RunCard:
 
 async def progress_message(card: RunCard) -> Message:
     """A run's progress, whatever is in it."""
-    fallback = run_messages.bare(card.run_id, card.status)
+    fallback = run_messages.fallback(card.run_id, card.status)
     size = sum(len(value) for _, value in card.inputs)
     return await rendered(lambda: run_messages.progress(card), fallback, run_id=card.run_id, size=size)
 
 
 async def settled_message(card: QuestionCard, limits: Limits) -> Message:
     """A settled question, whatever is in it."""
-    fallback = question_messages.bare(card.run_id)
+    fallback = question_messages.fallback(card.run_id)
     return await rendered(
         lambda: outcomes.settled(card, limits), fallback, run_id=card.run_id, size=size_of(card)
     )
@@ -68,7 +68,7 @@ async def settled_message(card: QuestionCard, limits: Limits) -> Message:
 async def open_message(card: QuestionCard, limits: Limits, *, words: bool) -> Message:
     """An open question, whatever is in it; as text alone with `words`."""
     render = question_messages.in_words if words else question_messages.ask
-    fallback = question_messages.bare(card.run_id)
+    fallback = question_messages.fallback(card.run_id)
     return await rendered(lambda: render(card, limits), fallback, run_id=card.run_id, size=size_of(card))
 
 

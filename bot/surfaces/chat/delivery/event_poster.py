@@ -145,7 +145,7 @@ class EventPoster:
 
     async def _completed(self, thread: RunThread, result: str) -> None:
         card = await run_card(self._store, thread.run)
-        bare, size = run_messages.bare(card.run_id, card.status), len(result)
+        bare, size = run_messages.fallback(card.run_id, card.status), len(result)
         message = await rendered(
             lambda: run_messages.completed(card, result, self._limits), bare, run_id=card.run_id, size=size
         )

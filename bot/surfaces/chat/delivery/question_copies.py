@@ -77,7 +77,7 @@ class ShownQuestions:
         cards = [await self.card(run, each) for each in asked]
         return await rendered(
             lambda: batches.batch(cards, self._limits),
-            question_messages.bare(run.id),
+            question_messages.fallback(run.id),
             run_id=run.id,
             size=sum(map(size_of, cards)),
         )

@@ -95,7 +95,7 @@ class DirectQuestions:
         if name not in thread.messages:
             if not may_answer:
                 await thread.post(
-                    question_messages.elsewhere(card, self._platform.capabilities.limits), name=name
+                    question_messages.read_only(card, self._platform.capabilities.limits), name=name
                 )
             elif not await self._join_where_moved(thread, question, name):
                 await self._copies.post(thread, card, name, thread.conversation)

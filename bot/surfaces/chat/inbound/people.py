@@ -146,7 +146,7 @@ class KnownPeople:
         looking_up = self._people.actor(user, installation)
         if not (principal := self._people.principal(user)):
             return await self._directory.known(await looking_up)
-        return await self._directory.known_later(principal, looking_up)
+        return await self._directory.known_while_resolving(principal, looking_up)
 
     def principal(self, user: str) -> str:
         """What names this user in policies."""

@@ -111,7 +111,7 @@ def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button
     return Button(label, f"{actions.OPEN_FULL}.{name}", target, f"Show and decide: {card.prompt}")
 
 
-def elsewhere(card: QuestionCard, limits: Limits) -> Message:
+def read_only(card: QuestionCard, limits: Limits) -> Message:
     """The question for somebody who may not answer it, while others were asked directly."""
     where = fit(card, limits)
     who = SmallPrint(((*mention_deciders(card), " can answer, and was asked in a direct message."),))
@@ -202,10 +202,10 @@ def mention_deciders(card: QuestionCard) -> Line:
     names: list[Part] = [Mention(each) for each in card.deciders[:NAMED_DECIDERS]]
     if len(card.deciders) > NAMED_DECIDERS:
         names.append(f"{len(card.deciders) - NAMED_DECIDERS} others")
-    return either(names or ["Nobody who is here"])
+    return joined_with_or(names or ["Nobody who is here"])
 
 
-def either(names: Sequence[Part]) -> Line:
+def joined_with_or(names: Sequence[Part]) -> Line:
     """`a, b or c`."""
     *others, last = names
     listed = [part for at, name in enumerate(others) for part in ((", ", name) if at else (name,))]
@@ -305,8 +305,8 @@ def _in_console(card: QuestionCard, limits: Limits) -> Message:
     return Message((*headline(card), f"\n\n{THE_CREW_WRITES} ", asked, "\n\n", *where))
 
 
-def bare(run_id: str) -> Message:
-    """Instead of a question that can't even be written as text."""
+def fallback(run_id: str) -> Message:
+    """In place of a question that can't be rendered, not even as text."""
     return Message(
         ("A question of the run ", Code(run_id), " can't be shown here. Answer it in the console.")
     )

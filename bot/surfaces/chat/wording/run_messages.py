@@ -240,8 +240,8 @@ def posted_twice(card: RunCard, link: str | None) -> Message:
     return text_message(*goes_on, ". This message was posted twice.")
 
 
-def bare(run_id: str, status: RunStatus) -> Message:
-    """Instead of a card that can't be drawn: nothing in it is anybody's text."""
+def fallback(run_id: str, status: RunStatus) -> Message:
+    """In place of a card that can't be rendered; it contains no text of a crew or a person."""
     state = status.value.replace("_", " ")
     return Message(("Run ", Code(run_id), f": {state}. It can't be shown here in full."))
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from crews.journal.journal import Journal, first_taken, retaken
+from crews.journal.journal import Journal, original_step_name, repeated_step_name
 
 SAID = json.dumps({"result": "said"})
 
@@ -30,11 +30,11 @@ def test_what_the_run_took_itself_comes_first() -> None:
 def test_a_step_that_is_taken_again_has_a_name_of_its_own() -> None:
     """It stays one of its scope and kind, and what identifies the call to others is its first name."""
     first = Journal().name("t1", "tool", "send")
-    again = retaken(first)
-    assert len({first, again, retaken(again)}) == 3
+    again = repeated_step_name(first)
+    assert len({first, again, repeated_step_name(again)}) == 3
     assert again.split("/")[-3:-2] == ["tool"]
     assert again.startswith("t1/")
-    assert first_taken(f"{retaken(again)}/model/x/0") == f"{first}/model/x/0"
+    assert original_step_name(f"{repeated_step_name(again)}/model/x/0") == f"{first}/model/x/0"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from bot.surfaces.chat.messages import Message, text_message
 from bot.surfaces.chat.rendering import MAX_CHARACTERS_ON_LOOP, offload, rendered
 from bot.surfaces.chat.wording import question_messages
 
-FALLBACK = question_messages.bare("6f2b7c0e")
+FALLBACK = question_messages.fallback("6f2b7c0e")
 
 
 async def test_only_long_texts_are_worked_on_in_a_thread() -> None:

@@ -19,8 +19,11 @@ log = structlog.get_logger(__name__)
 OUR_PACKAGES = ("bot", "crews", "crewdeck")
 
 
-def enter(settings: Settings) -> None:
-    """Prepare the process. The working directory is the project's folder already. Raises SettingsError."""
+def set_up_process(settings: Settings) -> None:
+    """Apply the project's environment and import paths; its folder is the working directory already.
+
+    Raises SettingsError.
+    """
     left_out = worker_environment.read_project_dotenv(settings)
     if left_out:
         log.info("Variables of the project's .env that its worker doesn't get", names=sorted(left_out))
