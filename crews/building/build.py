@@ -194,7 +194,8 @@ def check_ask_human(name: str, built: Built, to: AskHumanFor) -> None:
         if role.strip() not in roles:
             raise CrewBroken(
                 f"`ask_human` of {name} names {role!r}, and no agent has that role (there are: "
-                f"{', '.join(roles)}). Correct it."
+                f"{', '.join(roles)})",
+                remedy="Correct it.",
             )
 
 

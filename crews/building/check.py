@@ -205,14 +205,13 @@ def broken(name: str, error: CrewBroken, crew: Blueprint | None = None) -> Findi
     """The finding that a crew can't be loaded or built, where its author's code or file shows it."""
     if error.problem is not None:
         return _of(name, error.problem)
-    sentence, _, remedy = str(error).partition(". ")
     file, line, key = _place(error, crew)
     return Finding(
         name,
         "warning" if error.code in OF_THE_ENVIRONMENT else "error",
         error.code,
-        sentence,
-        remedy or "Correct its definition; docs/crews.md describes it.",
+        error.wrong,
+        error.remedy or "Correct its definition; docs/crews.md describes it.",
         file,
         line,
         1 if line else 0,

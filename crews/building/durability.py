@@ -21,19 +21,19 @@ def examine(name: str, built: Crew | Flow[Any]) -> None:
     if isinstance(built, Flow):
         if is_conversational(built) and (missing := missing_conversation_fields(built)):
             raise CrewBroken(
-                f"{name} is a conversational flow, and its state has no {', '.join(missing)}. Derive the "
-                "state from crewai.flow.conversational.ConversationState."
+                f"{name} is a conversational flow, and its state has no {', '.join(missing)}",
+                remedy="Derive the state from crewai.flow.conversational.ConversationState.",
             )
         return
     for each in _agents(built):
         if (pushed := a2a.pushed_to(each)) is not None:
-            raise CrewBroken(a2a.PUSHED.format(f"The A2A agent {pushed} of {each.role.strip()!r} in {name}"))
+            raise a2a.refused_push(f"The A2A agent {pushed} of {each.role.strip()!r} in {name}")
     for task in built.tasks:
         if getattr(task, "input_files", None) and find_spec("crewai_files") is None:
             raise CrewBroken(
                 f"The task {task.name or task.description[:40]!r} of {name} has `input_files`, which CrewAI "
-                "leaves out without the package crewai-files. Install it for the workers: "
-                'pip install "crewai[file-processing]"'
+                "leaves out without the package crewai-files",
+                remedy='Install it for the workers: pip install "crewai[file-processing]"',
             )
     object.__setattr__(built, _NOTICES, tuple(_notices(built)))
 

@@ -130,7 +130,8 @@ class FactoryImport:
         if self._call is None:
             raise CrewBroken(
                 f"{self.entry.value} has ended {MAX_FATAL_IMPORTS} processes that imported it, and is "
-                "left out for now. Correct its package, or uninstall it."
+                "left out for now",
+                remedy="Correct its package, or uninstall it.",
             )
         outcome = self._call.within(seconds)
         self._mark.clear()
@@ -140,7 +141,7 @@ class FactoryImport:
             case Raised(error):
                 raise refused(f"{self.entry.value} can't be imported", error) from error
             case None:
-                raise CrewBroken(f"{self.entry.value} can't be imported within {seconds:g} s. {BOUND}")
+                raise CrewBroken(f"{self.entry.value} can't be imported within {seconds:g} s", remedy=BOUND)
 
     def _loaded(self) -> PythonCrew:
         crew = PythonCrew.load(self.entry)

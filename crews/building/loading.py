@@ -47,7 +47,10 @@ def offer(catalog: Catalog, settings: Settings) -> Offer:
     for name, problem in loaded.problems.items():
         log.error("a crew can't be loaded", crew=name, problem=str(problem))
     broken = [CrewProblem(name=name_of(each), problem=str(each)) for each in catalog.problems]
-    broken += [CrewProblem(name=name, problem=str(each)) for name, each in loaded.problems.items()]
+    broken += [
+        CrewProblem(name=name, problem=each.wrong, remedy=each.remedy)
+        for name, each in loaded.problems.items()
+    ]
     return Offer(loaded.crews, tuple(broken))
 
 

@@ -38,6 +38,7 @@ from crews.definitions.tool_options import (
 from crews.definitions.yaml_lines import Document, Location, Problem
 from crews.human_input.arguments import Parameters
 from crews.human_input.ask_human import AskHuman
+from crews.journal.exceptions import first_line
 
 T = TypeVar("T")
 MODELS = frozenset({"chat_llm", "function_calling_llm", "manager_llm", "planning_llm"})
@@ -91,7 +92,7 @@ class YamlBuilder:
         )
         for name, wrong in guarding_nothing(named_only(written.tools), crew):
             problem = definition.page.problem(("tools", name), wrong, "invalid_approval")
-            raise CrewBroken(f"{problem}.", problem=problem)
+            raise CrewBroken.at(problem)
         return crew
 
     def _agent(self, name: str, entry: AgentEntry) -> Agent:
@@ -170,14 +171,13 @@ class YamlBuilder:
         except CrewBroken as error:
             if error.code != "crew_broken":
                 raise
-            raise self._broken(page, at, str(error)) from error
+            raise self._broken(page, at, error.wrong) from error
         except (ImportError, ValueError, TypeError) as error:
-            raise self._broken(page, at, f"CrewAI refuses it: {str(error).splitlines()[0]}") from error
+            raise self._broken(page, at, f"CrewAI refuses it: {first_line(error)}") from error
 
     @staticmethod
     def _broken(page: Document, at: Location, what: str) -> CrewBroken:
-        problem = page.problem(at, what.rstrip("."))
-        return CrewBroken(f"{problem}.", problem=problem)
+        return CrewBroken.at(page.problem(at, what.rstrip(".")))
 
     # ── tools and models ────────────────────────────────────────────────────────────────────────────────
 
@@ -198,7 +198,9 @@ class YamlBuilder:
         name = settings.pop("model", None) or self._definition.crew.model or self._default_model
         if name is None:
             raise CrewBroken(
-                "No model is set. Name one as `model:` in crew.yaml, or set CREWDECK_MODEL.", "missing_model"
+                "No model is set",
+                "missing_model",
+                remedy="Name one as `model:` in crew.yaml, or set CREWDECK_MODEL.",
             )
         key = json.dumps([name, settings], sort_keys=True)
         if key not in self._models:
@@ -225,7 +227,7 @@ def made_tool(definition: Definition, name: str, entry: YamlToolEntry) -> Any:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _not_made(definition, name, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (TypeError, ValueError) as error:
-        raise _not_made(definition, name, str(error).splitlines()[0]) from error
+        raise _not_made(definition, name, first_line(error)) from error
     declare_entry(tool, name, (entry.use, entry.with_))
     return tool
 
@@ -233,14 +235,13 @@ def made_tool(definition: Definition, name: str, entry: YamlToolEntry) -> Any:
 def _not_made(definition: Definition, name: str, why: str) -> CrewBroken:
     entry = definition.crew.tools[name]
     at = ("tools", name, "with" if entry.with_ else "use")
-    problem = definition.page.problem(at, f"{entry.use} refuses its arguments: {why}")
-    return CrewBroken(f"{problem}.", problem=problem)
+    return CrewBroken.at(definition.page.problem(at, f"{entry.use} refuses its arguments: {why}"))
 
 
 def check_gate(definition: Definition, gates: Gates, name: str, tool: Any) -> None:
     """Raises CrewBroken, with file and line, if the gate doesn't go with the tool."""
     for problem in gate_problems(definition, gates, name, tool):
-        raise CrewBroken(f"{problem}.", problem=problem)
+        raise CrewBroken.at(problem)
 
 
 def gate_problems(definition: Definition, gates: Gates, name: str, tool: Any) -> Iterator[Problem]:
@@ -260,10 +261,13 @@ _PACKAGE = re.compile(r"crewai\[[\w-]+\]")
 def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
     """Why a model can't be created. Of CrewAI's message only names are repeated."""
     if key := _KEY.search(said):
-        return CrewBroken(f"The model {name} needs its key. Set {key[0]} for the workers.", "missing_key")
+        remedy = f"Set {key[0]} for the workers."
+        return CrewBroken(f"The model {name} needs its key", "missing_key", remedy=remedy)
     if package := _PACKAGE.search(said):
-        return CrewBroken(f"The model {name} needs a package. Install {package[0]} for the workers.")
-    return CrewBroken(f"CrewAI can't use the model {name} ({kind}). Correct `model:`, or CREWDECK_MODEL.")
+        remedy = f"Install {package[0]} for the workers."
+        return CrewBroken(f"The model {name} needs a package", remedy=remedy)
+    remedy = "Correct `model:`, or CREWDECK_MODEL."
+    return CrewBroken(f"CrewAI can't use the model {name} ({kind})", remedy=remedy)
 
 
 def resolve_references(key: str, value: JsonValue, folder: Path) -> Any:

@@ -25,14 +25,7 @@ from crews.definitions.exceptions import CrewBroken
 from crews.run import failures
 from crews.run.context import CURRENT, INSIDE_TOOL, RunContext
 
-MISSING = (
-    "The agent {!r} has `a2a`, which needs packages that aren't installed. Install them for the workers: "
-    'pip install "crewai[a2a]"'
-)
-PUSHED = (
-    "{} has `updates` by push notifications, which reach one process, and a run may go on in another. Use "
-    "StreamingConfig or PollingConfig."
-)
+INSTALL = 'Install them for the workers: pip install "crewai[a2a]"'
 _SAID = (
     "task_description",
     "context",
@@ -72,9 +65,20 @@ def _with_what_to_install(original: Callable[..., None]) -> Callable[..., None]:
         except ImportError as error:
             if data.get("a2a") is None:
                 raise
-            raise CrewBroken(MISSING.format(str(data.get("role")).strip())) from error
+            role = str(data.get("role")).strip()
+            wrong = f"The agent {role!r} has `a2a`, which needs packages that aren't installed"
+            raise CrewBroken(wrong, remedy=INSTALL) from error
 
     return init
+
+
+def refused_push(agent: str) -> CrewBroken:
+    """An A2A agent that sends its updates to an address."""
+    return CrewBroken(
+        f"{agent} has `updates` by push notifications, which reach one process, and a run may go on in "
+        "another",
+        remedy="Use StreamingConfig or PollingConfig.",
+    )
 
 
 def pushed_to(agent: Any) -> str | None:
@@ -164,7 +168,7 @@ class _Exchange:
 
         name = f"A2A agent {_shown(self._given['endpoint'])}"
         if _is_pushed(self._given.get("updates")):
-            raise self._run.stop(failures.of_build(CrewBroken(PUSHED.format(f"The {name}"))))
+            raise self._run.stop(failures.of_build(refused_push(f"The {name}")))
         result: TypeAdapter[Any] = TypeAdapter(TaskStateResult)
 
         def begin() -> Any:

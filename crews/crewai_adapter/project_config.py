@@ -15,6 +15,12 @@ from typing import Any
 
 from crewai.flow.flow_definition import FlowDefinition
 from crewai.project import crew_base, json_loader
+from yaml import MarkedYAMLError, YAMLError
+
+from crews.definitions.exceptions import CrewBroken
+from crews.definitions.yaml_lines import Problem, not_utf8
+from crews.definitions.yaml_nodes import short
+from crews.journal.exceptions import first_line
 
 
 def install() -> None:
@@ -44,10 +50,29 @@ def _once(read: Callable[[Path], Any]) -> Callable[[str | Path], Any]:
         """A copy of what the file had when it was read first: what is built from it changes it."""
         path = Path(source).expanduser().absolute()
         if path not in contents:
-            contents[path] = read(path)
+            contents[path] = _read(read, path)
         return copy.deepcopy(contents[path])
 
     return read_once
+
+
+def _read(read: Callable[[Path], Any], path: Path) -> Any:
+    """What CrewAI reads. Raises CrewBroken with the file's name, which errors of decoding don't have."""
+    try:
+        return read(path)
+    except UnicodeDecodeError as error:
+        raise CrewBroken.at(not_utf8(path, error)) from error
+    except YAMLError as error:
+        raise CrewBroken.at(_not_yaml(path, error)) from error
+
+
+def _not_yaml(path: Path, error: YAMLError) -> Problem:
+    why = "is no YAML: "
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        why += short(str(error.problem))
+        return Problem(path, mark.line + 1, "", why, mark.column + 1, code="not_yaml")
+    return Problem(path, 0, "", why + short(first_line(error)), code="not_yaml")
 
 
 def _from_declaration(theirs: Callable[..., FlowDefinition]) -> Callable[..., FlowDefinition]:

@@ -35,9 +35,7 @@ from crews.run.exits import Leave
 
 log = structlog.get_logger(__name__)
 
-NO_STEP = (
-    "{} hands work to another agent and can't wait for an approval. Let the tools that this agent uses wait."
-)
+NO_STEP = "{} hands work to another agent and can't wait for an approval"
 NOT_SERIALIZABLE = "unwritten"
 """Recorded in place of a result that can't be told in JSON."""
 SECRETS = "(secrets)"
@@ -254,7 +252,10 @@ class _Call:
         original = _original(self._tool)
         if isinstance(original, BaseAgentTool):
             if self._approval is not None:
-                raise self._run.stop(failures.of_build(CrewBroken(NO_STEP.format(self._tool.name))))
+                remedy = "Let the tools that this agent uses wait."
+                raise self._run.stop(
+                    failures.of_build(CrewBroken(NO_STEP.format(self._tool.name), remedy=remedy))
+                )
             return self._run.recorder.delegated(call)
         came_to: list[Any] = []
 

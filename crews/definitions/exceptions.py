@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from bot.core.errors import CrewdeckError
 from crews.definitions.yaml_lines import Problem
 
 
 class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the rest of the error tree
-    """A definition can't be turned into a crew. `code`: crew_broken, missing_model or missing_key."""
+    """A definition can't be turned into a crew. `code`: crew_broken, missing_model or missing_key.
 
-    def __init__(self, message: str, code: str = "crew_broken", *, problem: Problem | None = None) -> None:
-        super().__init__(message)
+    Its message is what is wrong, then the remedy.
+    """
+
+    def __init__(
+        self, wrong: str, code: str = "crew_broken", *, remedy: str = "", problem: Problem | None = None
+    ) -> None:
+        super().__init__(f"{wrong}. {remedy}" if remedy else wrong)
+        #: Without the remedy. It may quote an exception of an author, so it can have several sentences.
+        self.wrong = wrong.removesuffix(".")
         self.code = code
+        #: Sentences; empty if there is none but to correct the definition.
+        self.remedy = remedy
         #: What it is in the crew's files, with its place.
         self.problem = problem
+
+    @classmethod
+    def at(cls, problem: Problem) -> Self:
+        """The error of a problem in the crew's files."""
+        return cls(f"{problem}.", problem=problem)
 
 
 class NotAnswered(RuntimeError):  # noqa: N818 - says what happened

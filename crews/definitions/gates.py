@@ -112,10 +112,11 @@ class Gates:
         try:
             policy = next((each.policy for each in given if each.policy is not None), None)
             if policy is not None and (wrong := policy.mistake(self.policies)):
-                raise CrewBroken(f"An approval can't be asked for: {wrong[1]}. Correct its policy.")
+                raise CrewBroken(f"An approval can't be asked for: {wrong[1]}", remedy="Correct its policy.")
             conditions = [Condition(each.when, self.inputs) for each in given if each.when is not None]
         except InvalidCondition as error:
-            raise CrewBroken(f"An approval can't be asked for: its condition {error}. Correct it.") from error
+            wrong_condition = f"An approval can't be asked for: its condition {error}"
+            raise CrewBroken(wrong_condition, remedy="Correct it.") from error
         return Gate(
             approvers=policy.approvers(self.policies) if policy is not None else None,
             conditions=tuple(conditions) if len(conditions) == len(given) else (),

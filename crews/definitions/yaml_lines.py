@@ -84,9 +84,7 @@ def read(file: Path) -> Document:
         why = f"can't be read: {error.strerror or error}"
         raise Unreadable(Problem(file, 0, "", why, code="unreadable")) from error
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        why = "can't be read: it is no UTF-8 text"
-        raise Unreadable(Problem(file, line, "", why, code="unreadable")) from error
+        raise Unreadable(not_utf8(file, error)) from error
     except Invalid as error:
         line, column = error.at
         raise Unreadable(Problem(file, line, "", error.message, column, "not_yaml")) from error
@@ -94,6 +92,19 @@ def read(file: Path) -> Document:
     if node is None:
         return document
     return Document(file, _plain(document, (), node), document.positions, document.written)
+
+
+def not_utf8(file: Path, error: UnicodeDecodeError) -> Problem:
+    """The problem of a file that has another encoding. `error`: of decoding its bytes."""
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return Problem(
+        file,
+        line,
+        "",
+        "can't be read: it is no UTF-8 text",
+        code="unreadable",
+        remedy="Save the file as UTF-8.",
+    )
 
 
 def _text(file: Path) -> str:

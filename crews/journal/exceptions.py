@@ -49,6 +49,11 @@ def words_of(error: BaseException) -> str:
         return ""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says; its kind if it says nothing."""
+    return next(iter(words_of(error).strip().splitlines()), type(error).__name__)
+
+
 def read_error(written: Mapping[str, Any]) -> Exception:
     """The exception again. Never raises."""
     words, name = written[FAILED], written.get("name", "Exception")

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.core.project import Project
 from bot.processes.projects import source_folders
-from crews.definitions.yaml_lines import Problem
+from crews.definitions.yaml_lines import Problem, not_utf8
 from crews.projects.python_files import Found, PythonFile, Unparsable, read_file
 
 SKIPPED = frozenset(
@@ -189,6 +189,8 @@ def read(root: Path) -> tuple[Settings, list[Problem]]:
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return Settings(), []
+    except UnicodeDecodeError as error:
+        return Settings(), [not_utf8(file, error)]
     except (OSError, ValueError) as error:
         return Settings(), [Problem(file, 0, "", f"can't be read: {error}")]
     crewai = _table(_table(content, "tool"), "crewai")

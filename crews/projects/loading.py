@@ -24,6 +24,7 @@ from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import read_crew
 from crews.definitions.exceptions import CrewBroken
+from crews.definitions.yaml_lines import Problem
 from crews.projects import crewdeck_yaml, discovery
 from crews.projects.crewdeck_yaml import ProjectDeclarations
 from crews.projects.discovery import Candidate, Discovered, Kind, discover
@@ -35,6 +36,7 @@ from crews.run.threads import Raised, Returned
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+CORRECT = "Correct the file; docs/projects.md describes it."
 MAX_FATAL_IMPORTS = 3
 """A crew whose import has ended so many processes lately is left out."""
 
@@ -59,7 +61,7 @@ class _Loading:
         discovered = discover(self._project)
         declarations, problems = crewdeck_yaml.read(self._root)
         for problem in (*discovered.problems, *problems):
-            self._broken(self._project.name, str(problem), "Correct the file; docs/projects.md describes it.")
+            self._wrong_in_file(self._project.name, problem, CORRECT)
         if declarations is not None:
             self._load(discovered, declarations)
         return Offer(self._crews, tuple(self._problems))
@@ -74,7 +76,7 @@ class _Loading:
                 "docs/projects.md says what is found; module:Name means one directly.",
             )
         for problem in declarations.problems((each.key for each in candidates), len(candidates)):
-            self._broken(self._project.name, str(problem), "")
+            self._wrong_in_file(self._project.name, problem, CORRECT)
         many = Counter(each.key for each in candidates)
         taken: dict[str, Candidate] = {}
         for each in candidates:
@@ -118,14 +120,16 @@ class _Loading:
                 name, candidate, lambda: self._blueprint(name, candidate, made, declarations, only=only)
             )
         except CrewBroken as error:
-            sentence, _, remedy = str(error).rstrip(".").partition(". ")
-            self._broken(name, sentence, remedy)
+            if error.problem is not None:
+                self._wrong_in_file(name, error.problem, CORRECT)
+            else:
+                self._broken(name, error.wrong, error.remedy)
 
     def _load_folder(self, name: str, candidate: Candidate, declarations: ProjectDeclarations) -> None:
         """A folder as docs/crews.md describes it."""
         definition, problems = read_crew(candidate.file.parent, declarations.groups)
         for problem in problems:
-            self._broken(name, str(problem), "Correct the file; docs/crews.md describes it.")
+            self._wrong_in_file(name, problem, "Correct the file; docs/crews.md describes it.")
         if definition is not None:
             self._crews[name] = YamlCrew(replace(definition, name=name), self._settings.model)
 
@@ -162,7 +166,7 @@ class _Loading:
         )
         crew = ProjectCrew(name, made.make, entry, declarations.groups)
         for problem in mistakes(crew, built, declarations, at):
-            raise CrewBroken(str(problem))
+            raise CrewBroken.at(problem)
         crew.card()
         return crew
 
@@ -172,7 +176,8 @@ class _Loading:
         if mark.crash_count() >= MAX_FATAL_IMPORTS:
             raise CrewBroken(
                 f"{candidate.place}: importing it has ended {MAX_FATAL_IMPORTS} processes, so it is left out "
-                "for now. Correct it"
+                "for now",
+                remedy="Correct it.",
             )
         mark.set()
         outcome = BoundedCall(call).within(self._settings.build_timeout)
@@ -184,25 +189,28 @@ class _Loading:
                 raise self._refused(candidate, error) from error
             case None:
                 seconds = self._settings.build_timeout
-                raise CrewBroken(f"{candidate.place}: it can't be loaded within {seconds:g} s. {BOUND}")
+                raise CrewBroken(f"{candidate.place}: it can't be loaded within {seconds:g} s", remedy=BOUND)
 
     def _refused(self, candidate: Candidate, error: BaseException) -> CrewBroken:
         if isinstance(error, CrewBroken):
             return error
         log.info("A crew of the project can't be loaded", exc_info=error)
         place = _place_in(self._root, error) or candidate.place
-        said = str(refused(f"{place}: it can't be loaded", error)).rstrip(".")
-        return CrewBroken(f"{said}. {self._remedy(error)}".rstrip(". "))
+        said = refused(f"{place}: it can't be loaded", error).wrong
+        return CrewBroken(said, remedy=self._remedy(error))
 
     def _remedy(self, error: BaseException) -> str:
         if not isinstance(error, ModuleNotFoundError):
             return ""
         if self._project.python:
-            return f"Install it in {self._project.environment}"
+            return f"Install it in {self._project.environment}."
         return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
 
+    def _wrong_in_file(self, name: str, problem: Problem, remedy: str) -> None:
+        """A problem with its place. `remedy`: where the problem has none of its own."""
+        self._broken(name, str(replace(problem, remedy="")), problem.remedy or remedy)
+
     def _broken(self, name: str, problem: str, remedy: str) -> None:
-        remedy = remedy and f"{remedy.rstrip('.')}."
         found = CrewProblem(name=name, problem=problem.rstrip("."), remedy=remedy)
         log.error("A crew of the project can't be offered", crew=name, problem=found.sentence)
         self._problems.append(found)

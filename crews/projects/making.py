@@ -70,8 +70,8 @@ def _from_python(candidate: Candidate) -> ImportedCandidate:
         for each in inspect.signature(found).parameters.values()
     ):
         raise CrewBroken(
-            f"{candidate.place}: {candidate.key} needs arguments. Give them defaults, or declare it with "
-            "crewdeck.crew: then it is called with the inputs."
+            f"{candidate.place}: {candidate.key} needs arguments",
+            remedy="Give them defaults, or declare it with crewdeck.crew: then it is called with the inputs.",
         )
     return ImportedCandidate(found, said)
 
@@ -109,6 +109,6 @@ def _check_origin(candidate: Candidate, origin: str | None) -> None:
     """Another installed package may have the module's name; then the project's file would never be run."""
     if origin is None or Path(origin).resolve() != candidate.file.resolve():
         raise CrewBroken(
-            f"{candidate.file}: the name {candidate.module} belongs to {origin or 'another package'}. "
-            "Rename the module, or put it into a package of its own."
+            f"{candidate.file}: the name {candidate.module} belongs to {origin or 'another package'}",
+            remedy="Rename the module, or put it into a package of its own.",
         )

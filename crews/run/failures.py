@@ -43,8 +43,8 @@ def of_build(error: BaseException) -> RunError:
 def not_built_within(seconds: float) -> CrewBroken:
     """The code that builds the crew takes too long."""
     return CrewBroken(
-        f"The crew can't be built within {seconds:g} s. What its code waits for belongs into a tool; "
-        "CREWDECK_BUILD_TIMEOUT is the limit."
+        f"The crew can't be built within {seconds:g} s",
+        remedy="What its code waits for belongs into a tool; CREWDECK_BUILD_TIMEOUT is the limit.",
     )
 
 

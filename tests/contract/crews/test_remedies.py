@@ -1,0 +1,171 @@
+"""A problem of a crew has its file and its remedy, whatever the exception of its author says."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from bot.core.crew import CrewProblem
+from bot.processes.projects import find
+from bot.settings import Settings
+from crews.definitions import catalog
+from crews.definitions.catalog import Catalog
+from crews.definitions.yaml_lines import Unreadable, read
+from crews.projects import offering
+from tests.waiting import WITHIN
+
+NUMBERS = itertools.count()
+MODULE = """
+from crewai import Agent, Crew, Task
+from crewai.project import CrewBase, agent, crew, task
+
+@CrewBase
+class Report:
+    @agent
+    def writer(self) -> Agent:
+        return Agent(config=self.agents_config["writer"])
+
+    @task
+    def draft(self) -> Task:
+        return Task(config=self.tasks_config["draft"], agent=self.writer())
+
+    @crew
+    def crew(self) -> Crew:
+        return Crew(agents=self.agents, tasks=self.tasks)
+"""
+AGENTS = "writer:\n  role: Schreiber\n  goal: Über {topic}\n  backstory: You write.\n"
+TASKS = "draft:\n  description: On {topic}\n  expected_output: A text\n"
+SENTENCES = "The file rates.csv is empty. Ask the finance team for it. They have it"
+Load = Callable[..., CrewProblem]
+
+
+@pytest.fixture
+def problem_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """The one problem of a project whose crew is otherwise right."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1234567890")
+    package = f"remedied_{os.getpid()}_{next(NUMBERS)}"
+    settings = Settings(data_dir=tmp_path / "data", build_timeout=WITHIN)
+
+    def loaded(module: str = MODULE, **files: bytes) -> CrewProblem:
+        root = tmp_path / "report"
+        config = root / package / "config"
+        config.mkdir(parents=True)
+        (root / package / "crew.py").write_text(module)
+        content = {"agents.yaml": AGENTS.encode(), "tasks.yaml": TASKS.encode()}
+        for name, text in {
+            **content,
+            **{each.replace("_", "."): text for each, text in files.items()},
+        }.items():
+            (root / name if name in {"flow.yaml", "pyproject.toml"} else config / name).write_bytes(text)
+        monkeypatch.syspath_prepend(str(root))
+        monkeypatch.chdir(root)
+        [problem] = offering.offer_of(find(str(root)), settings).problems
+        return problem
+
+    yield loaded
+    for each in [name for name in sys.modules if name.startswith(package)]:
+        del sys.modules[each]
+
+
+FLOW = "schema: crewai.flow/v1\nname: Größe\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ({"agents_yaml": AGENTS.encode("latin-1")}, "agents.yaml:3"),
+        ({"tasks_yaml": TASKS.encode("utf-16")}, "tasks.yaml:1"),
+        ({"flow_yaml": FLOW.encode("latin-1")}, "flow.yaml:2"),
+        (
+            {"pyproject_toml": '[project]\nname = "report"\ndescription = "Über"\n'.encode("latin-1")},
+            "pyproject.toml:3",
+        ),
+    ],
+)
+def test_a_file_that_is_no_utf_8_is_named_with_the_remedy(
+    problem_of: Load, files: dict[str, bytes], place: str
+) -> None:
+    problem = problem_of("" if "flow_yaml" in files else MODULE, **files)
+    assert problem.problem.endswith(f"{place}: can't be read: it is no UTF-8 text")
+    assert problem.remedy == "Save the file as UTF-8."
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ({"agents_yaml": b"writer:\n  role: [\n"}, "agents.yaml:3: is no YAML: "),
+        (
+            {"tasks_yaml": b"draft:\n  description: *nothing\n"},
+            "tasks.yaml:2: is no YAML: found undefined alias",
+        ),
+        ({"flow_yaml": b"schema: crewai.flow/v1\nname: [\n"}, "flow.yaml:3: is no YAML: "),
+        ({"agents_yaml": b"writer: \x01\n"}, "agents.yaml: is no YAML: "),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_named_with_its_line(
+    problem_of: Load, files: dict[str, bytes], place: str
+) -> None:
+    problem = problem_of("" if "flow_yaml" in files else MODULE, **files)
+    assert place in problem.problem
+    assert problem.remedy == "Correct the file; docs/projects.md describes it."
+
+
+def test_what_a_projects_code_says_is_all_of_the_problem(problem_of: Load) -> None:
+    problem = problem_of(f"{MODULE}\nraise ValueError({SENTENCES!r})\n")
+    assert problem.problem.endswith(f"it can't be loaded: ValueError: {SENTENCES}")
+    assert not problem.remedy
+
+
+def test_a_remedy_stands_beside_what_a_projects_code_says(problem_of: Load) -> None:
+    problem = problem_of(f"import nothing_of_that_name\n{MODULE}")
+    assert problem.problem.endswith("ModuleNotFoundError: No module named 'nothing_of_that_name'")
+    assert problem.remedy.startswith("Make an environment with what the project needs: crewdeck add ")
+
+
+def test_what_a_factory_says_is_all_of_the_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crews.building.check import check
+
+    name = f"remedied_factories_{os.getpid()}"
+    text = f"def builds(inputs):\n    raise ValueError({SENTENCES!r})\n"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    known = Catalog(factories=(EntryPoint("builds", f"{name}:builds", catalog.GROUP),))
+    [finding] = check(known, Settings(data_dir=tmp_path / "data"), lambda *_: None)
+    sys.modules.pop(name)
+    assert finding.message == f"It can't be built: ValueError: {SENTENCES}"
+    assert finding.remedy == "Correct its definition; docs/crews.md describes it."
+
+
+def test_a_crew_in_yaml_that_is_no_utf_8_has_a_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "agents.yaml"
+    file.write_bytes(AGENTS.encode("latin-1"))
+    with pytest.raises(Unreadable) as raised:
+        read(file)
+    assert (raised.value.problem.line, raised.value.problem.remedy) == (3, "Save the file as UTF-8.")
+
+
+def test_an_exception_without_words_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crews.building.check import check
+
+    name = f"remedied_tools_{os.getpid()}"
+    (tmp_path / f"{name}.py").write_text("class Silent:\n    def __init__(self):\n        raise ValueError\n")
+    home = tmp_path / "crews" / "silent"
+    home.mkdir(parents=True)
+    (home / "crew.yaml").write_text(
+        f"title: Silent\nmodel: scripted\ntools:\n  it: {{use: '{name}:Silent'}}\n"
+    )
+    (home / "agents.yaml").write_text("writer: {role: A, goal: B, backstory: C, tools: [it]}\n")
+    (home / "tasks.yaml").write_text("write: {description: D, expected_output: E, agent: writer}\n")
+    (home / "script.yaml").write_text("write:\n  - say: Done\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    [finding] = check(catalog.read_only([home]), Settings(data_dir=tmp_path / "data"), lambda *_: None)
+    sys.modules.pop(name)
+    assert (finding.line, finding.message) == (4, f"{name}:Silent refuses its arguments: ValueError")
