@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from math import isfinite
 
 from pydantic import JsonValue
 
 _READS_AS_NO_TEXT = frozenset({"null", "none", "true", "false"})
+_NO_TEXT_IN_SOME_NOTATION = _READS_AS_NO_TEXT | {"nothing", "yes", "no", "nan", "inf", "infinity"}
+_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
 class NotKept(ValueError):  # noqa: N818 - says what is wrong
     """What is typed would not be kept as it was typed."""
 
 
-def value_text(value: JsonValue) -> str:
-    """A value as people read it: texts as they are, everything else as JSON.
+def value_text(value: JsonValue, *, text_only: bool = False) -> str:
+    """A value as people read it: texts as they are, everything else as JSON. No two values look the same.
 
     A text stands in quotes where its ends couldn't be seen, or where it could be taken for another value.
+    `text_only`: there is a text or null, as the schema says, so that `5` is a text without quotes.
     """
-    if isinstance(value, str) and value and value.strip() == value and value not in _READS_AS_NO_TEXT:
+    if isinstance(value, str) and not _needs_quotes(value, text_only=text_only):
         return value
     if isinstance(value, dict | list) and value:
         return json.dumps(value, ensure_ascii=False, indent=2)
     return json.dumps(value, ensure_ascii=False)
+
+
+def _needs_quotes(text: str, *, text_only: bool) -> bool:
+    if text.strip() != text or not text or text in _READS_AS_NO_TEXT:
+        return True
+    if text[0] == text[-1] == '"':  # It looks like another text in quotes.
+        return True
+    return not text_only and _reads_as_other_kind(text)
+
+
+def _reads_as_other_kind(text: str) -> bool:
+    """Whether a text looks like a number, a boolean, nothing, a list or an object."""
+    if text.casefold() in _NO_TEXT_IN_SOME_NOTATION or _NUMBER.fullmatch(text):
+        return True
+    if (text[0], text[-1]) not in {("[", "]"), ("{", "}")}:
+        return False
+    try:
+        json.loads(text, parse_int=str, parse_float=str)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def read_json(words: str) -> JsonValue:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import Field, JsonValue
 
+from bot.core.json_text import value_text
 from bot.core.policy import Policy
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Strict
@@ -34,6 +35,10 @@ class ToolCall(Strict):
     secrets: dict[str, str] = Field(default_factory=dict)
     #: The JSON Schema of the tool's arguments.
     parameters: dict[str, ValidJson] = Field(default_factory=dict)
+
+    def is_text(self, name: str) -> bool:
+        """Whether an argument can only be a text, or nothing."""
+        return takes_text_only(self.parameters, name)
 
     @property
     def summary(self) -> str:
@@ -115,7 +120,7 @@ def _type_error(parameters: Mapping[str, JsonValue], name: str, value: JsonValue
     schema = _schema_of(parameters, name)
     choices = schema.get("enum")
     if isinstance(choices, list) and not any(_same(value, each) for each in choices):
-        return f"must be one of {', '.join(map(str, choices))}"
+        return f"must be one of {', '.join(value_text(each) for each in choices)}"
     named = schema.get("type")
     types = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     known = [_TYPES[each] for each in types if isinstance(each, str) and each in _TYPES]
@@ -141,6 +146,32 @@ def _with_null(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if not isinstance(only, dict) or not isinstance(only.get("type"), str) or "enum" in only:
         return schema
     return {**schema, **only, "type": [only["type"], "null"]}
+
+
+def takes_text_only(parameters: Mapping[str, JsonValue], name: str) -> bool:
+    """Whether the parameters say that an argument is a text, or nothing. Unsure means no."""
+    properties = parameters.get("properties")
+    return isinstance(properties, dict) and _is_text_schema(properties.get(name), parameters, _DEEPEST)
+
+
+_DEEPEST = 8
+"""References and unions within each other that are followed."""
+
+
+def _is_text_schema(schema: JsonValue, whole: Mapping[str, JsonValue], deepest: int) -> bool:
+    if not isinstance(schema, dict) or not deepest:
+        return False
+    if isinstance(reference := schema.get("$ref"), str):
+        definitions, name = whole.get("$defs"), reference.removeprefix("#/$defs/")
+        found = definitions.get(name) if isinstance(definitions, dict) else None
+        return _is_text_schema(found, whole, deepest - 1)
+    if isinstance(kinds := schema.get("anyOf"), list):
+        return all(_is_text_schema(each, whole, deepest - 1) for each in kinds)
+    if isinstance(choices := schema.get("enum"), list):
+        return all(each is None or isinstance(each, str) for each in choices)
+    named = schema.get("type")
+    kinds = named if isinstance(named, list) else [named]
+    return all(each in ("string", "null") for each in kinds)
 
 
 _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from bot.core.json_text import value_text
 from bot.core.text import terminal_safe
+from bot.core.tool_call import takes_text_only
 from crewdeck.client import HumanInputRecorded, Policy, Progress, Question, Response, ToolCall
 
 Line = list[tuple[str, str]]
@@ -40,20 +41,28 @@ def call(action: ToolCall) -> list[Line]:
     how = " · ".join(filter(None, (f"with the tool {action.tool}", action.on_behalf)))
     lines: list[Line] = [[(DIM, f"    {terminal_safe(how, one_line=True)}")]]
     for name, value in action.arguments.items():
-        lines += named(name, value)
+        lines += named(name, value_of(action, name, value))
         if action.proposed and not same(action.proposed.get(name), value):
             lines += [
                 [(DIM, "      edited, it was:")],
-                *[[(DIM, f"      {each}")] for each in as_lines(value_text(action.proposed.get(name)))],
+                *[
+                    [(DIM, f"      {each}")]
+                    for each in as_lines(value_of(action, name, action.proposed.get(name)))
+                ],
             ]
     lines += [_secret(name) for name in action.secret]
     return lines
 
 
-def named(name: str, value: JsonValue) -> list[Line]:
+def value_of(action: ToolCall, name: str, value: JsonValue) -> str:
+    """A value of an argument, as people read it."""
+    return value_text(value, text_only=takes_text_only(action.parameters, name))
+
+
+def named(name: str, value: str) -> list[Line]:
     """A value under its name; several lines are indented, so that they can't imitate Crewdeck's own lines."""
     label = terminal_safe(name, one_line=True)
-    first, *more = as_lines(value_text(value))
+    first, *more = as_lines(value)
     if not more:
         return [[("ansicyan", f"    {label}: "), ("", first)]]
     return [[("ansicyan", f"    {label}:")], *[[("", f"      {each}")] for each in (first, *more)]]
@@ -88,14 +97,15 @@ def difference(before: str, after: str) -> list[Line]:
     ]
 
 
-def changes(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> list[Line]:
+def changes(action: ToolCall, after: Mapping[str, JsonValue]) -> list[Line]:
     """The arguments that differ, by name."""
+    before = action.arguments
     lines: list[Line] = []
     for name, value in after.items():
         if not same(before.get(name), value):
             lines += [
                 [("ansicyan", f"    {terminal_safe(name, one_line=True)}:")],
-                *difference(value_text(before.get(name)), value_text(value)),
+                *difference(value_of(action, name, before.get(name)), value_of(action, name, value)),
             ]
     return lines
 
@@ -161,7 +171,7 @@ def recorded(event: HumanInputRecorded, place: str) -> list[Line]:
             [("ansiyellow", "    It was edited, so earlier approvals no longer count. What is asked now:")]
         )
         for name, value in (event.arguments or {}).items():
-            lines += named(name, value)
+            lines += named(name, value_text(value))
         if event.value is not None:
             lines += [[("", f"    {each}")] for each in as_lines(event.value)]
     return lines

@@ -51,7 +51,7 @@ async def _edit_call(screen: Screen, action: ToolCall) -> Edit | None:
     at = 0
     while True:
         now = {**action.arguments, **changed}
-        listed = [_choice(name, now.get(name), changed=name in changed) for name in action.editable]
+        listed = [_choice(action, name, now.get(name), changed=name in changed) for name in action.editable]
         at = await screen.choose([*listed, APPROVE_EDITED, BACK], "Which argument?", at)
         if at == len(listed) + 1 or (at == len(listed) and not changed):
             return None
@@ -62,11 +62,11 @@ async def _edit_call(screen: Screen, action: ToolCall) -> Edit | None:
         changed.pop(name, None)
         if not same(value, action.arguments.get(name)):
             changed[name] = value
-            screen.say(*decisions.changes(action.arguments, {name: value}))
+            screen.say(*decisions.changes(action, {name: value}))
 
 
-def _choice(name: str, value: JsonValue, *, changed: bool) -> str:
-    words = " ".join(written(value).split())
+def _choice(action: ToolCall, name: str, value: JsonValue, *, changed: bool) -> str:
+    words = " ".join(decisions.value_of(action, name, value).split())
     return f"{name}: {words[:60]}{'…' if len(words) > 60 else ''}{' (changed)' if changed else ''}"  # noqa: PLR2004
 
 

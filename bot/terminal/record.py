@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.core.json_text import value_text
 from bot.core.text import terminal_safe
-from bot.terminal.decisions import DONE, Line, as_lines, difference, takes, written
+from bot.terminal.decisions import DONE, Line, as_lines, difference, takes, value_of, written
 from crewdeck.client import (
     Change,
     Executed,
@@ -16,6 +16,7 @@ from crewdeck.client import (
     Record,
     RecordedPolicy,
     RecordedResponse,
+    ToolCall,
     Version,
 )
 
@@ -92,17 +93,19 @@ def _version(version: Version) -> Iterator[str]:
     if (action := version.action) is not None:
         yield _one_line(" · ".join(filter(None, (f"With the tool {action.tool}", action.on_behalf))))
         for name, value in action.arguments.items():
-            yield from _named(name, value_text(value))
+            yield from _named(name, value_of(action, name, value))
         yield from (f"{_one_line(name)}: secret, not shown" for name in action.secret)
     for change in version.changes:
         yield f"Changed, {_one_line(change.part)}:"
-        yield from ("".join(part for _, part in line) for line in _difference(change))
+        yield from ("".join(part for _, part in line) for line in _difference(change, action))
     yield f"Digest {version.digest}"
 
 
-def _difference(change: Change) -> list[Line]:
-    shown = written if change.part == "context" else value_text
-    return difference(shown(change.before), shown(change.after))
+def _difference(change: Change, action: ToolCall | None) -> list[Line]:
+    if action is None or change.part == "context":
+        return difference(written(change.before), written(change.after))
+    name = change.part.removeprefix("arguments.")
+    return difference(*(value_of(action, name, each) for each in (change.before, change.after)))
 
 
 def _policy(policy: RecordedPolicy) -> Iterator[str]:
@@ -148,7 +151,7 @@ def _response(said: RecordedResponse, record: Record) -> Iterator[str]:
         yield "  OVERRIDE: the policy doesn't name them"
     yield from (f"  | {line}" for line in (as_lines(said.comment) if said.comment else ()))
     for name, value in (said.values or {}).items():
-        yield from (f"  {line}" for line in _named(name, value_text(value)))
+        yield from (f"  {line}" for line in _named(name, value_text(value, text_only=True)))
     how = AUTHENTICATED.get(said.by.authentication, said.by.authentication)
     rest = (said.by.surface, how, said.by.identity, STANDINGS.get(said.standing, ""))
     yield _one_line(f"  {' · '.join(filter(None, rest))}")

@@ -20,7 +20,28 @@ VALUES = st.recursive(
     ("value", "text"),
     [
         ("Acme", "Acme"),
-        ("12", "12"),
+        ("5", '"5"'),
+        ("-12", '"-12"'),
+        ("1.0", '"1.0"'),
+        ("1e5", '"1e5"'),
+        ("+5", '"+5"'),
+        (".5", '".5"'),
+        ("1_000", '"1_000"'),
+        ("٥", '"٥"'),
+        ("True", '"True"'),
+        ("None", '"None"'),
+        ("NaN", '"NaN"'),
+        ("Yes", '"Yes"'),
+        ("[1]", '"[1]"'),
+        ('{"a": 1}', '"{\\"a\\": 1}"'),
+        ("[\n  1\n]", '"[\\n  1\\n]"'),
+        ('"5"', '"\\"5\\""'),
+        ('"', '"\\""'),
+        ("5 EUR", "5 EUR"),
+        ("2026-11-30", "2026-11-30"),
+        ("1.2.3", "1.2.3"),
+        ("[draft] Hello", "[draft] Hello"),
+        ('say "no"', 'say "no"'),
         ("a\nb", "a\nb"),
         ("Acme ", '"Acme "'),
         ("\n", '"\\n"'),
@@ -38,6 +59,29 @@ VALUES = st.recursive(
 )
 def test_a_value_is_shown_so_that_it_is_taken_for_no_other(value: JsonValue, text: str) -> None:
     assert value_text(value) == text
+
+
+TEXTS = st.text("0123456789+-.eE_[]{}\"':, \n", max_size=6) | st.sampled_from(
+    ["null", "none", "None", "true", "NaN", "Infinity"]
+)
+
+
+@given(VALUES | TEXTS | VALUES.map(value_text), VALUES)
+def test_a_text_never_looks_like_another_value(one: JsonValue, other: JsonValue) -> None:
+    """Also not like the way in which that is shown."""
+    for value in (other, value_text(other), value_text(value_text(other))):
+        assert repr(one) == repr(value) or value_text(one) != value_text(value)
+
+
+@pytest.mark.parametrize("text", ["5", "1.0", "[1]", "Yes", "NaN", "5 EUR"])
+def test_where_only_texts_are_taken_a_text_needs_no_quotes(text: str) -> None:
+    assert value_text(text, text_only=True) == text
+
+
+@given(TEXTS | TEXTS.map(value_text), TEXTS)
+def test_where_only_texts_are_taken_no_two_look_the_same(one: str, other: str) -> None:
+    for text in (other, value_text(other, text_only=True)):
+        assert one == text or value_text(one, text_only=True) != value_text(text, text_only=True)
 
 
 @given(VALUES)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.core.policy import Policy
-from bot.core.tool_call import ToolCall, call_digest, edit_errors
+from bot.core.tool_call import ToolCall, call_digest, edit_errors, takes_text_only
 
 CALL = ToolCall(
     tool="pay",
@@ -73,6 +73,35 @@ POLICY = Policy(deciders=("slack:T1:U1",))
 )
 def test_what_may_be_edited(changes: dict[str, Any], errors: dict[str, str]) -> None:
     assert edit_errors(CALL, changes) == errors
+
+
+DEFINITIONS: dict[str, Any] = {
+    "Tone": {"enum": ["plain", "loud"], "type": "string"},
+    "Mixed": {"enum": ["5", 5]},
+    "Loop": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Loop"}]},
+}
+TAKES_TEXT: list[tuple[dict[str, Any], bool]] = [
+    ({"type": "string"}, True),
+    ({"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}, True),
+    ({"type": ["string", "null"]}, True),
+    ({"$ref": "#/$defs/Tone", "default": "plain"}, True),
+    ({"anyOf": [{"$ref": "#/$defs/Tone"}, {"type": "null"}]}, True),
+    ({}, False),
+    ({"title": "Anything"}, False),
+    ({"type": ["string", "integer"]}, False),
+    ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, False),
+    ({"anyOf": [{"type": "string"}, {}]}, False),
+    ({"$ref": "#/$defs/Mixed"}, False),
+    ({"$ref": "#/$defs/Missing"}, False),
+    ({"$ref": "#/$defs/Loop"}, False),
+]
+
+
+@pytest.mark.parametrize(("schema", "text"), TAKES_TEXT)
+def test_whether_an_argument_can_be_nothing_but_a_text(schema: dict[str, Any], text: bool) -> None:  # noqa: FBT001
+    parameters = {"properties": {"it": schema}, "$defs": DEFINITIONS}
+    assert takes_text_only(parameters, "it") is text
+    assert not takes_text_only(parameters, "other")
 
 
 def test_a_whole_number_is_the_number_that_the_tool_reads() -> None:

@@ -130,9 +130,11 @@ async def test_an_argument_that_is_left_as_it_stands_is_no_edit(value: JsonValue
         assert edited == editing.Edit(arguments={"note": "y"})
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), ("true", True), ("Acme", "Acme ")])
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, True), (1, 1.0), ("true", True), ("5", 5), ("[]", []), ("Acme", "Acme ")]
+)
 def test_a_difference_of_types_and_ends_is_shown(before: JsonValue, after: JsonValue) -> None:
-    [_, gone, new] = decisions.changes({"to": before}, {"to": after})
+    [_, gone, new] = decisions.changes(ToolCall(tool="pay", arguments={"to": before}), {"to": after})
     assert gone[0][1].removeprefix("    - ") != new[0][1].removeprefix("    + ")
 
 

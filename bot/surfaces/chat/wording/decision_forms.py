@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from bot.core.json_text import NotKept, read_json
+from bot.core.json_text import NotKept, read_json, value_text
 from bot.core.question import Question, QuestionKind
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
@@ -204,7 +204,7 @@ def _schema(call: ToolCall, name: str) -> Mapping[str, JsonValue]:
 
 def _kind(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[FieldType, tuple[Option, ...]]:
     if choices := _choices(schema):
-        return FieldType.CHOICE, tuple(Option(_written(each), str(at)) for at, each in enumerate(choices))
+        return FieldType.CHOICE, tuple(Option(value_text(each), str(at)) for at, each in enumerate(choices))
     match schema.get("type"):
         case "boolean":
             return FieldType.CHOICE, (Option("Yes", "yes"), Option("No", "no"))

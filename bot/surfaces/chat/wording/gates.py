@@ -7,7 +7,7 @@ alone, so that none can look like another argument or like words of ours.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pydantic import JsonValue
 
@@ -65,10 +65,10 @@ def arguments(call: ToolCall) -> list[Block]:
     blocks: list[Block] = []
     lines: list[Line] = []
     for name, value in call.arguments.items():
-        if (short := _short(value)) is not None:
+        if (short := _short(call, name, value)) is not None:
             lines.append((_name(name), " ", *short))
             continue
-        blocks += [Paragraph(joined([*lines, (_name(name),)])), Frame(value_text(value))]
+        blocks += [Paragraph(joined([*lines, (_name(name),)])), Frame(_text(call, name, value))]
         lines = []
     lines += [(_name(name), f" {HIDDEN}") for name in call.secrets]
     return [*blocks, Paragraph(joined(lines))] if lines else blocks
@@ -80,7 +80,7 @@ def beginning_of_arguments(call: ToolCall) -> list[Block]:
         (
             _name(name),
             " ",
-            Untrusted(beginning(value_text(value), SHORTENED_VALUE_UNITS), SHORTENED_VALUE_UNITS),
+            Untrusted(beginning(_text(call, name, value), SHORTENED_VALUE_UNITS), SHORTENED_VALUE_UNITS),
         )
         for name, value in list(call.arguments.items())[:SHORTENED_ARGUMENTS]
     ]
@@ -97,16 +97,20 @@ def as_text(call: ToolCall) -> str:
 def _text_lines(call: ToolCall) -> Iterator[str]:
     for name, value in call.arguments.items():
         yield f"{_one_line(name)}:"
-        yield from (f"    | {line}" for line in value_text(value).split("\n"))
+        yield from (f"    | {line}" for line in _text(call, name, value).split("\n"))
     for name in call.secrets:
         yield f"{_one_line(name)}: {HIDDEN}"
 
 
-def _short(value: JsonValue) -> Line | None:
+def _text(call: ToolCall, name: str, value: JsonValue) -> str:
+    return value_text(value, text_only=call.is_text(name))
+
+
+def _short(call: ToolCall, name: str, value: JsonValue) -> Line | None:
     """A value that fits into its name's line; None: it doesn't."""
     if value is None:
         return ("none",)
-    text = value_text(value)
+    text = _text(call, name, value)
     if "\n" in text or len(text) > SHORT_UNITS or length(visible(text)) > SHORT_UNITS:
         return None
     return (Untrusted(text, None),)
@@ -117,7 +121,7 @@ def _name(name: str) -> Untrusted:
 
 
 def _one_line(name: str) -> str:
-    plain = name.strip() == name and name and "\n" not in name and "\r" not in name
+    plain = name.strip() == name and name and name[0] != '"' and "\n" not in name and "\r" not in name
     return name if plain else json.dumps(name, ensure_ascii=False)
 
 
@@ -130,7 +134,7 @@ def edits(card: QuestionCard) -> list[Block]:
         return []
     blocks: list[Block] = [Paragraph(joined(edit_lines(card)))]
     if card.call is not None:
-        return [*blocks, *changes(card.call.proposed, card.call.arguments)]
+        return [*blocks, *changes(card.call)]
     return [*blocks, difference(card.proposed or "", card.context)]
 
 
@@ -143,18 +147,19 @@ def edit_lines(card: QuestionCard) -> list[Line]:
     return [("✏️ Edited", *by, f".{void}")]
 
 
-def changes(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> list[Block]:
+def changes(call: ToolCall) -> list[Block]:
     """Each changed argument with its former value and its present one."""
+    before, after = call.proposed, call.arguments
     blocks: list[Block] = []
     lines: list[Line] = []
     for name in (each for each in after if sha256_of(before.get(each)) != sha256_of(after[each])):
-        old, new = _short(before.get(name)), _short(after[name])
+        old, new = _short(call, name, before.get(name)), _short(call, name, after[name])
         if old is not None and new is not None:
             lines.append((_name(name), " ", *old, " → ", *new))
             continue
         blocks += [
             Paragraph(joined([*lines, (_name(name),)])),
-            difference(value_text(before.get(name)), value_text(after[name])),
+            difference(_text(call, name, before.get(name)), _text(call, name, after[name])),
         ]
         lines = []
     return [*blocks, Paragraph(joined(lines))] if lines else blocks

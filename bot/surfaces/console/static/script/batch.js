@@ -5,15 +5,15 @@ import { headlineOf, howOf } from "./call.js";
 import { arrange, h, newId, write } from "./dom.js";
 import { fromOutcome, headline } from "./outcome.js";
 import { say } from "./speak.js";
-import { shown } from "./words.js";
+import { shownOf } from "./words.js";
 
 /** Whether a question can be decided in a batch: with a plain yes or no, without anything to be filled in. */
 export const batches = (question) => question.kind === "approval" && ["approve", "reject"].every((action) => question.actions.includes(action));
 
 /** The arguments in a line, to tell the calls apart; all of each stands in its card. */
-function inShort(given) {
+function inShort(action) {
   const cut = (text) => ([...text].length > 60 ? `${[...text].slice(0, 59).join("")}…` : text);
-  return Object.entries(given).map(([name, value]) => `${name}: ${cut(shown(value).replace(/\s+/g, " "))}`).join(" · ");
+  return Object.entries(action.arguments).map(([name, value]) => `${name}: ${cut(shownOf(action, name, value).replace(/\s+/g, " "))}`).join(" · ");
 }
 
 export class Batch {
@@ -72,7 +72,7 @@ export class Batch {
   look(line) {
     const { question } = line.card;
     write(line.about, [headlineOf(question), question.action ? howOf(question.action) : ""].filter(Boolean).join(" · "));
-    write(line.on, question.action ? inShort(question.action.arguments) : "");
+    write(line.on, question.action ? inShort(question.action) : "");
     if (!line.open) return;
     const folded = line.card.unreached > 0;
     const told = question.viewer.response ? "You have answered it; more people are needed." : "";

@@ -3,7 +3,7 @@
 import { difference } from "./diff.js";
 import { h, newId } from "./dom.js";
 import { same } from "./exact.js";
-import { shown } from "./words.js";
+import { shownOf } from "./words.js";
 
 /** Longer values are folded; Approve waits until they have been opened. */
 const LONGEST = 600;
@@ -27,7 +27,7 @@ export class CallNode {
   rows(action) {
     const plain = Object.entries(action.arguments).flatMap(([name, value]) => [
       h("dt", {}, h("code", {}, name)),
-      h("dd", {}, this.value(shown(value)), changed(action, name)),
+      h("dd", {}, this.value(shownOf(action, name, value)), changed(action, name)),
     ]);
     const secret = action.secret.flatMap((name) => [
       h("dt", {}, h("code", {}, name)),
@@ -66,5 +66,5 @@ export class CallNode {
 function changed(action, name) {
   const [before, after] = [action.proposed?.[name], action.arguments[name]];
   if (action.proposed === undefined || same(before, after)) return "";
-  return h("div", { class: "changed" }, h("span", { class: "soft" }, "Edited: "), difference(shown(before), shown(after)));
+  return h("div", { class: "changed" }, h("span", { class: "soft" }, "Edited: "), difference(shownOf(action, name, before), shownOf(action, name, after)));
 }

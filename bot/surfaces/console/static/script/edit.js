@@ -4,7 +4,7 @@ import { difference } from "./diff.js";
 import { h, newId } from "./dom.js";
 import { same, stringify } from "./exact.js";
 import { Field } from "./fields.js";
-import { shown } from "./words.js";
+import { shownOf } from "./words.js";
 
 /** The editor of a question. Its `parts` go into the answer: null if nothing was changed. Raises SyntaxError for what is no JSON. */
 export const editorOf = (question, drafts) => (question.action ? new CallEditor(question.action, drafts) : new TextEditor(question, drafts));
@@ -81,7 +81,7 @@ class CallEditor {
     } catch {
       // What is no JSON yet is said when it is sent.
     }
-    const rows = changes.flatMap(([name, value]) => [h("dt", {}, h("code", {}, name)), h("dd", {}, difference(shown(this.action.arguments[name]), shown(value)))]);
+    const rows = changes.flatMap(([name, value]) => [h("dt", {}, h("code", {}, name)), h("dd", {}, difference(shownOf(this.action, name, this.action.arguments[name]), shownOf(this.action, name, value)))]);
     this.preview.replaceChildren(...(rows.length ? [h("p", { class: "label" }, "What you change"), h("dl", { class: "arguments" }, rows)] : []));
   }
 

@@ -7,7 +7,6 @@ import { headline } from "./outcome.js";
 import { runView } from "./run.js";
 import { runsView } from "./runs.js";
 import { countWaiting, notify, say, titleOf } from "./speak.js";
-import { startView } from "./start.js";
 import { waitingView } from "./waiting.js";
 import { refreshMoments } from "./words.js";
 
@@ -39,7 +38,7 @@ function chosen() {
   if (name === "runs") return ["runs", runsView, rest];
   if (name === "record" && UUID.test(rest[0] ?? "")) return ["record", lazily("./record.js", "recordView"), rest];
   if (name === "me") return ["me", lazily("./identities.js", "identitiesView"), rest];
-  if (name === "start") return ["start", startView, rest];
+  if (name === "start") return ["start", lazily("./start.js", "startView"), rest];
   return ["waiting", waitingView, rest];
 }
 

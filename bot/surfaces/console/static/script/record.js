@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { prose } from "./markdown.js";
 import { fromOutcome, headline, valueRows } from "./outcome.js";
 import { whoDecides } from "./policy.js";
-import { KINDS, decided, exact, shown } from "./words.js";
+import { KINDS, decided, exact, shown, shownOf } from "./words.js";
 
 const SURFACES = { slack: "in Slack", teams: "in Teams", http: "over the API", console: "in the console", terminal: "at a terminal" };
 const AUTHENTICATED = {
@@ -74,15 +74,19 @@ function versionNode(version, index, record) {
     h("p", { class: "hint" }, index ? later : first),
     version.action ? h("p", { class: "how" }, version.action.title ? `${version.action.title} · ` : "", howOf(version.action)) : "",
     version.action?.title === version.prompt ? "" : h("p", { class: "prompt" }, version.prompt),
-    version.changes.length ? changes(version.changes) : "",
+    version.changes.length ? changes(version) : "",
     version.action ? new CallNode({ ...version.action, proposed: undefined }).node : "",
     version.context ? h("div", { class: "context" }, prose(version.context)) : "",
     h("p", { class: "digest" }, "Digest ", h("code", {}, version.digest)),
   );
 }
 
-function changes(found) {
-  const rows = found.flatMap((each) => [h("dt", {}, h("code", {}, each.part.replace(/^arguments\./, ""))), h("dd", {}, difference(shown(each.before), shown(each.after)))]);
+function changes({ action, changes: found }) {
+  const rows = found.flatMap(({ part, before, after }) => {
+    const name = part.replace(/^arguments\./, "");
+    const words = (value) => (action ? shownOf(action, name, value) : shown(value));
+    return [h("dt", {}, h("code", {}, name)), h("dd", {}, difference(words(before), words(after)))];
+  });
   return h("div", { class: "changed" }, h("p", { class: "label" }, "What the edit changed"), h("dl", { class: "arguments" }, rows));
 }
 

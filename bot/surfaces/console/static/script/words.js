@@ -86,11 +86,39 @@ export const summary = (inputs) => Object.values(inputs ?? {}).map((value) => fi
 
 /** How values that are no texts are shown. */
 const NO_TEXTS = new Set(["nothing", "yes", "no"]);
+const OTHER_NOTATIONS = /^(null|none|true|false|nothing|yes|no|nan|inf|infinity|[-+]?(\p{Nd}[\p{Nd}_]*\.?[\p{Nd}_]*|\.\p{Nd}+)(e[-+]?\p{Nd}+)?)$/iu;
 
 /** A JSON value as people read it. A text stands in quotes where its ends couldn't be seen, or it could be taken for another value. */
-export function shown(value) {
-  if (typeof value === "string") return value && value.trim() === value && !NO_TEXTS.has(value) ? value : stringify(value);
+export function shown(value, textOnly = true) {
+  if (typeof value === "string") return needsQuotes(value, textOnly) ? stringify(value) : value;
   if (value === null || value === undefined) return "nothing";
   if (typeof value === "boolean") return value ? "yes" : "no";
   return stringify(value, 2);
+}
+
+/** A value of a call's argument; `5` is a text without quotes only where its schema takes nothing but texts. */
+export const shownOf = (action, name, value) => shown(value, takesText(action.parameters?.properties?.[name], action.parameters));
+
+function needsQuotes(text, textOnly) {
+  if (!text || text.trim() !== text || NO_TEXTS.has(text) || /^"(.*")?$/s.test(text)) return true;
+  return !textOnly && (OTHER_NOTATIONS.test(text) || isList(text));
+}
+
+/** Whether it reads as a list or an object. */
+function isList(text) {
+  try {
+    return typeof JSON.parse(text) === "object";
+  } catch {
+    return false;
+  }
+}
+
+/** As in `bot/core/tool_call.py`. */
+function takesText(schema, whole, deepest = 8) {
+  if (!schema || !deepest) return false;
+  const { $ref, anyOf, enum: choices, type } = schema;
+  if ($ref) return takesText(whole.$defs?.[$ref.replace("#/$defs/", "")], whole, deepest - 1);
+  if (anyOf) return anyOf.every((each) => takesText(each, whole, deepest - 1));
+  if (choices) return choices.every((each) => each === null || typeof each === "string");
+  return [type].flat().every((each) => each === "string" || each === "null");
 }

@@ -22,7 +22,7 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.messages import Actions, Checkboxes, Input
-from bot.surfaces.chat.wording import batches, decision_forms, question_forms, question_messages
+from bot.surfaces.chat.wording import batches, decision_forms, gates, question_forms, question_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_message
 from tests.loopback.slack.blocks import check_message_blocks, check_view
@@ -126,6 +126,28 @@ def test_all_of_a_call_can_be_read_before_it_can_be_approved(call: ToolCall) -> 
         shown = [each for pair in call.arguments.items() for each in pair]
         assert [each for each in shown if not can_be_read(each, read)] == []
     assert "hmac-of-it" not in read
+
+
+@pytest.mark.parametrize("value", [5, -1.0, True, None, [1], {"a": 1}, "5", "true"])
+def test_a_text_never_looks_like_the_value_that_it_writes(value: JsonValue) -> None:
+    """In no form in which a call is shown, nor in what an edit changed."""
+    shown = []
+    for each in (value, json.dumps(value), json.dumps(value, indent=2)):
+        call = ToolCall(tool="pay", arguments={"amount": each}, proposed={"amount": each})
+        edited = call.model_copy(update={"proposed": {"amount": "1200"}})
+        cards = [card(gate(call)), card(gate(edited))]
+        shown.append(
+            [
+                gates.arguments(call),
+                gates.beginning_of_arguments(call),
+                gates.as_text(call),
+                gates.changes(edited),
+                *(question_messages.ask(shown_card, LIMITS).blocks for shown_card in cards),
+                batches.batch(cards, LIMITS).blocks,
+            ]
+        )
+    assert all(one != other for one, other, *_ in zip(*shown, strict=True))
+    assert all(one != other for one, _, other in zip(*shown, strict=True))
 
 
 @settings(max_examples=60, deadline=None)
