@@ -17,6 +17,7 @@ import structlog
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Clock, KeyValueStore, Runs
 from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
 
@@ -102,12 +103,8 @@ class Presence:
     async def announced(self) -> AsyncIterator[None]:
         """Send heartbeats while the block runs, and sign off at its end."""
         try:
-            async with asyncio.TaskGroup() as group:
-                heartbeat = group.create_task(self._heartbeat())
-                try:
-                    yield
-                finally:
-                    heartbeat.cancel()
+            async with run_alongside(self._heartbeat()):
+                yield
         finally:  # It mostly ends by being cancelled.
             await self._sign_off()
 

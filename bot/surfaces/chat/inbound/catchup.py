@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -26,6 +26,7 @@ from bot.surfaces.chat.inbound.ports import InboundRequest, IncomingMessage
 from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.message_keys import MOVED, is_direct
 from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +122,7 @@ class CatchUp:
         if current is None or not await self._acquire():
             return
         try:
-            async with self._holding_lease():
+            async with run_alongside(self._renew()):
                 await self._read_all(current, tenant)
         except* _LeaseLost:
             log.info("another process reads the missed replies now")
@@ -160,17 +161,8 @@ class CatchUp:
             if await self._store.key_values.get(self._holder_key) == self._presence.owner:
                 await self._store.key_values.delete(self._holder_key)
 
-    @asynccontextmanager
-    async def _holding_lease(self) -> AsyncIterator[None]:
-        """Renew the lease while the block runs; raises _LeaseLost (in a group) when it is another's."""
-        async with asyncio.TaskGroup() as group:
-            renewing = group.create_task(self._renew())
-            try:
-                yield
-            finally:
-                renewing.cancel()
-
     async def _renew(self) -> None:
+        """Renew the lease until cancelled. Raises _LeaseLost when another process has it."""
         while True:
             await asyncio.sleep(RENEWAL_INTERVAL_S)
             if not await self._acquire():

@@ -1,0 +1,49 @@
+"""Tasks that run alongside a block."""
+
+import asyncio
+
+import pytest
+
+from bot.core.errors import StoreUnavailable
+from bot.tasks import run_alongside
+
+
+async def until_cancelled(cancelled: asyncio.Event) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        cancelled.set()
+
+
+async def fail() -> None:
+    raise LookupError
+
+
+async def raise_in_block(cancelled: asyncio.Event) -> None:
+    async with run_alongside(until_cancelled(cancelled)):
+        await asyncio.sleep(0)
+        raise StoreUnavailable
+
+
+async def test_a_task_ends_with_the_block() -> None:
+    cancelled = asyncio.Event()
+    async with run_alongside(until_cancelled(cancelled)):
+        await asyncio.sleep(0)
+        assert not cancelled.is_set()
+    assert cancelled.is_set()
+
+
+async def test_what_the_block_raises_is_not_wrapped() -> None:
+    cancelled = asyncio.Event()
+    with pytest.raises(StoreUnavailable):
+        await raise_in_block(cancelled)
+    assert cancelled.is_set()
+
+
+async def test_a_task_that_fails_ends_the_block_and_the_other_tasks() -> None:
+    cancelled = asyncio.Event()
+    with pytest.raises(ExceptionGroup) as failure:
+        async with run_alongside(fail(), until_cancelled(cancelled)):
+            await asyncio.Event().wait()
+    assert failure.group_contains(LookupError)
+    assert cancelled.is_set()
