@@ -3,17 +3,14 @@
 A run that waits for people doesn't work. When it is answered it goes on if there is room, else it waits in
 line, ahead of new runs. Where another worker has room, or none gets free here, it goes back to the queue, and
 any worker may take it up; as it has to be built again for that, it stays as long as the line moves. Nobody
-holds a slot while waiting for another. Several starts at once share a token bucket.
+holds a slot while waiting for another.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Never
 
 import structlog
@@ -21,33 +18,10 @@ import structlog
 from bot.core.errors import StoreUnavailable
 from bot.core.queue import Queue
 from bot.core.run import Claim
-from bot.core.token_bucket import TokenBucket
 from bot.core.waiting import WorkerAnnouncement
+from crews.worker.waiting_runs import SLOT_TIMEOUT_S, WaitingRun, WaitingRuns
 
 log = structlog.get_logger(__name__)
-
-SLOT_TIMEOUT_S = 1.0
-"""Seconds that a run waits in line before another worker may have it. When the line has stood still for as
-long, its first run goes back to the queue."""
-LULL_S = 0.02
-"""Seconds without another answer, after which those that came at once have been handed over."""
-SMALL_BURST = 4
-"""So many answers, one upon the other, hold up nobody for whom there is a slot."""
-MAX_HOLD_S = 1.0
-"""While answers are handed over, one run in line goes on after so many seconds. Those that go on take the
-processor from the others, whose tools wait for their answers."""
-MAX_BURST_S = 10.0
-"""Seconds after which all go on for which there are slots, also if answers keep coming one upon the other."""
-
-
-@dataclass(eq=False)
-class _WaitingRun:
-    """An answered run that waits for a slot."""
-
-    claim: Claim
-    since: float
-    #: For each of its answers: whether the run goes on here.
-    goes_on: list[asyncio.Future[bool]] = field(default_factory=list)
 
 
 class Slots:
@@ -64,20 +38,10 @@ class Slots:
         self.on_room: Callable[[], None] = lambda: None
         self._working: dict[str, Claim] = {}
         self._reserved = 0
-        #: The line, by run and epoch, in the order in which they were answered.
-        self._line: dict[tuple[str, int], _WaitingRun] = {}
+        self._waiting = WaitingRuns(most)
         self._line_grew = asyncio.Event()
-        #: Runs whose answers are on their way through this process.
-        self._expected: set[str] = set()
-        #: The runs that were answered one upon the other, and when the last and the first one of them was.
-        self._burst: set[str] = set()
-        self._answered_at = self._burst_since = 0.0
-        #: How many go on at the end of the next lull, and when some did last.
-        self._ramp = 1
-        self._ramped_at = 0.0
-        #: When the line moved last, and what looks whether it can move again.
-        self._moved_at = 0.0
-        self._look: asyncio.TimerHandle | None = None
+        #: Looks whether one of those that wait goes on or leaves.
+        self._timer: asyncio.TimerHandle | None = None
         #: Those whose places in their crews are to be given back.
         self._left: asyncio.Queue[Claim] = asyncio.Queue()
         #: A place is given back and taken again in the order in which that is decided.
@@ -86,7 +50,7 @@ class Slots:
     @property
     def room(self) -> int:
         """The number of free slots beyond those that answered runs wait for."""
-        return max(0, self._free - len(self._line))
+        return max(0, self._free - len(self._waiting))
 
     @property
     def _free(self) -> int:
@@ -106,13 +70,11 @@ class Slots:
 
     def expect(self, run_id: str) -> None:
         """The run was answered. The answer is read and handed over, then the run asks for a slot."""
-        self._answered(run_id)
-        self._expected.add(run_id)
+        self._waiting.burst.expect(run_id, asyncio.get_running_loop().time())
 
     def expect_no_more(self, run_id: str) -> None:
         """There was no answer, or it has been handed over, or nobody waits for it any more."""
-        if run_id in self._expected:
-            self._expected.remove(run_id)
+        if self._waiting.burst.expect_no_more(run_id):
             self._advance()
 
     def free_slot(self, claim: Claim) -> None:
@@ -161,7 +123,7 @@ class Slots:
         while True:
             await self._line_grew.wait()
             self._line_grew.clear()
-            while self._line:
+            while self._waiting:
                 await asyncio.sleep(SLOT_TIMEOUT_S)
                 try:
                     self._give_away(await self._queue.other_workers(self._worker))
@@ -185,24 +147,19 @@ class Slots:
     async def _admitted(self, claim: Claim) -> bool:
         """Whether the run gets a slot here, after those before it."""
         loop = asyncio.get_running_loop()
-        self._answered(claim.run.id)
-        self._expected.discard(claim.run.id)
-        if self.room > 0 and len(self._burst) <= SMALL_BURST:
+        self._waiting.burst.hand_over(claim.run.id, loop.time())
+        if self.room > 0 and self._waiting.burst.is_small:
             self._working[claim.run.id] = claim
             self._advance()
             return True
-        place = (claim.run.id, claim.epoch)
-        waiting = self._line.setdefault(place, _WaitingRun(claim, loop.time()))
         goes_on = loop.create_future()
-        waiting.goes_on.append(goes_on)
+        waiting = self._waiting.add(claim, goes_on, loop.time())
         self._line_grew.set()
         self._advance()
         try:
             return await goes_on and self._has(claim)
         finally:
-            waiting.goes_on.remove(goes_on)
-            if not waiting.goes_on and self._line.get(place) is waiting:
-                del self._line[place]
+            if self._waiting.withdraw(waiting, goes_on):
                 self._advance()
 
     async def _occupied(self, claim: Claim) -> bool:
@@ -214,96 +171,32 @@ class Slots:
             crew = claim.run.crew.name
             return run_id in await self._queue.acquire_slots(self._worker, crew, [run_id], most, self._lease)
 
-    def _answered(self, run_id: str) -> None:
-        now = asyncio.get_running_loop().time()
-        if not self._expected and now - self._answered_at > LULL_S:
-            self._burst.clear()
-            self._burst_since = now
-        self._burst.add(run_id)
-        self._answered_at = now
-        self._ramp = 1
-
     def _advance(self) -> None:
-        """Take out of the line who goes on by now, and who leaves since no slot gets free."""
-        loop = asyncio.get_running_loop()
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
-        while self._line and self._moves_at <= (now := loop.time()):
-            if self._free <= 0:
-                self._take_out(self._first, goes_on=False)
-            elif self._lull_ends_at <= now:
-                for _ in range(min(self._ramp, self._free, len(self._line))):
-                    self._take_out(self._first, goes_on=True)
-                # If the burst was not over, few have gone on.
-                self._ramp, self._ramped_at = min(2 * self._ramp, self._most), now
-            else:
-                self._take_out(self._first, goes_on=True)
-        if self._line:
-            self._look = loop.call_at(self._moves_at, self._advance)
-
-    @property
-    def _moves_at(self) -> float:
-        """When the first one in line goes on, or leaves."""
-        if self._free > 0:
-            return min(self._lull_ends_at, self._moved_at + MAX_HOLD_S, self._burst_since + MAX_BURST_S)
-        return max(self._first.since, self._moved_at) + SLOT_TIMEOUT_S
-
-    @property
-    def _lull_ends_at(self) -> float:
-        if self._expected:
-            return math.inf
-        if self._ramp >= self._most:
-            return self._ramped_at
-        return max(self._answered_at, self._ramped_at) + LULL_S
+        """Settle who goes on by now, and who leaves since no slot gets free; look again in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        loop, free = asyncio.get_running_loop(), self._free
+        while due := self._waiting.take_due(free, loop.time()):
+            for each in due:
+                self._settle(each, goes_on=free > 0)
+            free = self._free
+        if self._waiting:
+            self._timer = loop.call_at(self._waiting.moves_at(free), self._advance)
 
     def _give_away(self, others: Iterable[WorkerAnnouncement]) -> None:
         """The last ones in line go back to the queue, where these workers find them."""
-        until = asyncio.get_running_loop().time() - SLOT_TIMEOUT_S
-        last = [each for each in reversed(self._line.values()) if each.since <= until]
+        now = asyncio.get_running_loop().time()
+        last = self._waiting.since(now - SLOT_TIMEOUT_S)
         for worker in others:
             fitting = [each for each in last if each.claim.run.crew.name in worker.crews][: worker.room]
             for each in fitting:
                 last.remove(each)
-                self._take_out(each, goes_on=False)
+                self._waiting.remove(each, now)
+                self._settle(each, goes_on=False)
         self._advance()
 
-    @property
-    def _first(self) -> _WaitingRun:
-        return next(iter(self._line.values()))
-
-    def _take_out(self, waiting: _WaitingRun, *, goes_on: bool) -> None:
-        claim = waiting.claim
-        del self._line[claim.run.id, claim.epoch]
-        self._moved_at = asyncio.get_running_loop().time()
+    def _settle(self, waiting: WaitingRun, *, goes_on: bool) -> None:
         if goes_on:
-            self._working[claim.run.id] = claim
-        for each in waiting.goes_on:
-            if not each.done():
-                each.set_result(goes_on)
-
-
-BATCH_DELAY_S = 0.1
-"""The shortest wait for the next token, so that several runs start together."""
-
-
-class StartRate:
-    """At most `rate` a second, on average; at most `burst` at once."""
-
-    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bucket = TokenBucket(rate, burst)
-        self._clock = clock
-
-    def available(self) -> int:
-        """The number of runs that may start now."""
-        self._bucket.refill(self._clock())
-        return max(0, int(self._bucket.tokens))
-
-    def consume(self, number: int) -> None:
-        """Take tokens for started runs."""
-        self._bucket.tokens -= number
-
-    def delay(self) -> float:
-        """Seconds until the next token, at least BATCH_DELAY_S; 0 if one is available."""
-        seconds = self._bucket.seconds_until(1)
-        return max(BATCH_DELAY_S, seconds) if seconds else 0.0
+            self._working[waiting.claim.run.id] = waiting.claim
+        waiting.settle(goes_on=goes_on)

@@ -34,7 +34,8 @@ from crews.worker.edits import Edits
 from crews.worker.engine import Engine, EngineEnded
 from crews.worker.isolation import Isolation
 from crews.worker.registration import Registration
-from crews.worker.slots import Slots, StartRate
+from crews.worker.slots import Slots
+from crews.worker.start_rate import StartRate
 
 if TYPE_CHECKING:
     from crews.building.offer import Offer

@@ -6,7 +6,8 @@ import pytest
 
 from bot.core.run import Claim
 from bot.store.redis import RedisStore
-from crews.worker.slots import LULL_S, MAX_BURST_S, MAX_HOLD_S, SLOT_TIMEOUT_S, SMALL_BURST, Slots
+from crews.worker.slots import Slots
+from crews.worker.waiting_runs import LULL_S, MAX_BURST_S, MAX_HOLD_S, SLOT_TIMEOUT_S, SMALL_BURST
 from tests.contract.examples import DEMO, LEASE, claimed
 from tests.waiting import WITHIN
 
