@@ -9,9 +9,11 @@ START = 100.0
 
 def test_a_lull_ends_a_burst_and_the_next_answer_begins_another_one() -> None:
     burst = AnswerBurst(most=8)
+    small = []
     for number in range(SMALL_BURST + 1):
         burst.hand_over(f"run {number}", START)
-    assert not burst.is_small
+        small.append(burst.is_small)
+    assert small == [*[True] * SMALL_BURST, False]
     assert burst.lull_ends_at == START + LULL_S
     burst.hand_over("another", START + 2 * LULL_S)
     assert burst.is_small
