@@ -14,6 +14,7 @@ Clock = Callable[[], float]
 Kind = Literal["channel", "group", "im", "mpim"]
 
 TRIGGER_SECONDS = 3.0
+"""How long Slack lets an app open a view for what a person did."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ class UserGroup:
 class Workspace:
     """One team, the app installed in it, and everything that was said there."""
 
-    def __init__(self, team_id: str, bot_token: str, scopes: set[str], clock: Clock = time.time) -> None:
+    def __init__(
+        self, team_id: str, bot_token: str, scopes: set[str], trigger_seconds: float, clock: Clock = time.time
+    ) -> None:
         self.team_id = team_id
         self.domain = team_id.lower()
         self.bot_token = bot_token
@@ -136,6 +139,7 @@ class Workspace:
         self.bot_id = "B0CREWBOT"
         self.bot_user = "U0CREWBOT"
         self.revoked = False
+        self.trigger_seconds = trigger_seconds
         self.clock = clock
         self.users: dict[str, User] = {self.bot_user: User(self.bot_user, "crewdeck", team_id, is_bot=True)}
         self.channels: dict[str, Channel] = {}
@@ -179,11 +183,11 @@ class Workspace:
 
     def new_trigger(self, user: str) -> str:
         trigger_id = f"{next(self._numbers)}.{self.team_id}.loopback"
-        self.triggers[trigger_id] = Trigger(user, self.clock() + TRIGGER_SECONDS)
+        self.triggers[trigger_id] = Trigger(user, self.clock() + self.trigger_seconds)
         return trigger_id
 
     def use_trigger(self, trigger_id: str) -> str:
-        """The person whose act made the trigger; it opens one view and lives three seconds."""
+        """The person whose act made the trigger; it opens one view, while it lives."""
         trigger = self.triggers.get(trigger_id)
         if trigger is None:
             raise SlackError("invalid_trigger_id")

@@ -36,6 +36,7 @@ from tests.loopback.slack import (
     sign,
     typed,
 )
+from tests.loopback.slack.state import TRIGGER_SECONDS
 from tests.waiting import WITHIN
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -72,7 +73,7 @@ def _payload(raw: bytes, content_type: str) -> Body:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[LoopbackSlack]:
-    async with LoopbackSlack() as slack:
+    async with LoopbackSlack(trigger_seconds=TRIGGER_SECONDS) as slack:
         yield slack
 
 
