@@ -2,7 +2,8 @@
 
 A connection of its own for each command costs several times what the command does: it is taken from a pool
 and given back, through locks, timers and streams. Here a command is packed, and its reply resolves a future.
-Those of one turn of the loop leave in one packet, so that the server writes them to its disk together.
+One leaves at once where none is on its way. Behind one, those of a turn of the loop leave in one packet, so
+that the server writes them to its disk together.
 """
 
 from __future__ import annotations
@@ -70,10 +71,13 @@ class SharedConnection(asyncio.Protocol):
         if self.closed:
             answered.set_exception(Disconnected(CLOSED))
             return answered
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
-        self._unsent.append(packed)
+        idle = not self._waiting
         self._waiting.append(_Request([], many, answered, self._loop.time()))
+        self._unsent.append(packed)
+        if idle:
+            self._flush()
+        elif len(self._unsent) == 1:
+            self._loop.call_soon(self._flush)
         if self._timer is None and self._timeout is not None:
             self._timer = self._loop.call_later(self._timeout, self._check)
         return answered

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from bot.core.errors import StoreUnavailable
@@ -22,6 +23,21 @@ async def test_many_commands_at_once_need_one_connection(redis_url: str) -> None
         before = len(await server.client_list())
         await asyncio.gather(*(store.key_values.set(f"word {n}", str(n), 60) for n in range(MANY)))
         assert len(await server.client_list()) == before
+
+
+async def test_a_command_leaves_at_once_where_none_is_on_its_way(redis_url: str) -> None:
+    async with open_store(redis_url) as store:
+        await store.clock.now()
+        with BlockingRedis.from_url(redis_url) as server:  # Our loop stands still while it is asked.
+
+            def received() -> int:
+                server.ping()  # What was sent before it is executed by now, whichever socket is read first.
+                return int(server.info("commandstats").get("cmdstat_get", {"calls": 0})["calls"])
+
+            before, asking = received(), asyncio.create_task(store.key_values.get("word"))
+            await asyncio.sleep(0)
+            assert received() == before + 1
+        assert await asking is None
 
 
 async def test_each_command_gets_its_own_reply_whoever_gives_up(redis_url: str) -> None:
