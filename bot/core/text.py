@@ -138,12 +138,16 @@ def terminal_safe(text: str, *, one_line: bool = False) -> str:
 
 def drop_invisible(text: str) -> str:
     """Remove the characters that `visible` replaces, to compare texts by their appearance."""
-    return "".join(c for c in text if _drawn(c) and not _VARIATION.match(c))
+    return "".join(filter(_seen, text))
 
 
 def says_nothing(text: str) -> bool:
     """Whether it has nothing but spaces and characters that nobody sees."""
-    return not drop_invisible(text).strip()
+    return not any(_seen(c) and not c.isspace() for c in text)
+
+
+def _seen(character: str) -> bool:
+    return _drawn(character) and not _VARIATION.match(character)
 
 
 def _visible(text: str, start: int, end: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -178,3 +179,25 @@ def test_all_of_it_takes_linear_time(unit: str) -> None:
 )
 def test_what_has_nothing_to_be_seen_says_nothing(text: str, nothing: bool) -> None:  # noqa: FBT001
     assert says_nothing(text) is nothing
+
+
+class Watched(str):
+    """A text that knows how much of it was looked at."""
+
+    __slots__ = ("looked_at",)
+
+    def __iter__(self) -> Iterator[str]:
+        for at, character in enumerate(str(self)):
+            self.looked_at = at
+            yield character
+
+
+@given(ANY)
+def test_a_text_says_something_if_anything_is_left_of_it(text: str) -> None:
+    assert says_nothing(text) is (not drop_invisible(text).strip())
+
+
+def test_a_long_text_is_not_read_to_its_end_to_see_that_it_says_something() -> None:
+    text = Watched("\u200b so" + "x" * 1_000_000)
+    assert not says_nothing(text)
+    assert text.looked_at == 2
