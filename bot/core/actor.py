@@ -57,7 +57,8 @@ class Actor(Value):
     @property
     def verified(self) -> Actor:
         """The actor without what only the directory knows, as it is stored with a response."""
-        return self.model_copy(update={"linked": (), "groups": ()})
+        known = self.linked or self.groups
+        return self.model_copy(update={"linked": (), "groups": ()}) if known else self
 
     @property
     def at_home(self) -> bool:

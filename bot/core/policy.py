@@ -167,6 +167,8 @@ def objection(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objecti
 
 def exclusion(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objection:
     """Whether the policy excludes `actor`, which also binds administrators who override it."""
+    if not policy.excluded:
+        return Objection.NONE
     if not names_with_unlinked(actor, people).isdisjoint(policy.excluded):
         return Objection.EXCLUDED
     if not people.unreadable.keys().isdisjoint(policy.excluded):

@@ -66,7 +66,9 @@ def valid(text: str) -> str:
 
 def valid_json(value: JsonValue) -> JsonValue:
     """Apply `valid` to all texts in a JSON value, object keys included, at any depth."""
-    root = [value]
+    if value is None:
+        return None  # as most of them are
+    root: list[JsonValue] = [value]
     lists: list[list[JsonValue]] = [root]
     objects: list[dict[str, JsonValue]] = []
     while lists or objects:

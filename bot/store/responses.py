@@ -83,7 +83,6 @@ class Responses:
     async def respond(
         self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
     ) -> Ruling:
-        response = response.model_copy(update={"actor": response.actor.verified})
         if prefetched is not None and prefetched.is_of(run_id, question_id):
             ruling = await self._at_once(response, prefetched.found)
             if ruling is not None:
@@ -95,7 +94,7 @@ class Responses:
             if seen.is_overdue:
                 await self._timers.expire(seen.question)
                 continue
-            dated = response.model_copy(update={"at": seen.at})
+            dated = _dated(response, seen.at)
             people = await self._people(seen, dated)
             ruling = await self._known(seen, dated, people) or await self._append(seen, dated, people)
             if ruling is not None:
@@ -119,7 +118,7 @@ class Responses:
         seen = self._seen(found)
         if seen.is_overdue:
             return None
-        dated = response.model_copy(update={"at": seen.at})
+        dated = _dated(response, seen.at)
         people = await self._people(seen, dated)
         if decision.refusal(seen.question, dated, people, seen.responses) is not None:
             return None
@@ -277,6 +276,11 @@ class _Seen(NamedTuple):
 def response_key(response: Response) -> str:
     """The response key with its principal: two people may use the same key."""
     return f"{response.actor.principal}/{response.key}"
+
+
+def _dated(response: Response, at: int) -> Response:
+    """The response as it is recorded, at this time."""
+    return response.model_copy(update={"actor": response.actor.verified, "at": at})
 
 
 def _refused(refused: Refusal, question: Question | None = None) -> Ruling:

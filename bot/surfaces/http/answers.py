@@ -144,25 +144,23 @@ class Answers:
         self, prefetched: Prefetched, content: Content, actor: Actor, digest: str | None, key: str | None
     ) -> AnswerView:
         question = prefetched.question
+        # Without an `Idempotency-Key` each request is a delivery of its own: an answer counts once all the
+        # same, since the rules know the same answer of the same person, and again after it was taken back.
+        of_request = f"http:{uuid.uuid4()}"
         try:
-            given = make_response(content.action, actor, key="", digest=digest or "", **content.parts)
+            given = make_response(content.action, actor, key=of_request, digest=digest or "", **content.parts)
         except UnexpectedParts as error:
             raise invalid_answer([(part, "must be left out") for part in error.parts]) from None
-        given = given.model_copy(update={"key": _response_key(question, given, key)})
+        if key is not None:
+            given = given.model_copy(update={"key": _response_key(question, given, key)})
         ruling = await self._store.questions.respond(question.run_id, question.id, given, prefetched)
         if not answering.counted(ruling):
             raise refused(ruling, question, given)
         return AnswerView.after(ruling, ruling.question or question, given)
 
 
-def _response_key(question: Question, given: Response, key: str | None) -> str:
-    """The response's key: with an `Idempotency-Key` that of each delivery of the same answer.
-
-    Without one each request is a delivery of its own: an answer counts once all the same, since the rules
-    know the same answer of the same person, and counts again after it was taken back.
-    """
-    if key is None:
-        return f"http:{uuid.uuid4()}"
+def _response_key(question: Question, given: Response, key: str) -> str:
+    """The response's key in each delivery of the same answer with this `Idempotency-Key`."""
     said = given.model_dump(mode="json", exclude={"actor", "key", "at"})
     sent = encode([key, question.id, given.actor.principal, given.actor.on_behalf_of, said])
     return f"http:{hashlib.sha256(sent).hexdigest()}"

@@ -75,7 +75,10 @@ class Caller:
 
     def actor_on_behalf_of(self, on_behalf_of: str | None) -> Actor:
         """The actor, with the person for whom the caller says it acts."""
-        return self.actor.model_copy(update={"on_behalf_of": on_behalf_of or ""})
+        named = on_behalf_of or ""
+        if named == self.actor.on_behalf_of:
+            return self.actor
+        return self.actor.model_copy(update={"on_behalf_of": named})
 
 
 LOCAL = Caller(api_keys.LOCAL, frozenset(Scope))

@@ -14,7 +14,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.core.api_keys import Scope
-from bot.core.event import encode
 from bot.core.text import valid_json
 from bot.surfaces.http.auth import CALLER, NOBODY, Caller
 from bot.surfaces.http.problems import Problem, invalid
@@ -206,5 +205,5 @@ def _validated(model: type[M], given: object) -> M:
 
 def reply(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A response with this model as its body."""
-    body = encode(model.model_dump(mode="json"))
+    body = model.model_dump_json().encode()
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -53,18 +53,7 @@ class OutcomeView(View):
 
     @classmethod
     def of(cls, outcome: Outcome, question: Question) -> OutcomeView:
-        return cls(
-            action=outcome.action,
-            value=outcome.value,
-            comment=outcome.comment,
-            human_feedback=outcome.text(question.options),
-            answered_by=ActorView.of(outcome.by) if outcome.by else None,
-            answered_at=iso_or_none(question.settled_at),
-            values=outcome.values,
-            arguments=outcome.arguments,
-            responses=tuple(map(response_view, outcome.responses)),
-            override=outcome.override,
-        )
+        return cls(**_outcome_fields(outcome, question))
 
 
 class CallView(View):
@@ -231,9 +220,9 @@ class AnswerView(OutcomeView):
     def after(cls, ruling: Ruling, question: Question, given: Response) -> AnswerView:
         """The result of a response that counts; `question` is the one after it."""
         outcome = question.outcome
-        shown = OutcomeView.of(outcome, question) if outcome else _response(question, given)
+        said = _outcome_fields(outcome, question) if outcome else _response_fields(given, question)
         return cls(
-            **dict(shown),
+            **said,
             question_id=question.id,
             run_id=question.run_id,
             status="settled" if outcome else "recorded",
@@ -275,12 +264,29 @@ def counted_of(counted: Sequence[Counted], actor: Actor) -> Counted | None:
     return next((each for each in counted if not mine.isdisjoint(each.by.principals)), None)
 
 
-def _response(question: Question, given: Response) -> OutcomeView:
+def _outcome_fields(outcome: Outcome, question: Question) -> dict[str, Any]:
+    """The fields of `OutcomeView` for an outcome."""
+    return {
+        "action": outcome.action,
+        "value": outcome.value,
+        "comment": outcome.comment,
+        "human_feedback": outcome.text(question.options),
+        "answered_by": ActorView.of(outcome.by) if outcome.by else None,
+        "answered_at": iso_or_none(question.settled_at),
+        "values": outcome.values,
+        "arguments": outcome.arguments,
+        "responses": tuple(map(response_view, outcome.responses)),
+        "override": outcome.override,
+    }
+
+
+def _response_fields(given: Response, question: Question) -> dict[str, Any]:
+    """The fields of `OutcomeView` for a response that has settled nothing."""
     counted = counted_of(question.progress.counted, given.actor)
-    return OutcomeView(
-        action=given.action,
-        comment=given.comment,
-        human_feedback="",
-        answered_by=ActorView.of(given.actor),
-        answered_at=iso(counted.at) if counted else None,
-    )
+    return {
+        "action": given.action,
+        "comment": given.comment,
+        "human_feedback": "",
+        "answered_by": ActorView.of(given.actor),
+        "answered_at": iso(counted.at) if counted else None,
+    }

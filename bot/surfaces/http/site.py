@@ -177,8 +177,11 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 async def read_body(request: web.Request) -> None:
-    """Read the body before the handler runs, so that slow or endless bodies don't occupy handlers."""
-    if request.can_read_body and request.path not in STREAMED_BODIES:
+    """Read the body before the handler runs, so that slow or endless bodies don't occupy handlers.
+
+    A handler finds one that has arrived already, as most do with their headers.
+    """
+    if not request.content.is_eof() and request.path not in STREAMED_BODIES:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 await request.read()
