@@ -151,13 +151,18 @@ class Ward:
         self.selector.register(program, selectors.EVENT_READ, pid)
 
     def _bear(self, wish: Wish, who: Client | socket.socket) -> int:
+        # Its subprocesses are killed with it, whenever that is.
+        leads_group = isinstance(who, socket.socket)
         pid = os.fork()
         if pid == 0:
+            if leads_group:
+                os.setpgid(0, 0)
             _live(wish, self.python)
         self.alive[pid] = who
-        if isinstance(who, socket.socket):
-            # Its subprocesses are killed with it, whenever that is.
-            os.setpgid(pid, pid)
+        if leads_group:
+            # The child may not have come to it. One that has executed a program has, and takes it no more.
+            with contextlib.suppress(PermissionError):
+                os.setpgid(pid, pid)
         for descriptor in wish.descriptors.values():
             os.close(descriptor)
         return pid

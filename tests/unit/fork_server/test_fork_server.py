@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fork_server.client import SERVE, ForkServer, started
+from tests.fork_server.client import REPOSITORY, SERVE, ForkServer, started
 from tests.scenario.server import environment
 from tests.waiting import WITHIN
 
@@ -49,6 +49,33 @@ def test_a_command_says_and_ends_as_if_it_had_been_executed(
     forked, executed = [done(python, tmp_path, *arguments) for python in (fork_server.python, sys.executable)]
     assert forked == executed
     assert "".join(forked[1:])
+
+
+OVERTAKEN = """
+import os, shutil, socket
+from tests.fork_server.server import Ward, Wish
+
+fork = os.fork
+
+def overtaken():
+    pid = fork()
+    if pid:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+os.fork = overtaken
+true, (program, _) = shutil.which("true"), socket.socketpair()
+ward = Ward("python", os.pipe(), socket.socket(), socket.socket())
+pid = ward._bear(Wish(lambda: os.execv(true, [true]), dict(os.environ), "/", {}), program)
+print(os.getpgid(pid) == pid)
+"""
+
+
+def test_a_child_that_has_executed_a_program_before_the_fork_server_goes_on_leads_its_group() -> None:
+    """On a busy machine the system lets a child run first."""
+    command = [sys.executable, "-c", OVERTAKEN]
+    finished = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (finished.stdout, finished.stderr) == ("True\n", "")
 
 
 def of_fork_server(fork_server: ForkServer, folder: Path) -> list[psutil.Process]:
