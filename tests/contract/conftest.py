@@ -44,7 +44,7 @@ def redis_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[servers.Cluster]:
     """A Redis Cluster that runs for the whole session."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, servers.cluster(Path(folder)) as nodes:
+    with servers.cluster() as nodes:
         yield nodes
 
 

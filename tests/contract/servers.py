@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ import redis
 from redis.crc import key_slot
 
 from bot.store.embedded import find_server
+from tests.conftest import memory_folder
 from tests.ports import HOST, reserved
 from tests.waiting import WITHIN
 
@@ -20,8 +22,17 @@ SLOTS = 16384
 Answer = Any
 """What a server says."""
 SERVICE = "crews"
-NODE_TIMEOUT = 1500
-"""Milliseconds after which nodes take one for dead."""
+PATIENT, IMPATIENT = 20_000, 800
+"""Milliseconds after which a sentinel takes a silent primary for dead: before a test wants that, and then."""
+PATIENT_NODES, IMPATIENT_NODES = 20_000, 1500
+"""Milliseconds after which nodes of a cluster take one for dead."""
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Where servers keep their data. One that waits for a disk is silent, and taken for dead by others."""
+    with tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder:
+        yield Path(folder)
 
 
 def until(happens: Callable[[], object], what: str) -> None:
@@ -112,13 +123,13 @@ class Server:
 class SentinelServer(Server):
     """A sentinel that alone decides about one service."""
 
-    def __init__(self, folder: Path, port: int, primary: Server, patience: int) -> None:
+    def __init__(self, folder: Path, port: int, primary: Server) -> None:
         (folder / str(port)).mkdir(exist_ok=True)
         self._file = folder / str(port) / "sentinel.conf"
         self._file.write_text(
             f"port {port}\nbind {HOST}\n"
             f"sentinel monitor {SERVICE} {HOST} {primary.port} 1\n"
-            f"sentinel down-after-milliseconds {SERVICE} {patience}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {PATIENT}\n"
             f"sentinel failover-timeout {SERVICE} 5000\n"
         )
         super().__init__(folder, port)
@@ -139,15 +150,22 @@ class SentinelServer(Server):
 class Pair:
     """A primary with a replica, and a sentinel that promotes it."""
 
-    def __init__(self, folder: Path, stack: ExitStack, patience: int) -> None:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
         first, second, third = stack.enter_context(reserved(3))
         # Failovers and full copies without the pauses that help large servers.
         quick = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
         self.primary = stack.enter_context(Server(folder, first, *quick))
         self.replica = stack.enter_context(Server(folder, second, *quick, "--replicaof", f"{HOST} {first}"))
         until(lambda: self.replica.info("replication", "master_link_status") == "up", "a replica")
-        self.sentinel = stack.enter_context(SentinelServer(folder, third, self.primary, patience))
+        self.sentinel = stack.enter_context(SentinelServer(folder, third, self.primary))
         until(self.sentinel.knows_replica, "a sentinel that knows the replica")
+
+    def lose_patience(self) -> None:
+        """From now on the sentinel soon takes a primary that is silent for dead.
+
+        Before, a primary that has to wait for the processor would be replaced, too.
+        """
+        self.sentinel.tell("SENTINEL", "SET", SERVICE, "down-after-milliseconds", IMPATIENT)
 
     def mend(self) -> None:
         """Start the replica if it died."""
@@ -162,10 +180,9 @@ class Pair:
 
 
 @contextmanager
-def pair(folder: Path, patience: int = 5000) -> Iterator[Pair]:
-    """After `patience` ms the sentinel takes a primary that is silent for dead."""
-    with ExitStack() as stack:
-        yield Pair(folder, stack, patience)
+def pair() -> Iterator[Pair]:
+    with own_folder() as folder, ExitStack() as stack:
+        yield Pair(folder, stack)
 
 
 class Cluster:
@@ -187,6 +204,7 @@ class Cluster:
         until(lambda: self.replica.tell("CLUSTER REPLICATE", first), "a replica that knows its primary")
         until(self.is_whole, "a cluster that is whole")
         until(lambda: self.replica.info("replication", "master_link_status") == "up", "a replica")
+        self._set_timeout(PATIENT_NODES)
 
     @property
     def primaries(self) -> list[Server]:
@@ -223,13 +241,24 @@ class Cluster:
         first.thaw()
         until(lambda: first.info("replication", "connected_slaves") == 0, "a primary without replicas")
 
+    def lose_patience(self) -> None:
+        """From now on a node that is silent is soon taken for dead, also if it waits for the processor."""
+        self._set_timeout(IMPATIENT_NODES)
+
+    def _set_timeout(self, milliseconds: int) -> None:
+        for node in self.nodes:
+            node.tell("CONFIG", "SET", "cluster-node-timeout", milliseconds)
+
     def mend(self) -> None:
         """Start who died, and give everybody the part that they had at first."""
         for node in self.nodes:
             if not node.alive:
                 node.start()
+            until(lambda node=node: node.info("server", "redis_version"), "a server that answers")  # type: ignore[misc]
             node.hear()
+        self.lose_patience()
         until(self._is_as_at_first, "a cluster as it was at first")
+        self._set_timeout(PATIENT_NODES)
 
     def _is_as_at_first(self) -> bool:
         first = self.nodes[0]
@@ -248,8 +277,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    with ExitStack() as stack:
+def cluster() -> Iterator[Cluster]:
+    with own_folder() as folder, ExitStack() as stack:
         yield Cluster(folder, stack)
 
 
@@ -270,7 +299,7 @@ def _owners(node: Server) -> set[int]:
 def _in_a_cluster(bus: int) -> tuple[str, ...]:
     return (
         *("--cluster-enabled", "yes", "--cluster-port", str(bus)),
-        *("--cluster-node-timeout", str(NODE_TIMEOUT), "--cluster-replica-validity-factor", "0"),
+        *("--cluster-node-timeout", str(IMPATIENT_NODES), "--cluster-replica-validity-factor", "0"),
         *("--repl-diskless-sync-delay", "0", "--enable-debug-command", "local"),
     )
 

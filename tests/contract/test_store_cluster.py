@@ -102,6 +102,7 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
     shelf = next(name for name in "abcdefgh" if nodes.owner(redis_keys.pending(name)) is nodes.primaries[0])
     assert (await store.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
     await store.key_values.save_pending(shelf, "press", "to be worked on")
+    nodes.lose_patience()
     nodes.primaries[0].kill()
     assert await told(store, elsewhere.run.id) == ["run_started"]
     events = await sooner_or_later(lambda: told(store, claim.run.id))

@@ -1,9 +1,7 @@
 """Servers with replicas: an answer is confirmed when a failover can't take it back any more."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -34,7 +32,7 @@ from tests.contract.test_store_cluster import sooner_or_later
 
 @pytest.fixture(scope="module")
 def lasting() -> Iterator[Pair]:
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, pair(Path(folder)) as servers:
+    with pair() as servers:
         yield servers
 
 
@@ -70,7 +68,8 @@ async def test_an_answer_that_no_replica_has_is_not_confirmed(store: RedisStore,
     servers.replica.thaw()
     assert await sooner_or_later(lambda: settled(store, question, "another press")) is Verdict.REPEATED
     assert (await sooner_or_later(lambda: store.runs.start(new_run("one"))))[0].status is RunStatus.QUEUED
-    assert await store.outbox.pending("slack", shard_of(claim.run.id)) == [claim.run.id]
+    pending = lambda: store.outbox.pending("slack", shard_of(claim.run.id))  # noqa: E731
+    assert await sooner_or_later(pending) == [claim.run.id]
 
 
 async def test_a_run_is_a_workers_once_no_failover_can_give_it_to_another_as_well(
@@ -81,15 +80,17 @@ async def test_a_run_is_a_workers_once_no_failover_can_give_it_to_another_as_wel
     with pytest.raises(StoreUnavailable, match="did not confirm"):
         await store.queue.claim("w", [DEMO.name], 8, LEASE)
     servers.replica.thaw()
-    assert run.id in {claim.run.id for claim in await store.queue.claim("w", [DEMO.name], 8, LEASE)}
+    claims = await sooner_or_later(lambda: store.queue.claim("w", [DEMO.name], 8, LEASE))
+    assert run.id in {claim.run.id for claim in claims}
 
 
-async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path) -> None:
-    with pair(data_dir, patience=800) as servers:
+async def test_an_answer_that_was_confirmed_outlives_the_primary() -> None:
+    with pair() as servers:
         async with open_store(servers.url) as store:
             claims = [await claimed(store) for _ in range(4)]
             questions = [await store.questions.ask(claim, approval(claim)) for claim in claims]
             verdicts = await asyncio.gather(*(settled(store, question) for question in questions))
+            servers.lose_patience()
             servers.primary.kill()
             assert set(verdicts) == {Verdict.SETTLED}
             await sooner_or_later(store.health.ping)
@@ -104,12 +105,13 @@ async def test_an_answer_that_was_confirmed_outlives_the_primary(data_dir: Path)
         assert servers.sentinel.primary() == servers.replica.port
 
 
-async def test_what_a_primary_takes_that_was_replaced_meanwhile_is_not_confirmed(data_dir: Path) -> None:
-    with pair(data_dir, patience=800) as servers:
+async def test_what_a_primary_takes_that_was_replaced_meanwhile_is_not_confirmed() -> None:
+    with pair() as servers:
         async with open_store(servers.url) as store:
             claim = await claimed(store)
             question = await store.questions.ask(claim, approval(claim))
             # As when a machine is paused, moved, and goes on.
+            servers.lose_patience()
             servers.primary.freeze()
             until(lambda: servers.sentinel.primary() == servers.replica.port, "a new primary")
             servers.primary.thaw()

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -14,7 +13,7 @@ from bot.core.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.contract.http.served import http_client
-from tests.contract.servers import Server, cluster, pair
+from tests.contract.servers import cluster, pair
 from tests.faults.checks import ended_once
 from tests.faults.mortal import gone
 from tests.faults.process_deployment import LEASE, ProcessDeployment, Web
@@ -28,8 +27,8 @@ RUNS = 8
 PATIENT = {"CREWDECK_LEASE": "10"}
 P = ParamSpec("P")
 T = TypeVar("T")
-Redundant = Callable[[Path], AbstractContextManager[tuple[str, Server]]]
-"""Starts servers; gives their address, and the primary that will die."""
+Redundant = Callable[[], AbstractContextManager[tuple[str, Callable[[], None]]]]
+"""Starts servers; gives their address, and what kills a primary that a replica takes over from."""
 
 
 async def staffed(processes: ProcessDeployment, model: LoopbackModel, mark: str) -> Web:
@@ -88,24 +87,34 @@ async def test_redis_that_is_killed_under_load_costs_nothing_but_time(
 
 
 @contextmanager
-def watched_by_a_sentinel(folder: Path) -> Iterator[tuple[str, Server]]:
-    with pair(folder, patience=800) as servers:
-        yield servers.url, servers.primary
+def watched_by_a_sentinel() -> Iterator[tuple[str, Callable[[], None]]]:
+    with pair() as servers:
+
+        def kill() -> None:
+            servers.lose_patience()
+            servers.primary.kill()
+
+        yield servers.url, kill
 
 
 @contextmanager
-def in_a_cluster(folder: Path) -> Iterator[tuple[str, Server]]:
-    with cluster(folder) as nodes:
-        yield nodes.url, nodes.primaries[0]
+def in_a_cluster() -> Iterator[tuple[str, Callable[[], None]]]:
+    with cluster() as nodes:
+
+        def kill() -> None:
+            nodes.lose_patience()
+            nodes.primaries[0].kill()
+
+        yield nodes.url, kill
 
 
 @pytest.mark.parametrize("redundant", [watched_by_a_sentinel, in_a_cluster])
 async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
-    redundant: Redundant, data_dir: Path, fork_server: ForkServer, model: LoopbackModel, mark: str
+    redundant: Redundant, fork_server: ForkServer, model: LoopbackModel, mark: str
 ) -> None:
     """What else was written in the last moment may be lost: those steps are taken again."""
     with (
-        redundant(data_dir) as (url, primary),
+        redundant() as (url, kill_primary),
         ProcessDeployment.built(fork_server, url, model.base_url) as processes,
     ):
         web = await staffed(processes, model, mark)
@@ -113,7 +122,7 @@ async def test_when_a_replica_takes_over_no_confirmed_answer_is_lost(
             runs = [await people.start("stuck", prompt=f"[[{mark}-{number}]]") for number in range(RUNS)]
             answering = [asyncio.create_task(answer(web, people, run)) for run in runs]
             await processes.did(f"{mark}-0", 2)  # Answers are coming in.
-            primary.kill()
+            kill_primary()
             await asyncio.gather(*answering)
             for number, run in enumerate(runs):
                 assert await patiently(people.result, run) == "did two"
