@@ -1,6 +1,7 @@
 """A connection may be closed beneath whoever uses it: that is an outage like any other."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,24 +40,24 @@ async def being_cut(redis: Redis, url: str) -> AsyncIterator[None]:
         enough.set()
 
 
-async def use(store: RedisStore) -> int:
-    """How many of these commands met an outage. Whatever else they raise is raised."""
-    outages = 0
-    for number in range(COMMANDS):
-        commands = (store.clock.now, lambda: store.runs.start(new_run()), lambda: store.runs.find("ab"))
+async def use(store: RedisStore, outage: asyncio.Event) -> None:
+    """So many commands, and more until one has met an outage. Whatever else they raise is raised."""
+    commands = (store.clock.now, lambda: store.runs.start(new_run()), lambda: store.runs.find("ab"))
+    for number, command in enumerate(itertools.cycle(commands), start=1):
         try:
-            await commands[number % len(commands)]()
+            await command()
         except StoreUnavailable:
-            outages += 1
-    return outages
+            outage.set()
+        if number >= COMMANDS and outage.is_set():
+            return
 
 
 async def test_commands_meet_outages_only(redis_url: str) -> None:
     async with open_store(redis_url) as store:
         [redis] = await store.connection.primaries()
-        async with being_cut(redis, redis_url):
-            outages = await asyncio.gather(*(use(store) for _ in range(30)))
-        assert sum(outages) > 0
+        outage = asyncio.Event()
+        async with asyncio.timeout(WITHIN), being_cut(redis, redis_url):
+            await asyncio.gather(*(use(store, outage) for _ in range(30)))
         assert await store.clock.now() > 0
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,6 +20,7 @@ from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Stream
 from tests.contract.client.conftest import Line
 from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, SECRETS, Served, demo, serve
+from tests.ports import HOST, reserved
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -263,13 +263,13 @@ async def test_parts_of_an_answer_may_be_any_mapping(served: Served, client: Cli
 
 
 async def test_nobody_there_is_one_readable_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    async with Client(url) as client:
-        with pytest.raises(Unreachable, match=f"^{re.escape(url)} gives no answer: "):
-            await client.crews()
-        with pytest.raises(Unreachable):
-            await anext(client.follow(NOBODY))
+    with reserved(1) as [port]:
+        url = f"http://{HOST}:{port}"
+        async with Client(url) as client:
+            with pytest.raises(Unreachable, match=f"^{re.escape(url)} gives no answer: "):
+                await client.crews()
+            with pytest.raises(Unreachable):
+                await anext(client.follow(NOBODY))
 
 
 def test_the_client_stands_alone() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import socket
 from contextlib import aclosing
 
 import pytest
@@ -20,6 +19,7 @@ from crewdeck.client import (
 )
 from tests.contract.client.conftest import Line
 from tests.contract.http.served import Served
+from tests.ports import HOST, reserved
 
 
 def public(kind: type) -> dict[str, list[tuple[object, ...]]]:
@@ -129,9 +129,7 @@ async def test_a_lost_answer_starts_no_second_run(line: Line) -> None:
 
 
 def test_nobody_there_is_one_readable_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with SyncClient(url) as client:
+    with reserved(1) as [port], SyncClient(f"http://{HOST}:{port}") as client:
         with pytest.raises(Unreachable, match="gives no answer: connection refused"):
             client.crews()
         with pytest.raises(Unreachable):

@@ -176,8 +176,9 @@ async def test_a_worker_takes_edits_over_at_once_and_its_runs_go_on(
 
     before = await deployment.start("hello", topic="tides")
     question = await deployment.question(before)
-    edit(folder / "hello" / "crew.yaml", 'title: "Hello"', 'title: "Hallo"')
     edit(folder / "hello" / "script.yaml", "The decision on", "What was decided on")
+    # Last, as it is what shows that the edits were read.
+    edit(folder / "hello" / "crew.yaml", 'title: "Hello"', 'title: "Hallo"')
     await titled("Hallo")
     after = await deployment.start("hello", topic="tides")
     later = await deployment.question(after)

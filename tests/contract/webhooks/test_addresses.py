@@ -16,6 +16,7 @@ from bot.surfaces.webhooks.surface import DeliveryTimings
 from tests.contract.examples import started
 from tests.contract.webhooks.conftest import SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver
+from tests.ports import HOST, reserved
 from tests.waiting import WITHIN, eventually
 
 EVENT = Event(run_id="a" * 36, seq=1, at=0, body=RunCompleted(result="ok"))
@@ -124,11 +125,9 @@ async def test_an_answer_without_end_is_not_read() -> None:
 
 
 async def test_nobody_at_home_is_said_without_the_address() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert await _sent(f"http://127.0.0.1:{port}/s3cret", private=True) == DeliveryFailure(
-        "nothing answers at its address"
-    )
+    with reserved(1) as [port]:
+        missed = await _sent(f"http://{HOST}:{port}/s3cret", private=True)
+    assert missed == DeliveryFailure("nothing answers at its address")
 
 
 async def test_a_receiver_without_tls_is_told_apart(receiver: Receiver) -> None:

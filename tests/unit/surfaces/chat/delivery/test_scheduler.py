@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.surfaces.chat.delivery.scheduler import FairScheduler, ProgressUpdater
+from tests.virtual_time import in_virtual_time
 from tests.waiting import WITHIN
 
 
@@ -56,6 +57,7 @@ def test_room_is_used_and_nobody_takes_more_than_their_share(
     assert done == Counter(channels)
 
 
+@in_virtual_time
 async def test_a_redraw_that_is_due_now_comes_before_one_that_is_due_later() -> None:
     drawn: list[str] = []
     both = asyncio.Event()
@@ -68,7 +70,8 @@ async def test_a_redraw_that_is_due_now_comes_before_one_that_is_due_later() -> 
     async def room() -> None:
         return
 
-    updater = ProgressUpdater(draw, room, interval_s=0.01)
+    clock = asyncio.get_running_loop().time
+    updater = ProgressUpdater(draw, room, interval_s=0.01, clock=clock)
     drawing = asyncio.create_task(updater.run())
     updater.mark("later", 0.3)
     await asyncio.sleep(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from bot.surfaces.chat.inbound.ports import ReplyTarget
 from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.teams.card_data import Pressed, Submitted
 from bot.surfaces.teams.inbound.payloads import UNKNOWN, Activity, quoted_in, without_quotes
+from tests.linear import LINEAR, growth
 
 TENANT = "00000000-0000-0000-0000-000000007e4a"
 CHANNEL, GROUP, PERSONAL = "19:x@thread.tacv2", "19:x@thread.v2", "a:x"
@@ -168,12 +168,7 @@ def test_quoted_messages_are_found_in_html(html: str, ids: list[str]) -> None:
     "unit", ["<blockquote ", f"<blockquote {REPLY} ", "<blockquote itemtype=", "itemid='"]
 )
 def test_html_is_read_in_linear_time(unit: str) -> None:
-    def takes(times: int) -> float:
-        started = time.process_time()
-        list(quoted_in(unit * times))
-        return time.process_time() - started
-
-    assert min(takes(40_000) for _ in range(3)) < 16 * min(takes(10_000) for _ in range(3)) + 0.01
+    assert growth(lambda times: list(quoted_in(unit * times)), 10_000) < LINEAR
 
 
 @pytest.mark.parametrize(
