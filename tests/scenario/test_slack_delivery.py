@@ -13,13 +13,14 @@ from bot.core.event import RunChanged
 from bot.core.place import Place
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, QuestionKind
-from bot.core.run import RunError, RunStatus
+from bot.core.run import Run, RunError, RunStatus
 from bot.exposition import exposition
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.contract.examples import approval, new_run
 from tests.contract.outboxes import make_due
 from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
+from tests.loopback.slack.faults import Fault
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 
 LOST = RunError(code="worker_lost", message="The worker is gone.")
@@ -383,6 +384,30 @@ async def test_what_slack_cannot_render_is_said_as_text(on: Outbox, error: str) 
         await on.finish(claim, "word " * 2000)
         await on.slack.wait_for(on.slack.files)
         await on.sees(lambda: on.said("✅ Done"))
+
+
+async def test_a_file_that_is_refused_comes_as_messages_each_once_whatever_is_refused_meanwhile(
+    on: Outbox,
+) -> None:
+    run = await on.start()
+    async with on.web():
+        claim = await on.claimed(run)
+        await on.sees(lambda: on.said("Demo"))
+        on.slack.fail("files.getUploadURLExternal", error="missing_scope", times=None)
+        turns = iter((None, None, Fault(1, 500)))  # the result, its first part, and the second one
+        on.slack.faults.otherwise = lambda name: next(turns, None) if name == "chat.postMessage" else None
+        await on.finish(claim, "\n".join(f"Line {number} is one of many." for number in range(800)))
+        await on.sees(lambda: on.said("Line 799 "))
+        await on.until(lambda: all_delivered(on, run))
+    _, end, *parts = on.slack.messages()
+    assert len(parts) > 1
+    said = " ".join(each.words for each in parts)
+    assert [said.count(f"Line {number} ") for number in range(800)] == [1] * 800, end
+
+
+async def all_delivered(on: Outbox, run: Run) -> bool:
+    newest = (await on.store.runs.get(run.id)).seq
+    return (await on.store.outbox.state("slack", run.id)).cursor == newest
 
 
 async def test_where_the_app_is_no_member_nothing_starts_and_the_requester_hears_how_to_invite_it(

@@ -41,6 +41,11 @@ def is_direct(name: str, question_id: str = "") -> bool:
     return name.startswith(prefix) and ":@" in name
 
 
+def recipient_of(name: str) -> str:
+    """Who got the direct message of this name."""
+    return name.partition(":@")[2]
+
+
 def questions_at(names: Mapping[str, str], posted: MessageRef) -> set[str]:
     """The questions that share a message, of what is recorded of the run."""
     shown = posted.encode()
@@ -132,14 +137,14 @@ def reminder(seq: int) -> str:
     return f"reminded:{seq}"
 
 
-def direct_reminders(seq: int) -> str:
-    """The reminders in direct messages have been sent."""
-    return f"{reminder(seq)}:directly"
-
-
 def file_of(name: str, channel: str = "") -> str:
     """The file that goes with a message, in a channel of direct messages if one is given."""
     return f"file:{name}" + (f":{channel}" if channel else "")
+
+
+def file_part(name: str, number: int) -> str:
+    """A part of such a file that is posted as messages."""
+    return f"{name}:part:{number}"
 
 
 def attachment(file_id: str) -> str:

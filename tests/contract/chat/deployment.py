@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum, auto
 from typing import Any
 
 from bot.core.actor import Actor, Membership
@@ -32,6 +33,7 @@ from bot.surfaces.teams.credentials import TeamsApp
 from tests.contract.chat.memory_platform import MemoryPlatform
 from tests.contract.examples import DEMO, approval, new_run
 from tests.loopback.slack import GENERAL, LoopbackSlack
+from tests.loopback.slack.faults import Fault
 from tests.loopback.teams import LoopbackTeams
 from tests.waiting import alongside, eventually
 
@@ -49,10 +51,33 @@ class Seen:
     buttons: tuple[str, ...]
 
 
+class Trouble(Enum):
+    """What goes wrong with a call."""
+
+    NONE = auto()
+    RATE_LIMITED = auto()
+    FAILED = auto()
+    #: The connection breaks before the call has an effect.
+    BROKEN = auto()
+
+
+#: Called with `post` or `update` before each of them.
+Disturbance = Callable[[str], Trouble]
+_FAULTS = {
+    Trouble.RATE_LIMITED: Fault(1, 429, "ratelimited", headers={"Retry-After": str(RATE_LIMIT_S)}),
+    Trouble.FAILED: Fault(1, 500),
+    Trouble.BROKEN: Fault(1, dropped=True),
+}
+
+
 class Peer(ABC):
     """The platform's side: what people see there, and what goes wrong there."""
 
     channel: str
+
+    @abstractmethod
+    def disturb(self, trouble: Disturbance) -> None:
+        """From now on this is asked what goes wrong with each call."""
 
     @abstractmethod
     def messages(self, channel: str) -> list[Seen]: ...
@@ -86,6 +111,18 @@ class MemoryPeer(Peer):
 
     def __init__(self, platform: MemoryPlatform) -> None:
         self._platform = platform
+
+    def disturb(self, trouble: Disturbance) -> None:
+        def check(call: str) -> None:
+            match trouble(call):
+                case Trouble.NONE:
+                    return
+                case Trouble.RATE_LIMITED:
+                    raise RetryLater(RATE_LIMIT_S, "rate limited")
+                case _:
+                    raise RetryLater(0, "failed")
+
+        self._platform.check = check
 
     def messages(self, channel: str) -> list[Seen]:
         return [
@@ -121,6 +158,12 @@ class SlackPeer(Peer):
 
     def __init__(self, slack: LoopbackSlack) -> None:
         self._slack = slack
+
+    def disturb(self, trouble: Disturbance) -> None:
+        calls = {"chat.postMessage": "post", "chat.update": "update"}
+        self._slack.faults.otherwise = lambda name: (
+            _FAULTS.get(trouble(calls[name])) if name in calls else None
+        )
 
     def messages(self, channel: str) -> list[Seen]:
         return [
@@ -162,6 +205,12 @@ class TeamsPeer(Peer):
     def __init__(self, teams: LoopbackTeams) -> None:
         self._teams = teams
         self.channel = teams.channel().id
+
+    def disturb(self, trouble: Disturbance) -> None:
+        calls = ("post", "update")
+        self._teams.connector.faults.otherwise = lambda name: (
+            _FAULTS.get(trouble(name)) if name in calls else None
+        )
 
     def messages(self, channel: str) -> list[Seen]:
         where = self._teams.tenant.conversations.get(channel)
@@ -225,9 +274,9 @@ class Deployment:
         async with alongside(worker.run()):
             yield
 
-    async def start(self) -> Run:
-        place = ChatPlace(self.surface, TENANT, self.peer.channel).encode()
-        new = new_run(by=self.person("U0ADA"), place=place, awaiting_thread=True)
+    async def start(self, by: str = "U0ADA", channel: str = "") -> Run:
+        place = ChatPlace(self.surface, TENANT, channel or self.peer.channel).encode()
+        new = new_run(by=self.person(by), place=place, awaiting_thread=True)
         run, _ = await self.store.runs.start(new)
         return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot.surfaces.chat.failures import Rejected, RejectionReason, RetryLater
@@ -51,6 +52,8 @@ class MemoryPlatform:
     refuse: list[Exception] = field(default_factory=list)
     #: How many of the next posts take effect and seem to have failed.
     lose_answers: int = 0
+    #: Called before each post and each update; may raise.
+    check: Callable[[str], None] = lambda _: None
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def post(
@@ -61,6 +64,7 @@ class MemoryPlatform:
             raise Rejected("closed")
         if self.refuse:
             raise self.refuse.pop(0)
+        self.check("post")
         posted = MessageRef(to.channel, f"m{next(self._ids)}")
         self.shown[posted] = Shown(posted, to.thread, message)
         if self.lose_answers:
@@ -74,6 +78,7 @@ class MemoryPlatform:
         del priority
         if at.channel in self.closed:
             raise Rejected("closed")
+        self.check("update")
         if at not in self.shown:
             raise Rejected("gone", RejectionReason.MESSAGE_GONE)
         self.shown[at] = replace(self.shown[at], message=message)

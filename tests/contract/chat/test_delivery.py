@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 from bot.core import ids
 from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import stored_file
 from bot.core.policy import Policy
-from bot.core.question import Action, QuestionKind
+from bot.core.question import Action, Deadline, QuestionKind
 from bot.surfaces.chat.places import ChatPlace, MessageRef
-from tests.contract.chat.deployment import TENANT, Deployment, Seen
-from tests.contract.examples import response
+from tests.contract.chat.deployment import TENANT, Deployment, Disturbance, Seen, Trouble
+from tests.contract.examples import LOST, response
 
 DECIDING = ("Approve", "Reject")
 
@@ -208,6 +210,39 @@ async def test_what_is_rate_limited_is_shown_later_and_once(deployment: Deployme
         await deployment.sees("Publish it?")
         await deployment.until(lambda: deployment.all_shown(run))
     assert len(deployment.all_saying("Publish it?")) == 1
+
+
+def every_second_post() -> Disturbance:
+    """Rate limits one post of two, and begins with one that isn't."""
+    turns = itertools.cycle((Trouble.NONE, Trouble.RATE_LIMITED))
+    return lambda call: next(turns) if call == "post" else Trouble.NONE
+
+
+async def test_who_was_reminded_directly_is_not_reminded_again_for_somebody_who_was_not(
+    deployment: Deployment,
+) -> None:
+    run = await deployment.start(by="U0CAT")
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        await deployment.peer.close(deployment.peer.channel)
+        await deployment.ask(
+            claim, "Publish it?", "U0ADA", "U0BOB", deadline=Deadline(after=3600, remind_after=1)
+        )
+        directs = [deployment.peer.direct_channel(each) for each in ("U0ADA", "U0BOB")]
+        for channel in directs:
+            await deployment.sees("Publish it?", channel)
+        deployment.peer.disturb(every_second_post())
+
+        async def reminded() -> bool:
+            await deployment.store.clock.apply_due(LOST)
+            told = [len(deployment.all_saying("is still open", each)) for each in directs]
+            assert max(told) <= 1
+            return told == [1, 1]
+
+        await deployment.until(reminded)
+        await deployment.until(lambda: deployment.all_shown(run))
+    assert [len(deployment.all_saying("is still open", each)) for each in directs] == [1, 1]
 
 
 async def test_a_message_that_nobody_recorded_loses_its_buttons_with_the_others(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -58,6 +59,8 @@ class Faults:
     def __init__(self) -> None:
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._delays: dict[str, deque[Delay]] = defaultdict(deque)
+        #: What happens to a call, by its method, for which nothing is scripted.
+        self.otherwise: Callable[[str], Fault | None] = lambda _: None
 
     def add(self, method: str, fault: Fault) -> None:
         self._faults[method].append(fault)
@@ -73,7 +76,7 @@ class Faults:
                 queues.pop(method, None)
 
     def next_fault(self, method: str) -> Fault | None:
-        return _take(self._faults[method]) or _take(self._faults["*"])
+        return _take(self._faults[method]) or _take(self._faults["*"]) or self.otherwise(method)
 
     def next_delay(self, method: str) -> float:
         delay = _take(self._delays[method]) or _take(self._delays["*"])

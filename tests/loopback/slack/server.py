@@ -327,6 +327,10 @@ class LoopbackSlack(LoopbackServer):
     # --- Looking
 
     @property
+    def faults(self) -> faults.Faults:
+        return self._api.faults
+
+    @property
     def calls(self) -> list[Call]:
         """Every Web API request, in order of arrival."""
         return self._api.calls

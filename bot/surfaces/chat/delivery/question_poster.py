@@ -73,16 +73,22 @@ class DirectQuestions:
                 log.warning("somebody can't be asked", run_id=thread.run.id, user=user_id, code=rejected.code)
         await self._note(thread, question, asked=asked, refusal=refusal)
 
-    async def remind(self, thread: RunThread, question_id: str, reminder: Message) -> None:
-        """Remind everybody who was asked directly. Raises RetryLater, CredentialsRefused."""
-        for name, ref in tuple(thread.messages.items()):
-            if is_direct(name, question_id):
-                try:
-                    await self._platform.post(MessageRef.decode(ref).thread, reminder)
-                except CredentialsRefused:
-                    raise
-                except Rejected as rejected:
-                    log.warning("a decider can't be reminded", run_id=thread.run.id, code=rejected.code)
+    async def remind(self, thread: RunThread, question_id: str, reminder: Message, name: str) -> None:
+        """Remind everybody who was asked directly, each once under this name.
+
+        Raises RetryLater, CredentialsRefused, ShardLeaseLost.
+        """
+        asked = [each for each in thread.messages.items() if is_direct(each[0], question_id)]
+        for question_name, ref in asked:
+            own = keys.to_one(name, keys.recipient_of(question_name))
+            if own in thread.messages:
+                continue
+            try:
+                await thread.post_to(self._platform.thread_of(MessageRef.decode(ref)), reminder, name=own)
+            except CredentialsRefused:
+                raise
+            except Rejected as rejected:
+                log.warning("a decider can't be reminded", run_id=thread.run.id, code=rejected.code)
 
     async def _ask_requester(
         self, thread: RunThread, question: Question, card: QuestionCard, people: People
@@ -125,9 +131,10 @@ class DirectQuestions:
             beside = await self._copies.shown.joinable(thread.run, question, thread.messages, user_id)
             if beside is None or not await self._copies.join(thread, question, name, beside):
                 await self._copies.post(thread, card, name, await self._platform.open_direct(user_id))
-            posted = MessageRef.decode(thread.messages[name])
-            place = thread.place.moved_to(self._platform.thread_of(posted))
-            await self._store.runs.add_place(thread.run.id, place.encode())
+        # Also where it was posted already: a crash may have prevented it.
+        posted = MessageRef.decode(thread.messages[name])
+        place = thread.place.moved_to(self._platform.thread_of(posted))
+        await self._store.runs.add_place(thread.run.id, place.encode())
         return True
 
     def _others(self, thread: RunThread, question: Question, people: People) -> Iterable[str]:
@@ -284,16 +291,14 @@ class QuestionPoster:
     async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
         """Remind once, wherever the question was asked."""
         question = await self._question(thread, question_id)
-        name, sent_directly = keys.reminder(seq), keys.direct_reminders(seq)
+        name = keys.reminder(seq)
         if question is None or not question.open or name in thread.messages:
             return
         await self._rewrite_all(thread, question)  # So that the reminder leads to a message that is there.
         posted = thread.named(question_message(question_id))
         link = await self._links.to(posted[-1]) if posted else None
         message = question_messages.reminder(await self._shown.card(thread.run, question), link)
-        if sent_directly not in thread.messages:
-            await self._direct.remind(thread, question_id, message)
-            await thread.record(sent_directly, "posted")
+        await self._direct.remind(thread, question_id, message, name)
         await thread.post(message, name=name)
 
     async def _question(self, thread: RunThread, question_id: str) -> Question | None:

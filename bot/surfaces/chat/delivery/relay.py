@@ -349,7 +349,7 @@ def _judged(recipient: Recipient, policy: Policy, people: People) -> Recipient:
 def _asked(messages: RunMessages, question_id: str) -> dict[str, MessageRef]:
     """The message of each person who was asked."""
     return {
-        name.partition(":@")[2]: MessageRef.decode(ref)
+        keys.recipient_of(name): MessageRef.decode(ref)
         for name, ref in messages.messages.items()
         if keys.is_direct(name, question_id)
     }

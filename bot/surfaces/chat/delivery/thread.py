@@ -14,7 +14,7 @@ from bot.core.outbox import DeliveryState, Outbox
 from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run, RunError
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, RetryLater, Unrenderable
-from bot.surfaces.chat.message_keys import MOVED, PROGRESS, orphaned_openers, unplaced_notice
+from bot.surfaces.chat.message_keys import MOVED, PROGRESS, file_part, orphaned_openers, unplaced_notice
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, Priority, SharedFile
@@ -94,16 +94,29 @@ class RunMessages:
         """
         if name in self.messages:
             return
+        if file_part(name, 0) in self.messages or not await self._uploaded(
+            to, SharedFile(file_name, content.encode(), title)
+        ):
+            await self._post_parts(to, content, name)
+        await self.record(name, "posted")
+
+    async def _uploaded(self, to: Conversation, file: SharedFile) -> bool:
+        """Share a file; False if the platform refuses it."""
         try:
-            file = SharedFile(file_name, content.encode(), title)
             await self._platform.upload(to, file, run_id=self.run.id)
         except CredentialsRefused:
             raise
         except Rejected as rejected:
-            log.warning("a file can't be uploaded; posting text", run_id=self.run.id, code=rejected.code)
-            for message in run_messages.in_messages(content, self._platform.capabilities.limits):
-                await self.post_to(to, message)
-        await self.record(name, "posted")
+            log.warning("a file can't be uploaded; posting messages", run_id=self.run.id, code=rejected.code)
+            return False
+        return True
+
+    async def _post_parts(self, to: Conversation, content: str, name: str) -> None:
+        """Post the text of a file, each part once."""
+        limits = self._platform.capabilities.limits
+        for number, message in enumerate(run_messages.in_messages(content, limits)):
+            if (part := file_part(name, number)) not in self.messages:
+                await self.post_to(to, message, name=part)
 
     # ── rewriting ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,14 +229,10 @@ class RunThread(RunMessages):
         """
         if name in self.messages:
             return
-        try:
-            await self._platform.upload(self.conversation, file, run_id=self.run.id)
-        except CredentialsRefused:
-            raise
-        except Rejected as rejected:
-            log.warning("a file can't be uploaded", run_id=self.run.id, code=rejected.code)
-            await self.post(otherwise)
-        await self.record(name, "posted")
+        if await self._uploaded(self.conversation, file):
+            await self.record(name, "posted")
+        else:
+            await self.post(otherwise, name=name)
 
 
 NOT_POSTED = "not_posted"
