@@ -18,13 +18,13 @@ from bot import local_token
 from bot.core.actor import Actor, Membership
 from bot.core.addresses import is_every_address, is_loopback
 from bot.core.errors import SettingsError
+from bot.core.project import Project
 from bot.core.sessions import MembershipLookup
 from bot.core.wakeups import Wakeups
 from bot.delivery import count_delivering, delivering
 from bot.metrics import Metrics
 from bot.processes.delivery_process import DeliverySupervisor
 from bot.processes.project_problems import ProjectProblems
-from bot.processes.projects import find_all
 from bot.processes.supervisor import Supervisor
 from bot.settings import Settings
 from bot.store.clock import run_clock
@@ -91,7 +91,7 @@ class App:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[App]:
+async def running(settings: Settings, projects: Sequence[Project]) -> AsyncIterator[App]:
     """Run everything that belongs to `serve` during the block, workers and Valkey included.
 
     Raises SettingsError and StoreUnavailable with a message for the operator. A failing task cancels the
@@ -101,9 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         store = await stack.enter_async_context(open_configured(settings))
-        supervisor = Supervisor(
-            settings, store.queue, metrics, find_all(settings.projects), ProjectProblems(store.catalogue)
-        )
+        supervisor = Supervisor(settings, store.queue, metrics, projects, ProjectProblems(store.catalogue))
         tasks = (
             wakeups.follow(store.events),
             run_clock(store.clock, Outage()),

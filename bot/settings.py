@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -281,7 +281,7 @@ class Settings(BaseSettings):
     def require_crew_dirs(self) -> None:
         """Check that the operator's folders with crews can be read. Raises SettingsError."""
         for folder in self.crew_dirs[1:]:
-            _require(f"CREWDECK_CONFIG_DIR (in {_where('CREWDECK_CONFIG_DIR')})", check_readable, folder)
+            _require(f"CREWDECK_CONFIG_DIR (in {where_set('CREWDECK_CONFIG_DIR')})", check_readable, folder)
 
     def require_data_dir(self) -> None:
         """Check that the data folder can be written, or made. Raises SettingsError."""
@@ -291,10 +291,6 @@ class Settings(BaseSettings):
     def projects(self) -> tuple[str, ...]:
         """What names the projects. Separated by commas, or by colons before an absolute or relative path."""
         return tuple(part.strip() for part in PROJECT_SEPARATOR.split(self.projects_text) if part.strip())
-
-    def with_projects(self, more: Sequence[str]) -> Settings:
-        """These settings with projects of the command line."""
-        return self.model_copy(update={"projects_text": ",".join((*more, *self.projects))})
 
     @property
     def socket_mode(self) -> bool:
@@ -362,7 +358,7 @@ def _read(kind: type[Read], **given: Any) -> Read:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         msg = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise SettingsError(f"{name} (in {_where(name)}): {msg}.") from None
+        raise SettingsError(f"{name} (in {where_set(name)}): {msg}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{Path(DOTENV).absolute()} can't be read: {error}") from error
 
@@ -374,6 +370,7 @@ def _require(name: str, check: Callable[[Path], None], folder: Path) -> None:
         raise SettingsError(f"{name}: {error}.") from None
 
 
-def _where(name: str) -> str:
+def where_set(name: str) -> str:
+    """Where a setting was set: the environment, or the file."""
     named = {variable.upper() for variable in os.environ}
     return "the environment" if name.upper() in named else str(Path(DOTENV).absolute())

@@ -17,7 +17,7 @@ from bot.core.fields import Field
 from bot.core.project import Project
 from bot.core.text import terminal_safe
 from bot.processes.project_problems import problem_of
-from bot.processes.projects import find_all
+from bot.processes.projects import find_configured
 from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.processes.worker_process import command
 from bot.settings import Settings
@@ -127,7 +127,7 @@ def _last_line(text: str) -> str:
 
 def table(settings: Settings) -> str:
     """The catalogue as a table."""
-    projects: list[Project | None] = [None, *find_all(settings.projects)]
+    projects: list[Project | None] = [None, *find_configured(settings)]
     with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
         records = list(chain.from_iterable(pool.map(lambda each: _records(settings, each), projects)))
     for record in records:

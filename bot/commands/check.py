@@ -12,7 +12,7 @@ from typing import Any
 from bot.commands.catalogue import check_crews, check_project
 from bot.commands.output import format_count, print_text
 from bot.core.text import terminal_safe
-from bot.processes.projects import find_all
+from bot.processes.projects import find_all, find_configured
 from bot.settings import Settings
 
 CREW_FILES = ("crew.yaml", "agents.yaml", "tasks.yaml")
@@ -42,7 +42,8 @@ def _records(settings: Settings, named: Sequence[str]) -> list[dict[str, Any]]:
     """
     named = named or ([str(Path.cwd())] if has_crews_in_yaml(Path.cwd()) else [])
     folders = [each for each in named if has_crews_in_yaml(Path(each).expanduser())]
-    projects = find_all([each for each in named if each not in folders] if named else settings.projects)
+    others = [each for each in named if each not in folders]
+    projects = find_all(others) if named else find_configured(settings)
     records = check_crews(settings, folders) if folders or not named else []
     for project in projects:
         records += check_project(settings, project)

@@ -20,7 +20,7 @@ from bot.core.finding import Finding
 from bot.core.journal import key_id_of
 from bot.core.text import terminal_safe
 from bot.delivery import count_delivering
-from bot.processes.projects import find_all
+from bot.processes.projects import find_configured
 from bot.settings import DOTENV, Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
@@ -185,7 +185,7 @@ async def _crews(settings: Settings) -> list[Finding]:
         words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
         return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
     records = await asyncio.to_thread(check_crews, settings)
-    for project in find_all(settings.projects):
+    for project in find_configured(settings):
         records += await asyncio.to_thread(check_project, settings, project)
     found = [_crewai(record) for record in records if "crewai" in record]
     crews = [_crew(record) for record in records if "crew" in record]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import structlog
 
@@ -11,6 +12,7 @@ from bot import logging
 from bot.app import App, running
 from bot.commands.announcement import announcement, trusted_line
 from bot.commands.unknown_settings import unknown_settings
+from bot.core.project import Project
 from bot.processes import garbage_collector
 from bot.processes.start import stop_signals
 from bot.settings import Settings
@@ -19,7 +21,7 @@ from bot.surfaces.console.surface import local_url
 log = structlog.get_logger(__name__)
 
 
-def serve_until_stopped(settings: Settings, version: str) -> int:
+def serve_until_stopped(settings: Settings, version: str, projects: Sequence[Project]) -> int:
     """Run all services until a signal arrives; returns the exit status.
 
     Raises SettingsError and StoreUnavailable if the start fails.
@@ -27,12 +29,13 @@ def serve_until_stopped(settings: Settings, version: str) -> int:
     logging.configure(settings)
     for each in unknown_settings():
         log.warning(each)
-    return asyncio.run(_Serving(settings, version).until_stopped())
+    return asyncio.run(_Serving(settings, version, projects).until_stopped())
 
 
 class _Serving:
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: Settings, version: str, projects: Sequence[Project]) -> None:
         self._settings = settings
+        self._projects = projects
         self._version = version
         self._app: App | None = None
         self._asked = False
@@ -54,7 +57,7 @@ class _Serving:
         return 0
 
     async def _work(self) -> None:
-        async with running(self._settings) as self._app:
+        async with running(self._settings, self._projects) as self._app:
             sys.stdout.write(await self._announcement(self._app))
             sys.stdout.flush()
             garbage_collector.freeze()

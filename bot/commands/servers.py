@@ -18,22 +18,22 @@ def serve(projects: Sequence[str]) -> int:
 
         require("server")
         from bot.commands.serve import serve_until_stopped
-        from bot.processes.projects import find_all
+        from bot.processes.projects import find_configured
         from bot.processes.start import allow_open_files
         from bot.processes.worker_environment import hide_from_processes_of_this_user
         from bot.settings import load
 
     hide_from_processes_of_this_user()
     allow_open_files()
-    settings = load().with_projects(projects)
-    find_all(settings.projects)
+    settings = load()
+    found = find_configured(settings, projects)
     if settings.workers:
         settings.require_crew_dirs()
         settings.require_data_dir()
         require("worker", ", or let it start none: CREWDECK_WORKERS=0")
     if settings.teams_on:
         require("teams")
-    return serve_until_stopped(settings, version())
+    return serve_until_stopped(settings, version(), found)
 
 
 def deliver(console: str | None = None) -> int:

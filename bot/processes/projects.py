@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.core.errors import SettingsError
 from bot.core.project import Project
+from bot.settings import Settings, where_set
 
 NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)$", re.DOTALL)
 MODULE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 ATTRIBUTE = re.compile(r"^[A-Za-z_]\w*$")
 MAX_NAME_LENGTH = 60
+REMEDY = "Name the folder of a project, or what is in a module: blog.crew:BlogCrew"
 
 
-def find_all(references: Iterable[str], base: Path | None = None) -> tuple[Project, ...]:
-    """All of these projects, each once. Raises SettingsError, also for two of the same name."""
-    found: dict[str, Project] = {}
-    for reference in references:
-        project = find(reference, base)
-        other = found.setdefault(project.name, project)
-        if other != project:
-            raise SettingsError(
-                f"CREWDECK_PROJECTS: {_what(other)} and {_what(project)} are both called {project.name}. "
-                f"Name one of them yourself: another-name={reference}."
-            )
-    return tuple(found.values())
+@dataclass(frozen=True)
+class Reference:
+    """What the operator wrote for a project, and where."""
+
+    written: str
+    #: The setting and its source; empty: an argument of the command.
+    setting: str = ""
+
+    def refused(self, why: str) -> SettingsError:
+        """The error that names where it was written."""
+        return SettingsError(f"{self.setting or 'argument'} {self.written}: {why}.")
 
 
-def find(reference: str, base: Path | None = None) -> Project:
+def find_configured(settings: Settings, arguments: Iterable[str] = ()) -> tuple[Project, ...]:
+    """The projects of the arguments, then those of the settings, each once. Raises SettingsError."""
+    setting = f"CREWDECK_PROJECTS (in {where_set('CREWDECK_PROJECTS')}):"
+    references = [*map(Reference, arguments), *(Reference(each, setting) for each in settings.projects)]
+    return _each_once(references, Path.cwd())
+
+
+def find_all(arguments: Iterable[str], base: Path | None = None) -> tuple[Project, ...]:
+    """The projects of a command's arguments, each once. Raises SettingsError, also for two of one name."""
+    return _each_once(map(Reference, arguments), base or Path.cwd())
+
+
+def find(argument: str, base: Path | None = None) -> Project:
     """The project that `[name=]folder`, `[name=]file.py[:Name]` or `[name=]module:Name` stands for.
 
     Modules are looked for in `base` (the working directory) and its `src`. Raises SettingsError.
     """
-    base = base or Path.cwd()
-    named = NAMED.match(reference)
-    name, what = (named[1], named[2]) if named else ("", reference)
-    root, target = _located(what, base)
+    return _find(Reference(argument), base or Path.cwd())
+
+
+def _each_once(references: Iterable[Reference], base: Path) -> tuple[Project, ...]:
+    found: dict[str, Project] = {}
+    for reference in references:
+        project = _find(reference, base)
+        other = found.setdefault(project.name, project)
+        if other != project:
+            raise reference.refused(
+                f"{_what(other)} and {_what(project)} are both called {project.name}. "
+                f"Name one of them yourself: another-name={reference.written}"
+            )
+    return tuple(found.values())
+
+
+def _find(reference: Reference, base: Path) -> Project:
+    named = NAMED.match(reference.written)
+    name, what = (named[1], named[2]) if named else ("", reference.written)
+    try:
+        root, target = _located(what, base)
+    except ValueError as error:
+        raise reference.refused(f"{error}. {REMEDY}") from None
+    except OSError as error:
+        raise reference.refused(f"it can't be read: {error.strerror}") from error
     return Project(
         name=name or _name(root, target),
         root=str(root),
@@ -54,7 +90,10 @@ def source_folders(root: Path) -> list[Path]:
 
 
 def _located(what: str, base: Path) -> tuple[Path, str]:
-    """The folder of a project, and what is meant in it: nothing, a module, or `module:Name`."""
+    """The folder of a project, and what is meant in it: nothing, a module, or `module:Name`.
+
+    Raises ValueError.
+    """
     folder = _path(what, base)
     if folder.is_dir():
         return folder.resolve(), ""
@@ -62,15 +101,15 @@ def _located(what: str, base: Path) -> tuple[Path, str]:
     file = _path(place, base)
     if file.suffix == ".py" and file.is_file():
         if not MODULE.match(file.stem):
-            raise _no(what, f"{file.name} can't be imported, since its name is no name of a module")
+            raise ValueError(f"{file.name} can't be imported, since its name is no name of a module")
         return file.parent.resolve(), f"{file.stem}:{attribute}".rstrip(":")
     if not MODULE.match(place):
-        raise _no(what, f"there is no {folder}")
+        raise ValueError(_no_project(folder))
     for source in source_folders(base):
         module = source.joinpath(*place.split("."))
         if module.with_suffix(".py").is_file() or (module / "__init__.py").is_file():
             return base.resolve(), f"{place}:{attribute}".rstrip(":")
-    raise _no(what, f"there is neither a folder nor a module {place} in {base}")
+    raise ValueError(f"there is neither a folder nor a module {place} in {base}")
 
 
 def _path(written: str, base: Path) -> Path:
@@ -83,9 +122,8 @@ def _split(what: str) -> tuple[str, str]:
     return (place, attribute) if colon and ATTRIBUTE.match(attribute) else (what, "")
 
 
-def _no(what: str, why: str) -> SettingsError:
-    remedy = "Name the folder of a project, or what is in a module: blog.crew:BlogCrew"
-    return SettingsError(f"CREWDECK_PROJECTS: {what}: {why}. {remedy}.")
+def _no_project(place: Path) -> str:
+    return f"{place} is no folder" if os.path.lexists(place) else f"there is no {place}"
 
 
 def _what(project: Project) -> str:

@@ -203,7 +203,7 @@ async def test_a_project_that_is_not_there_is_the_operators_mistake(on: Environm
     for line in (f"crewdeck serve {on.folder}/nothing", f"crewdeck worker {on.folder}/nothing"):
         done = await on.crewdeck(line)
         assert done.returncode == 2
-        assert done.stderr.startswith(f"crewdeck: CREWDECK_PROJECTS: {on.folder}/nothing: there is no ")
+        assert done.stderr.startswith(f"crewdeck: argument {on.folder}/nothing: there is no ")
         assert "Traceback" not in done.stderr
     done = await on.crewdeck(f"crewdeck worker {on.folder}/gone")
     assert done.returncode == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import SettingsError
 from bot.core.project import Project
-from bot.processes.projects import find, find_all, kebab, slug
+from bot.processes.projects import find, find_all, find_configured, kebab, slug
 from bot.settings import Settings
 
 NAME = r"[a-z0-9][a-z0-9_-]*"
@@ -63,12 +63,39 @@ def test_a_module_and_a_name_in_it(base: Path, reference: str, root: str, target
         ("./nothing", "there is no "),
         ("blog.nothing:Crew", "neither a folder nor a module blog.nothing"),
         ("two-words.py:crew", "its name is no name of a module"),
+        ("/etc/passwd", "/etc/passwd is no folder"),
+        ("./" + "n" * 300, "it can't be read: File name too long"),
     ],
 )
-def test_what_is_not_there_is_said_with_the_setting(base: Path, reference: str, why: str) -> None:
-    with pytest.raises(SettingsError, match=r"^CREWDECK_PROJECTS: ") as wrong:
-        find(reference, base / "my blog")
-    assert why in str(wrong.value)
+def test_what_is_not_there_is_said_with_where_it_was_named(
+    base: Path, reference: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wanted in (find, lambda reference, base: find_all([reference], base)):
+        with pytest.raises(SettingsError, match=rf"^argument {re.escape(reference)}: ") as wrong:
+            wanted(reference, base / "my blog")
+        assert why in str(wrong.value)
+    monkeypatch.chdir(base / "my blog")
+    monkeypatch.delenv("CREWDECK_PROJECTS", raising=False)
+    settings, dotenv = Settings(projects_text=reference), base / "my blog" / ".env"
+    with pytest.raises(SettingsError, match=rf"^CREWDECK_PROJECTS \(in {dotenv}\): .*{re.escape(why)}"):
+        find_configured(settings)
+    monkeypatch.setenv("CREWDECK_PROJECTS", reference)
+    with pytest.raises(SettingsError, match=r"^CREWDECK_PROJECTS \(in the environment\): "):
+        find_configured(settings)
+
+
+def test_arguments_and_the_setting_name_projects_together(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [base / "one, with a comma", base / "other" / "two", base / "two"]
+    for each in folders:
+        each.mkdir(parents=True)
+    monkeypatch.chdir(base)
+    settings = Settings(projects_text=str(folders[1]))
+    found = find_configured(settings, ["one, with a comma"])
+    assert [each.root for each in found] == [str(folders[0]), str(folders[1])]
+    with pytest.raises(SettingsError, match=r"^CREWDECK_PROJECTS .* are both called two"):
+        find_configured(settings, ["two"])
 
 
 def test_two_projects_of_one_name_are_refused_and_the_same_one_twice_is_one(base: Path) -> None:
@@ -104,9 +131,7 @@ def test_a_projects_own_environment_is_its_interpreter_unless_it_is_ours(base: P
     ],
 )
 def test_how_the_setting_is_separated(written: str, projects: tuple[str, ...]) -> None:
-    settings = Settings(projects_text=written)
-    assert settings.projects == projects
-    assert settings.with_projects(["first"]).projects == ("first", *projects)
+    assert Settings(projects_text=written).projects == projects
 
 
 @given(st.text(max_size=80))
