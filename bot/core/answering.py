@@ -30,6 +30,8 @@ def interpret(question: Question, words: str, *, numbered: bool = False) -> tupl
 
 def matching_options(question: Question, words: str, *, numbered: bool = False) -> tuple[Option, ...]:
     """The options that a reply matches: by label, by id, and with `numbered` by number."""
+    if not question.options:
+        return ()
     typed = label_key(words)
     number = _NUMBER.fullmatch(typed) if numbered and question.kind is QuestionKind.CHOICE else None
     place = int(number[1]) if number else None

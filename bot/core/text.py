@@ -140,7 +140,7 @@ def terminal_safe(text: str, *, one_line: bool = False) -> str:
 
 def drop_invisible(text: str) -> str:
     """Remove the characters that `visible` replaces, to compare texts by their appearance."""
-    return "".join(filter(_seen, text))
+    return _NOT_ASCII_TEXT.sub(lambda found: "".join(filter(_seen, found[0])), text)
 
 
 def says_nothing(text: str) -> bool:

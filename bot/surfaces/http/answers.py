@@ -170,7 +170,8 @@ def _option(question: Question, value: str | None) -> str | None:
     """The id of an option that is given by id or label. Raises Problem if it is ambiguous."""
     if value is None:
         return None
-    by_label = {option.id for option in question.options if label_key(option.label) == label_key(value)}
+    wanted = label_key(value)
+    by_label = {option.id for option in question.options if label_key(option.label) == wanted}
     found = by_label | {option.id for option in question.options if option.id == value}
     if len(found) > 1:
         raise _several(

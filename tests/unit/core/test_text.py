@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -179,6 +180,22 @@ def test_all_of_it_takes_linear_time(unit: str) -> None:
 )
 def test_what_has_nothing_to_be_seen_says_nothing(text: str, nothing: bool) -> None:  # noqa: FBT001
     assert says_nothing(text) is nothing
+
+
+@given(ANY)
+def test_nothing_but_what_is_invisible_is_dropped(text: str) -> None:
+    assert drop_invisible(text) == "".join(map(drop_invisible, text))
+
+
+def test_words_without_anything_special_are_not_taken_apart() -> None:
+    words = "What shall we do next? " * 50_000
+
+    def taken(work: Callable[[str], object]) -> float:
+        begun = time.thread_time()
+        work(words)
+        return time.thread_time() - begun
+
+    assert taken(drop_invisible) < taken(lambda text: [ord(character) for character in text])
 
 
 class Watched(str):
