@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -42,7 +42,11 @@ async def being_cut(redis: Redis, url: str) -> AsyncIterator[None]:
 
 async def use(store: RedisStore, outage: asyncio.Event) -> None:
     """So many commands, and more until one has met an outage. Whatever else they raise is raised."""
-    commands = (store.clock.now, lambda: store.runs.start(new_run()), lambda: store.runs.find("ab"))
+    commands: tuple[Callable[[], Awaitable[object]], ...] = (
+        store.clock.now,
+        lambda: store.runs.start(new_run()),
+        lambda: store.runs.find("ab"),
+    )
     for number, command in enumerate(itertools.cycle(commands), start=1):
         try:
             await command()

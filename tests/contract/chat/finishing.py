@@ -1,11 +1,13 @@
-"""What goes on behind acknowledgements, until it is over."""
+"""What goes on behind acknowledgements, and in threads that are read, until it is over."""
 
 import asyncio
 from typing import Any
 
+from bot.core.ports import Store
+from bot.surfaces.chat.inbound.catchup import CatchUpRound
 from bot.surfaces.chat.inbound.starting import RunStarter
 from bot.tasks import BackgroundTasks
-from tests.waiting import WITHIN, pauses
+from tests.waiting import WITHIN, eventually, pauses
 
 
 async def finished(background: BackgroundTasks) -> None:
@@ -16,6 +18,20 @@ async def finished(background: BackgroundTasks) -> None:
                 break
             await asyncio.sleep(pause)
     await background.drain(0)
+
+
+async def caught_up(store: Store, surface: str) -> None:
+    """Return once everything that was written in the threads unheard has been read and handled."""
+    key = f"{surface}:catchup"
+
+    async def done() -> bool:
+        kept = await store.key_values.get(key)
+        if not kept:
+            return False
+        round_ = CatchUpRound.model_validate_json(kept)
+        return await store.key_values.get(f"{key}:{round_.id}:done") is not None
+
+    await eventually(done)
 
 
 def _waits_for_a_thread(task: asyncio.Task[Any]) -> bool:

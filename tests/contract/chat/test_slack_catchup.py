@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,12 +9,12 @@ import pytest
 
 from bot.core.policy import Policy
 from bot.core.question import Action
-from bot.surfaces.chat.inbound.catchup import CatchUpRound
+from tests.contract.chat.finishing import caught_up
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http
 from tests.contract.chat.test_inbound import ADA_ELSEWHERE, link_elsewhere
 from tests.loopback.slack import Message
-from tests.waiting import WITHIN, alongside
+from tests.waiting import alongside
 
 
 @pytest.fixture
@@ -38,26 +37,12 @@ async def wrote(chat: SlackChat, user: str, words: str) -> Message:
     return written
 
 
-async def all_read(chat: SlackChat) -> None:
-    """Everything that was written in the threads has been handled."""
-    async with asyncio.timeout(WITHIN):
-        round_ = await chat.store.key_values.get("slack:catchup")
-        while not round_ or not await done(chat, round_):
-            await asyncio.sleep(0.05)
-            round_ = await chat.store.key_values.get("slack:catchup")
-
-
-async def done(chat: SlackChat, round_: str) -> bool:
-    round_id = CatchUpRound.model_validate_json(round_).id
-    return await chat.store.key_values.get(f"slack:catchup:{round_id}:done") is not None
-
-
 async def test_a_missed_reply_counts_unless_it_was_edited_since(chat: SlackChat) -> None:
     question = await chat.asking("ok", ADA, BOB)
     await chat.people[BOB].edit(await wrote(chat, BOB, "Is it due already?"), "Reject")
     await wrote(chat, ADA, "Approve")
     async with catching_up(chat):
-        await all_read(chat)
+        await caught_up(chat.store, "slack")
     assert await chat.outcome(question) == Action.APPROVE
 
 
@@ -66,7 +51,7 @@ async def test_what_was_refused_when_it_was_written_stays_so(chat: SlackChat) ->
     assert "isn't yours" in await chat.says(ADA, "Approve")
     await link_elsewhere(chat)
     async with catching_up(chat):
-        await all_read(chat)
+        await caught_up(chat.store, "slack")
     assert await chat.outcome(question) == ""
     assert await chat.says(ADA, "Approve") == ""
     assert await chat.outcome(question) == Action.APPROVE

@@ -11,6 +11,7 @@ import pytest
 from bot.core.question import Action, Question, QuestionKind
 from bot.surfaces.teams.connector.graph import GraphMessages
 from bot.surfaces.teams.inbound.history import TeamsThreadHistory
+from tests.contract.chat.finishing import caught_up
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.waiting import WITHIN, alongside
@@ -54,12 +55,6 @@ async def comment(chat: TeamsChat, question: Question) -> str:
     return outcome.comment if outcome else ""
 
 
-async def read_once(chat: TeamsChat) -> None:
-    before = len(chat.teams.called("history"))
-    await chat.teams.wait_for(lambda: len(chat.teams.called("history")) > before or None)
-    await asyncio.sleep(0.1)
-
-
 async def test_a_missed_reply_answers_the_question(chat: TeamsChat) -> None:
     question = await words_wanted(chat)
     wrote(chat, BOB, "Nobody asked me")
@@ -92,7 +87,8 @@ async def test_what_has_been_changed_since_decides_nothing(chat: TeamsChat, chan
     message = chat.channel.messages[wrote(chat, ADA, "They go out twice")]
     message["lastEditedDateTime" if change == "edited" else "deletedDateTime"] = "2026-11-29T00:00:00Z"
     async with catching_up(chat):
-        await read_once(chat)
+        await caught_up(chat.store, "teams")
+    assert chat.teams.called("history")
     assert await chat.outcome(question) == ""
 
 
@@ -101,7 +97,8 @@ async def test_without_consent_nothing_is_read_and_nothing_fails(chat: TeamsChat
     question = await words_wanted(chat)
     wrote(chat, ADA, "They go out")
     async with catching_up(chat):
-        await read_once(chat)
+        await caught_up(chat.store, "teams")
+        assert chat.teams.called("history")
         assert await chat.outcome(question) == ""
         await chat.says(ADA, "They go in")
     assert await comment(chat, question) == "They go in"

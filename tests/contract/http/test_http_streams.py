@@ -23,6 +23,7 @@ from tests.contract.http.served import Served, serve
 from tests.waiting import WITHIN, eventually
 
 EACH = pytest.mark.parametrize("follow", TRANSPORTS.values(), ids=TRANSPORTS)
+ATTEMPTS = 5
 
 
 async def play(served: Served, claim: Claim, tasks: int = 5, pause: float = 0.0) -> None:
@@ -211,18 +212,30 @@ async def test_clients_with_a_short_read_timeout_live_and_hear_a_heartbeat(store
     assert (real.quiet, real.heartbeat) == (3, 15)  # here three times as fast
     await store.catalogue.announce("here", [DEMO])
     async with serve(store, {}, StreamTimings(quiet=real.quiet / 3, heartbeat=real.heartbeat / 3)) as served:
-        claim = await served.started()
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        writer.write(f"GET /{claim.run.id}/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        got, arrivals = b"", [time.monotonic()]
-        while b'data: {"type":"heartbeat"}\n' not in got:
-            got += await asyncio.wait_for(reader.read(4096), WITHIN)
-            arrivals.append(time.monotonic())
-        writer.close()
-    assert median(later - earlier for earlier, later in pairwise(arrivals)) < 4 / 3
-    assert arrivals[-1] - arrivals[0] >= 14 / 3
-    assert got.count(b"\r\n:\n\r\n") >= 4
-    assert b"event: heartbeat\n" in got
+        claim, comments, pause = await served.started(), 0, WITHIN
+        # Where much else is going on, each pause takes longer: one of several attempts will do.
+        for _ in range(ATTEMPTS):
+            got, arrivals = await until_heartbeat(served, f"/{claim.run.id}/stream")
+            assert arrivals[-1] - arrivals[0] >= 14 / 3
+            assert b"event: heartbeat\n" in got
+            comments = got.count(b"\r\n:\n\r\n")
+            pause = median(later - earlier for earlier, later in pairwise(arrivals))
+            if comments >= 4 and pause < 4 / 3:
+                break
+    assert comments >= 4
+    assert pause < 4 / 3
+
+
+async def until_heartbeat(served: Served, path: str) -> tuple[bytes, list[float]]:
+    """What a client gets until the first heartbeat; when it began to wait, and when each part came."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    got, arrivals = b"", [time.monotonic()]
+    while b'data: {"type":"heartbeat"}\n' not in got:
+        got += await asyncio.wait_for(reader.read(4096), WITHIN)
+        arrivals.append(time.monotonic())
+    writer.close()
+    return got, arrivals
 
 
 async def test_slow_clients_cost_nobody_else_anything(served: Served) -> None:
