@@ -40,7 +40,7 @@ class _Pool(ThreadPoolExecutor):
         run = CURRENT.get()
         if run is None:
             return super().submit(call, *args, **kwargs)
-        return run.activity.submit(super().submit, partial(call, *args, **kwargs))
+        return run.activity.track_call(partial(call, *args, **kwargs), submit=super().submit)
 
 
 def install() -> None:

@@ -14,7 +14,7 @@ from crews.journal.writer import Writer
 
 T = TypeVar("T")
 _THREAD = threading.local()
-"""`coming`: the step that stands for what this thread does before its own first one."""
+"""`call`: the step that stands for this thread's call until the first step of the call begins."""
 
 
 class Step:
@@ -53,27 +53,30 @@ class Activity:
     def step(self) -> Step:
         """A step, which is under way from now on."""
         step = self._begin()
-        coming: Step | None = getattr(_THREAD, "coming", None)
-        if coming is not None:
-            coming.end()
+        call: Step | None = getattr(_THREAD, "call", None)
+        if call is not None:
+            call.end()
         return step
 
-    def submit(self, submit: Callable[[Callable[[], T]], Future[T]], call: Callable[[], T]) -> Future[T]:
-        """Submit a call to a thread of its own; it is under way from now until its first step begins.
+    def track_call(
+        self, call: Callable[[], T], *, submit: Callable[[Callable[[], T]], Future[T]]
+    ) -> Future[T]:
+        """Have `submit`, an executor's, make the call in a thread; returns its future.
 
-        The thread may begin late: others, which ask people meanwhile, don't let the run leave before.
+        The call is a step that is under way from now until its own first step begins. A thread may
+        begin late; the run doesn't leave before that, even if all others ask people meanwhile.
         """
-        coming = self._begin()
+        step = self._begin()
 
-        def work() -> T:
-            _THREAD.coming = coming
+        def tracked() -> T:
+            _THREAD.call = step
             try:
                 return call()
             finally:
-                del _THREAD.coming
+                del _THREAD.call
 
-        future = submit(work)
-        future.add_done_callback(lambda _future: coming.end())  # Also if it is cancelled, and never called.
+        future = submit(tracked)
+        future.add_done_callback(lambda _future: step.end())  # Also if it is cancelled, and never called.
         return future
 
     def touch(self) -> None:

@@ -47,7 +47,7 @@ def test_a_submitted_call_is_under_way_until_its_first_step_begins(
         ends.wait(WITHIN)
         return "done"
 
-    done = activity.submit(pool.submit, call)
+    done = activity.track_call(call, submit=pool.submit)
     assert activity.idle() is None
     begins.set()
     assert took.wait(WITHIN)
@@ -64,13 +64,13 @@ def raises() -> None:
 def test_a_submitted_call_without_a_step_is_under_way_until_it_ends(
     activity: Activity, pool: ThreadPoolExecutor, call: Callable[[], None]
 ) -> None:
-    activity.submit(pool.submit, call).exception(WITHIN)
+    activity.track_call(call, submit=pool.submit).exception(WITHIN)
     pool.shutdown()
     assert activity.idle() is not None
 
 
 def test_a_submitted_call_that_is_never_made_is_not_under_way(activity: Activity) -> None:
-    submitted: Future[None] = activity.submit(lambda _call: Future(), lambda: None)
+    submitted: Future[None] = activity.track_call(lambda: None, submit=lambda _call: Future())
     assert activity.idle() is None
     assert submitted.cancel()
     assert activity.idle() is not None
@@ -79,7 +79,7 @@ def test_a_submitted_call_that_is_never_made_is_not_under_way(activity: Activity
 def test_later_calls_of_a_thread_are_not_taken_for_an_earlier_one(
     activity: Activity, pool: ThreadPoolExecutor
 ) -> None:
-    activity.submit(pool.submit, lambda: None).result(WITHIN)
+    activity.track_call(lambda: None, submit=pool.submit).result(WITHIN)
 
     def other() -> bool:
         with activity.step():
