@@ -6,6 +6,7 @@ Every message that must not be posted twice is recorded under a key as soon as i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from bot.surfaces.chat.places import MessageRef
 
@@ -63,14 +64,27 @@ def shares_message(names: Mapping[str, str], question_id: str) -> bool:
     )
 
 
+class ShownBefore(NamedTuple):
+    """The questions of a run that a channel showed before a message was written."""
+
+    #: The ids of the messages tell it.
+    certain: frozenset[str]
+    #: These, and those of which the ids don't tell.
+    possible: frozenset[str]
+
+
 def questions_shown(
-    names: Mapping[str, str], channel: str, is_earlier: Callable[[str], bool]
-) -> frozenset[str]:
-    """The questions of a run that are shown in a channel, in a message whose id `is_earlier` accepts."""
-    refs = ((name, *ref.partition("/")) for name, ref in names.items() if name.startswith(_QUESTION))
-    return frozenset(
-        question_of(name) for name, where, _, message in refs if where == channel and is_earlier(message)
-    )
+    names: Mapping[str, str], channel: str, follows: Callable[[str], bool | None]
+) -> ShownBefore:
+    """`follows`: whether the message was written after the one of this id; None where that isn't known."""
+    certain, possible = set[str](), set[str]()
+    for name, ref in names.items():
+        where, _, posted = ref.partition("/")
+        if name.startswith(_QUESTION) and where == channel and (later := follows(posted)) is not False:
+            possible.add(question_of(name))
+            if later:
+                certain.add(question_of(name))
+    return ShownBefore(frozenset(certain), frozenset(possible))
 
 
 def asked_in_words(question_id: str) -> str:

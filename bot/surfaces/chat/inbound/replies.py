@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.core.actor import Actor
@@ -18,7 +18,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, IncomingMessage, Reply, text_reply
 from bot.surfaces.chat.lines import Line
-from bot.surfaces.chat.message_keys import questions_at, questions_shown
+from bot.surfaces.chat.message_keys import ShownBefore, questions_at, questions_shown
 from bot.surfaces.chat.places import ChatPlace, MessageRef
 from bot.surfaces.chat.platform import Capabilities, ProfileUnavailable
 from bot.surfaces.chat.wording import answer_messages, sentences
@@ -136,26 +136,23 @@ class Replies:
         ]
         if not asked:
             return []
-        shown = await self._shown(run, message, lambda posted: message.follows(posted) is not False)
-        certain = await self._shown(run, message, lambda posted: message.follows(posted) is True)
+        before = await self._shown_before(run, message)
         # Where ids tell which message was first, no clock has to.
         at_ms = message.sent_at * 1000 + CLOCK_SKEW_MS
-        found = [each for each in asked if each.id in certain or each.created_at <= at_ms]
+        found = [each for each in asked if each.id in before.certain or each.created_at <= at_ms]
         if not found:
             return []
-        looks = LOOKS_FOR_POSTED
+        shown, looks = before.possible, LOOKS_FOR_POSTED
         while shown.isdisjoint(each.id for each in found) and looks:
             # Posted, and recorded in a moment; where ids don't tell that it was before, it may not have been.
             looks -= 1
             await asyncio.sleep(LOOK_INTERVAL_S)
-            shown = await self._shown(run, message, lambda posted: message.follows(posted) is True)
+            shown = (await self._shown_before(run, message)).certain
         return [each for each in found if each.id in shown]
 
-    async def _shown(
-        self, run: Run, message: IncomingMessage, is_earlier: Callable[[str], bool]
-    ) -> frozenset[str]:
+    async def _shown_before(self, run: Run, message: IncomingMessage) -> ShownBefore:
         names = (await self._store.outbox.state(self._surface, run.id)).messages
-        return questions_shown(names, message.reply_to.channel, is_earlier)
+        return questions_shown(names, message.reply_to.channel, message.follows)
 
     async def _quoted(self, asked: list[Asked], message: IncomingMessage) -> list[Asked]:
         """Those of them whose message is quoted."""
