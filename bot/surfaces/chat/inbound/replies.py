@@ -277,8 +277,8 @@ def _quoted_something_else(asked: list[Asked], actor: Actor) -> Reply:
 
 
 def _ended_before(at_ms: int | None, message: IncomingMessage) -> bool:
-    """Whether something had ended at this time (None: it has not) before the message was written."""
-    return at_ms is not None and at_ms <= message.sent_at * 1000
+    """Whether something that ended in this millisecond (None: it has not) had ended before it was written."""
+    return at_ms is not None and at_ms + 1 <= message.sent_at * 1000
 
 
 def _refusal(message: IncomingMessage) -> str:
