@@ -295,18 +295,6 @@ async def test_a_review_is_edited_and_approved(chat: MemoryChat) -> None:
     assert (outcome.action, outcome.value) == (Action.APPROVE, "The text")
 
 
-async def test_who_opens_a_gate_in_full_is_recorded(chat: MemoryChat) -> None:
-    question = await asked(chat, await chat.claimed(), **GATE)
-    chat.platform.opens_nothing = True
-    await chat.press(ADA, actions.OPEN_FULL, target_of(question), form_handle="h")
-    await chat.press(ADA, actions.OPEN_FULL, target_of(question), form_id="f")
-    assert (await chat.store.questions.record(question.run_id, question.id)).opened == ()
-    chat.platform.opens_nothing = False
-    await chat.press(ADA, actions.OPEN_FULL, target_of(question), form_handle="h")
-    record = await chat.store.questions.record(question.run_id, question.id)
-    assert [(each.by.user_id, each.digest) for each in record.opened] == [(ADA, question.digest)]
-
-
 # ── batches ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -89,6 +89,8 @@ class PressHandlers:
         """Approve, reject, or choose an option."""
         action, value = decision(press.action, target)
         await self._adopt(press, target)
+        if press.form_id:
+            await self._opened_before(target, actor)
         reply = await self.answers.by_press(target, action, actor, key=press.key, value=value)
         return self._in_form(press, target, reply)
 
@@ -140,12 +142,22 @@ class PressHandlers:
             return text_reply(sentences.QUESTION_HIDDEN)
         size = len(question.prompt) + len(question.context)
         form = await offload(lambda: question_forms.full_text(run, question, self.limits), size)
-        complete = await offload(lambda: question_forms.is_complete(run, question, self.limits), size)
-        return Reply(form=form, then=lambda: self._opened(question, actor) if complete else nothing())
+        return Reply(form=form, then=lambda: self._opened(run, question, actor))
 
-    async def _opened(self, question: Question, actor: Actor) -> None:
-        """Record that this person opened all of it."""
-        await self.store.questions.record_opened(question.run_id, question.id, actor, question.digest)
+    async def _opened(self, run: Run, question: Question, actor: Actor) -> None:
+        """Record that this person opened all of it, unless the form was too small for that."""
+        size = len(question.prompt) + len(question.context)
+        if await offload(lambda: question_forms.is_complete(run, question, self.limits), size):
+            await self.store.questions.record_opened(question.run_id, question.id, actor, question.digest)
+
+    async def _opened_before(self, target: Target, actor: Actor) -> None:
+        """Whoever decides in "Show all" has opened it: recorded before the answer, if it isn't yet.
+
+        The platform may have shown the form without our hearing so, and the record of it may be under way.
+        """
+        found = await self._read(target)
+        if found is not None and found[1].digest == target.digest and can_decide(actor, found[1].policy):
+            await self._opened(*found, actor)
 
     async def _which(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
@@ -243,10 +255,6 @@ def _sees(press: Press, run: Run, actor: Actor) -> bool:
     return actor.membership in run.approvers.allowed_memberships and can_view(
         run, actor, press.reply_to.channel
     )
-
-
-async def nothing() -> None:
-    """There is nothing else to be done."""
 
 
 async def _unknown(_press: Press, _target: Target, _actor: Actor) -> Reply:
