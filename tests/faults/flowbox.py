@@ -128,6 +128,8 @@ class Racing(Flow[dict[str, Any]]):
 
     @start()
     async def slow(self) -> str:
+        while self.state.get("last") is None:  # noqa: ASYNC110 - the other one may begin late
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)
         self.state["last"] = "slow"
         return "slow"

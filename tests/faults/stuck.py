@@ -9,16 +9,7 @@ from pathlib import Path
 from crewai.tools import BaseTool
 
 from crews.run.context import CURRENT
-from tests.faults.toolbox import leave_trace
-
-
-def first(mark: str, what: str) -> bool:
-    """Whether this is done for the first time; it leaves its trace."""
-    file = Path(os.environ["EFFECTS"])
-    done = map(json.loads, file.read_text().splitlines()) if file.exists() else ()
-    before = any(each["mark"] == mark and each["what"] == what for each in done)
-    leave_trace(mark, what)
-    return not before
+from tests.faults.toolbox import first, leave_trace
 
 
 class Lasting(BaseTool):

@@ -13,11 +13,13 @@ from bot.core.event import HumanInputCompleted
 from bot.core.lists import RunFilter
 from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind
+from bot.surfaces.chat.message_keys import question_message
 from tests.contract.http.served import http_client
 from tests.faults.multi_web_deployment import MultiWebDeployment
 from tests.faults.process_deployment import ProcessDeployment, Web
 from tests.loopback.slack import GENERAL
 from tests.scenario.slack_deployment import SECRET
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -41,7 +43,7 @@ async def outcome_of(multi_web: MultiWebDeployment, question: Question) -> Outco
 
 
 async def over_http(web: Web, question: Question, words: str) -> httpx.Response:
-    async with http_client(web.url, 20) as client:
+    async with http_client(web.url, WITHIN) as client:
         body = {"response": words, "question_id": question.id}
         return await client.post(f"/{question.run_id}/input", json=body, headers=web.bearer)
 
@@ -145,6 +147,7 @@ async def test_what_slack_delivers_again_days_later_counts_once_and_answers_noth
     lost = [await ada.press(shown, "Reject"), await ada.reply(GENERAL, thread, "red")]
     assert not any(each.ok for each in lost)
     later = await on.ask(claim, "And which shape?", kind=QuestionKind.TEXT)
+    await on.until(lambda: _is_shown(multi_web, later))
     _days_pass(multi_web)
     multi_web.reach(multi_web.webs[1])
     for delivery in (command, pressed, reply, *lost):
@@ -158,6 +161,12 @@ async def test_what_slack_delivers_again_days_later_counts_once_and_answers_noth
     assert (await outcome_of(multi_web, decision)).action is Action.APPROVE
     assert (await on.store.questions.get(run.id, later.id)).open
     assert len(await on.store.runs.list(RunFilter())) == 2
+
+
+async def _is_shown(multi_web: MultiWebDeployment, question: Question) -> bool:
+    """Whether it is recorded that the thread shows it."""
+    shown = (await multi_web.on.store.outbox.state("slack", question.run_id)).messages
+    return question_message(question.id) in shown
 
 
 def _days_pass(multi_web: MultiWebDeployment) -> None:

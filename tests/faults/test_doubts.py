@@ -14,12 +14,15 @@ from tests.loopback.models import LoopbackModel, call, say
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
+LONG_S = 60.0
+"""What a tool takes whose worker dies meanwhile."""
+
 
 async def interrupted(
     worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, crew: str, mark: str
 ) -> Run:
     """A run whose worker died while its tool was at work."""
-    model.script(mark, [call("keyed", mark=mark, seconds=2.0), say("{last}")])
+    model.script(mark, [call("keyed", mark=mark, seconds=LONG_S), say("{last}")])
     run = await deployment.start(crew, prompt=f"[[{mark}]]")
     await worker_deployment.did(mark, 1)
     await asyncio.to_thread(worker_deployment.kill, run)

@@ -41,7 +41,7 @@ async def test_started_here_executed_there_answered_elsewhere_and_followed_somew
     assert (await ada.command("/crew", "start ask tides")).ok
     question = await on.sees(lambda: on.said("May tides go on?"))
     [shown] = await on.store.questions.open()
-    async with http_client(d.url, 5) as client:
+    async with http_client(d.url, WITHIN) as client:
         served = Served(d.url, on.store, client, d.bearer)  # type: ignore[arg-type]
         following = asyncio.create_task(all_of(over_sse(served, f"/{shown.run_id}")))
         multi_web.reach(c)

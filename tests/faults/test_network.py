@@ -17,6 +17,7 @@ from tests.faults.process_deployment import ProcessDeployment, Web
 from tests.faults.proxy import Line, Way
 from tests.loopback.models import LoopbackModel, call, say
 from tests.loopback.slack import Delivery
+from tests.waiting import WITHIN
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -44,7 +45,7 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
         mark,
         [
             call("effect", mark=mark, what="before"),
-            call("lasting", mark=mark, what="work", seconds=2.0),
+            call("lasting", mark=mark, what="work", seconds=5.0),
             call("effect", mark=mark, what="after"),
             say("{last}"),
         ],
@@ -101,7 +102,7 @@ async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
 
 
 async def answer(web: Web, question: Question, words: str) -> int:
-    async with http_client(web.url, 30, web.bearer) as client:
+    async with http_client(web.url, WITHIN, web.bearer) as client:
         body = {"response": words, "question_id": question.id}
         return (await client.post(f"/{question.run_id}/input", json=body)).status_code
 
@@ -114,7 +115,7 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
         far = multi_web.web(CREWDECK_REDIS_URL=line.url)
         await far.up()
         claim = await on.claimed(await on.start())
-        async with http_client(far.url, 5) as client:
+        async with http_client(far.url, WITHIN) as client:
             served = Served(far.url, on.store, client, far.bearer)  # type: ignore[arg-type]
             following = asyncio.create_task(all_of(over_sse(served, f"/{claim.run.id}")))
             for number, held in enumerate(("to_server", "to_client", "to_server+to_client")):

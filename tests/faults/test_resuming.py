@@ -17,8 +17,8 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 Leave = Callable[[Run], Awaitable[None]]
-LONG_S = 4.0
-"""What a tool takes whose worker dies meanwhile."""
+LONG_S = 60.0
+"""What a tool takes, or a model, whose worker dies meanwhile."""
 
 
 @pytest.fixture(params=["killed", "parked"])
@@ -239,10 +239,14 @@ PARTS = ("did right", "Ada answered: yes")
 async def test_a_worker_that_dies_during_a_model_call(
     worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel
 ) -> None:
-    model.script("slowly", [call("effect", mark="slowly", what="one", seconds=2.0), say("{last}")])
+    def played(conversation: Conversation) -> Turn:
+        if conversation.answered:
+            return say(conversation.results[-1])
+        model.delay(LONG_S)  # From the next call on.
+        return call("effect", mark="slowly", what="one")
+
+    model.script("slowly", played)
     run = await deployment.start("steps", prompt="[[slowly]]")
-    await worker_deployment.did("slowly", 1)
-    model.delay(3)
     await called(model, "slowly", 2)
     model.delay(0)
     await asyncio.to_thread(worker_deployment.kill, run)
@@ -261,7 +265,7 @@ async def test_a_worker_that_dies_among_parallel_tools(
     seconds = [chosen.choice([0.0, 0.3, LONG_S]) for _ in range(4)]
     turn = Turn()
     for number, each in enumerate(seconds):
-        turn = turn & call("effect", mark=mark, what=str(number), seconds=each)
+        turn = turn & call("lasting", mark=mark, what=str(number), seconds=each)
     model.script(mark, [turn, say("{last}")])
     run = await deployment.start("steps", prompt=f"[[{mark}]]")
     await worker_deployment.did(mark, 4)

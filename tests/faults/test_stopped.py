@@ -31,7 +31,7 @@ async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing_any_more(
         mark,
         [
             call("effect", mark=mark, what="before"),
-            call("lasting", mark=mark, what="work", seconds=3.0),
+            call("lasting", mark=mark, what="work", seconds=3 * LEASE),
             call("effect", mark=mark, what="after"),
             call("ask_human", question="Right?"),
             say("{last}"),
@@ -123,7 +123,7 @@ async def test_a_tool_that_lets_nothing_else_run_in_its_process_loses_its_run_to
     processes: ProcessDeployment, people: Deployment, model: LoopbackModel, mark: str
 ) -> None:
     """No thread of the worker can tell anybody that it lives: to all others it is dead."""
-    model.script(mark, [call("holding", mark=mark, what="work", seconds=1.5 * LEASE), say("{last}")])
+    model.script(mark, [call("holding", mark=mark, what="work", seconds=3 * LEASE), say("{last}")])
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     await processes.did(mark, 1)
     holder = await processes.held(run)

@@ -32,7 +32,7 @@ async def store(processes: ProcessDeployment) -> AsyncIterator[RedisStore]:
 @pytest.fixture
 def slow(model: LoopbackModel) -> Iterator[LoopbackModel]:
     """A model that answers too late, until it is told not to: meanwhile runs record nothing new."""
-    model.delay(5)
+    model.delay(60)
     yield model
     model.delay(0)
 

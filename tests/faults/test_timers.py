@@ -17,7 +17,7 @@ from tests.loopback.models import LoopbackModel, call, say
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 AT_ONCE = {"CREWDECK_HOT_WINDOW": "0"}
-PAST = 4.2
+PAST = 8.2
 """Seconds after which every deadline and reminder of these tests has passed."""
 
 
@@ -39,11 +39,11 @@ async def test_what_fell_due_while_everything_was_down_happens_once_and_in_order
         asked = await people.question(run)
         await processes.parked(run)
         patient = await on.ask(
-            claim, "Still there?", task_id="t2", deadline=Deadline(after=3600, remind_after=2)
+            claim, "Still there?", task_id="t2", deadline=Deadline(after=3600, remind_after=6)
         )
         shown = await on.sees(lambda: on.said("Still there?"))
         # Nobody is reminded of it while there still is somebody: it is asked last, and shown in a moment.
-        late = await on.ask(claim, "Too late?", task_id="t1", deadline=Deadline(after=4, remind_after=3))
+        late = await on.ask(claim, "Too late?", task_id="t1", deadline=Deadline(after=8, remind_after=7))
         await on.sees(lambda: on.said("Too late?"))
         for machine in (worker, multi_web.webs[0]):
             machine.kill()

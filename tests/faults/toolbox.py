@@ -17,6 +17,15 @@ def leave_trace(mark: str, what: str) -> None:
         file.write(json.dumps({"mark": mark, "what": what}) + "\n")
 
 
+def first(mark: str, what: str) -> bool:
+    """Whether this is done for the first time; it leaves its trace."""
+    file = Path(os.environ["EFFECTS"])
+    done = map(json.loads, file.read_text().splitlines()) if file.exists() else ()
+    before = any(each["mark"] == mark and each["what"] == what for each in done)
+    leave_trace(mark, what)
+    return not before
+
+
 class Effect(BaseTool):
     name: str = "effect"
     description: str = "Does something that shows."
@@ -29,11 +38,11 @@ class Effect(BaseTool):
 
 class Keyed(BaseTool):
     name: str = "keyed"
-    description: str = "Does something under a key."
+    description: str = "Does something under a key. It takes its time when it does so for the first time."
 
     def _run(self, mark: str, seconds: float = 0.0) -> str:
-        leave_trace(mark, idempotency_key())
-        time.sleep(seconds)
+        if first(mark, idempotency_key()):
+            time.sleep(seconds)
         return idempotency_key()
 
 

@@ -99,12 +99,14 @@ class WorkerDeployment:
         return worker
 
     def holder(self, run: Run) -> WorkerProcess:
-        """The worker that has this run."""
+        """The worker that has this run, or has just parked it: on a busy machine it is slow to be killed."""
+        epoch, state = self._fields(run, "epoch", "state")
+        claimed = int(epoch or 0) - (state == "parked")
         for worker in self.workers:
             claims = [line for line in worker.log.splitlines() if '"claimed"' in line and run.id in line]
-            if claims and json.loads(claims[-1])["epoch"] == int(self._field(run, "epoch") or 0):
+            if claims and json.loads(claims[-1])["epoch"] == claimed:
                 return worker
-        raise AssertionError("nobody has this run")
+        raise AssertionError(f"nobody has this run\n{self.story()}")
 
     def kill(self, run: Run) -> None:
         """SIGKILL for the worker that has this run; others take it up, and a new one comes."""
@@ -131,12 +133,12 @@ class WorkerDeployment:
 
     async def parked(self, run: Run) -> None:
         """Returns once no worker has this run."""
-        await asyncio.to_thread(self._wait_for, lambda: self._field(run, "state") == "parked")
+        await asyncio.to_thread(self._wait_for, lambda: self._fields(run, "state") == ["parked"])
 
-    def _field(self, run: Run, name: str) -> str | None:
+    def _fields(self, run: Run, *names: str) -> list[str | None]:
         with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:
-            value: str | None = client.hget(redis_keys.run(run.id), name)
-            return value
+            values: list[str | None] = client.hmget(redis_keys.run(run.id), names)
+            return values
 
     def effects(self, mark: str) -> list[str]:
         """What tools did under this mark, in order."""

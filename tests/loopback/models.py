@@ -135,7 +135,10 @@ class LoopbackModel:
         application = web.Application(client_max_size=64 * 1024 * 1024, middlewares=self.middlewares)
         application.router.add_post("/v1/chat/completions", self._complete)
         application.router.add_get("/v1/models", self._models)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
+        # When a caller dies, its request ends: failures that are scripted afterwards are for others.
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]

@@ -104,7 +104,7 @@ class People:
         assert ada is not None
         said = self._deployment.slack.messages
         first = await self._deployment.slack.wait_for(
-            lambda: next(each for each in said(of.channel) if "Cancel" in each.labels), 30
+            lambda: next(each for each in said(of.channel) if "Cancel" in each.labels)
         )
         await self._until_taken(ada, lambda: ada.press(first, "Cancel"))
 

@@ -84,7 +84,7 @@ class Storm:
                 await asyncio.gather(*storm._followers, return_exceptions=True)
 
     async def rage(self, seconds: float) -> None:
-        """Runs are started, and things die, for so long."""
+        """Runs are started, and things die, for so long at least: until everything has happened once."""
         until = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_runs(until))
@@ -137,8 +137,8 @@ class Storm:
             (self._cut_wake_ups, 3),
         ]
         chosen, weights = zip(*disasters, strict=True)
-        first = self.seed.sample(chosen, len(chosen))  # Each of them happens.
-        while time.monotonic() < until:
+        first = self.seed.sample(chosen, len(chosen))  # Each of them happens, however long they take.
+        while first or time.monotonic() < until:
             await asyncio.sleep(self.seed.uniform(0.2, 1.0))
             disaster = first.pop() if first else self.seed.choices(chosen, weights)[0]
             await disaster()
