@@ -118,6 +118,14 @@ class ChannelDeployment:
         """`/crew <words>`, by Ada in the deployment's channel unless said otherwise."""
         return await (who or self.ada).command("/crew", words, channel or self.channel)
 
+    async def answer(self, words: str, who: Person | None = None, channel: str | None = None) -> Message:
+        """What `/crew <words>` is answered in private: at once, or later if that takes its time."""
+        done = await self.crew(words, who, channel)
+        assert done.ok, (done.status, done.body, done.error)
+        await self.until(lambda: done.private[0])
+        [told] = done.private
+        return told
+
     async def started(self, words: str, who: Person | None = None, channel: str | None = None) -> Message:
         """A run's first message, after `/crew start <words>`."""
         where = channel or self.channel

@@ -35,7 +35,7 @@ class TeamsDeployment:
         deployment = self.in_a_channel()
         try:
             said = await deployment.say("start tell tides")
-            await deployment.question(said, 90)
+            await deployment.question(said)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.server.story()}") from None
 

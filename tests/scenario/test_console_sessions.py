@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -22,6 +21,7 @@ from bot.core.question import Question, QuestionKind, options_for
 from bot.core.starting import plan
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from tests.ports import reserved
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server
 from tests.waiting import WITHIN
@@ -232,9 +232,15 @@ async def test_over_https_the_cookie_is_never_sent_without(server: Server) -> No
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
-async def test_a_restart_underneath_loses_no_word(browser: Browser, data_dir: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        env = {"CREWDECK_WORKERS": "0", "PORT": str(free.getsockname()[1])}
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One at which a server can listen again."""
+    with reserved(1) as [free]:
+        yield free
+
+
+async def test_a_restart_underneath_loses_no_word(browser: Browser, data_dir: Path, port: int) -> None:
+    env = {"CREWDECK_WORKERS": "0", "PORT": str(port)}
     first = await asyncio.to_thread(Server, data_dir, env)
     try:
         await asyncio.to_thread(first.wait_until_up)

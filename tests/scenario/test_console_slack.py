@@ -20,8 +20,8 @@ def browser(deployment: ChannelDeployment) -> httpx.AsyncClient:
 
 
 async def link(deployment: ChannelDeployment, who: Person | None = None) -> str:
-    done = await deployment.crew("console", who)
-    found = LINK.search(str(done.private[0].body))
+    told = await deployment.answer("console", who)
+    found = LINK.search(str(told.body))
     assert found
     return found[1]
 

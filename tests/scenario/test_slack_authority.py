@@ -174,7 +174,7 @@ async def test_guests_are_not_shown_all_of_it(deployment: ChannelDeployment) -> 
 async def test_the_picker_of_runs_tells_nothing_of_others(deployment: ChannelDeployment) -> None:
     await deployment.asked("ask secrets")
     await deployment.asked("ask more")
-    listed = (await deployment.crew("status")).private[0]
+    listed = await deployment.answer("status")
     asking = next(label for label in listed.labels if label.startswith("Ask"))
     picked = await deployment.ada.select(listed, asking)
     otto = outsider(deployment)

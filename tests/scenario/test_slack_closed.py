@@ -182,4 +182,5 @@ async def test_status_says_that_nobody_could_be_told(on: Outbox, web: dict[str, 
         question = await on.ask(claim, "First?", approvers=THEIRS)
         await on.until(lambda: is_unnotified(on, question))
         status = await on.slack.person("U0ADA", name="Ada").command("/crew", f"status {run.id}")
-        assert "None of them could be told (messages_tab_disabled)" in status.private[0].words
+        told = await on.slack.wait_for(lambda: status.private[0])
+        assert "None of them could be told (messages_tab_disabled)" in told.words

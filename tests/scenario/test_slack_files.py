@@ -59,8 +59,8 @@ async def test_without_the_scope_the_form_says_what_is_missing(deployment: Chann
 
 
 async def test_a_file_is_not_given_in_words(deployment: ChannelDeployment) -> None:
-    done = await deployment.crew("start reader doc=plan.txt")
-    assert "upload it in the form" in done.private[0].words
+    told = await deployment.answer("start reader doc=plan.txt")
+    assert "upload it in the form" in told.words
 
 
 async def test_a_file_may_be_left_out_and_the_form_is_there_for_who_has_one(

@@ -64,7 +64,7 @@ async def test_a_review_asks_for_changes_until_it_is_approved(deployment: Channe
     view = await deployment.slack.wait_for(lambda: deployment.slack.view(deployment.ada.id))
     await deployment.ada.submit(view, {"words": "Approve"})
     again = await deployment.until(
-        lambda: next(m for m in deployment.open_questions(question) if m.ts != question.ts), 20
+        lambda: next(m for m in deployment.open_questions(question) if m.ts != question.ts)
     )
     await deployment.ada.press(again, "Approve")
     await deployment.said("Completed|A draft about tides", question)
@@ -141,6 +141,7 @@ async def test_a_modal_of_a_settled_question_says_so(deployment: ChannelDeployme
     await deployment.ada.press(question, "open.reply")
     view = await deployment.slack.wait_for(lambda: deployment.slack.view(deployment.ada.id))
     await deployment.ada.press(question, "Approve")
+    await deployment.said("The crew heard", question)
     done = await deployment.ada.submit(view, {"words": "too late"})
     assert any("already settled" in why for why in done.field_errors.values())
 
@@ -155,7 +156,7 @@ async def test_a_press_on_an_unknown_question_is_explained(deployment: ChannelDe
 
 async def test_a_press_after_the_run_was_cancelled_is_explained(deployment: ChannelDeployment) -> None:
     question = await deployment.asked("ask tides")
-    told = (await deployment.crew("cancel")).private[0]
+    told = await deployment.answer("cancel")
     await deployment.ada.select(told, told.labels[0])
     await deployment.told(deployment.ada, "Cancelled")
     await deployment.ada.press(question, "Approve")

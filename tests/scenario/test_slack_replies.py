@@ -219,7 +219,7 @@ async def test_the_same_reply_again_answers_no_later_question(deployment: Channe
     await deployment.said("The crew heard", question)
     await deployment.ada.mention(deployment.channel, "start tell colours", question.thread_ts)
     later = await deployment.slack.wait_for(
-        lambda: [m for m in deployment.open_questions(question) if "colours" in m.words], 20
+        lambda: [m for m in deployment.open_questions(question) if "colours" in m.words]
     )
     await deployment.ada.redeliver(done)
     await deployment.crew("status")

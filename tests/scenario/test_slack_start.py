@@ -63,13 +63,13 @@ async def test_it_works_in_a_direct_message(deployment: ChannelDeployment) -> No
 
 @over_both
 async def test_an_unknown_crew_is_answered_with_the_nearest(deployment: ChannelDeployment) -> None:
-    done = await deployment.crew("start dmeo tides")
-    assert "Did you mean start demo?" in done.private[0].words
+    told = await deployment.answer("start dmeo tides")
+    assert "Did you mean start demo?" in told.words
     assert not deployment.slack.messages(deployment.channel)
 
 
 async def test_without_a_crew_the_catalogue_is_shown(deployment: ChannelDeployment) -> None:
-    words = (await deployment.crew("start")).private[0].words
+    words = (await deployment.answer("start")).words
     assert "(demo)" in words
     assert "(ask)" in words
 
@@ -86,8 +86,8 @@ async def test_without_a_crew_the_catalogue_is_shown(deployment: ChannelDeployme
 async def test_a_wrong_value_is_refused_with_the_reason(
     deployment: ChannelDeployment, words: str, reason: str
 ) -> None:
-    done = await deployment.crew(f"start {words}")
-    assert reason in done.private[0].words
+    told = await deployment.answer(f"start {words}")
+    assert reason in told.words
     assert not deployment.slack.messages(deployment.channel)
 
 

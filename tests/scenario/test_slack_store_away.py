@@ -67,7 +67,8 @@ async def test_while_the_store_is_away(own_store: Embedded, transport: Transport
             assert any("can't save" in why for why in submitted.field_errors.values())
             assert on.slack.view(ada.id).id == view.id
             command = await ada.command("/crew", "start demo", GENERAL)
-            assert "can't save" in command.private[0].words
+            told = await on.slack.wait_for(lambda: command.private[0])
+            assert "can't save" in told.words
             event = await ada.reply(GENERAL, shown.thread_ts, "a reply that Slack delivers again")
             assert event.status == (503 if transport == "http" else None)
         assert (await on.store.questions.get(claim.run.id, question.id)).open

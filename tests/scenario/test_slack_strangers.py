@@ -23,8 +23,8 @@ def stranger(request: pytest.FixtureRequest, deployment: ChannelDeployment) -> P
 
 
 async def test_they_cannot_start_a_crew(deployment: ChannelDeployment, stranger: Person) -> None:
-    done = await deployment.crew("start ask tides", stranger)
-    assert "can only be started by members, not by guests" in done.private[0].words
+    told = await deployment.answer("start ask tides", stranger)
+    assert "can only be started by members, not by guests" in told.words
     assert not deployment.slack.messages(deployment.channel)
 
 
@@ -52,7 +52,7 @@ async def test_a_crew_that_admits_them_is_theirs_too(deployment: ChannelDeployme
 
 @over_both
 async def test_they_get_no_link_into_the_console(deployment: ChannelDeployment, stranger: Person) -> None:
-    [told] = (await deployment.crew("console", stranger)).private
+    told = await deployment.answer("console", stranger)
     assert "for members, not for guests" in told.words
     assert "/console/link/" not in str(told.body)
 
@@ -62,11 +62,11 @@ async def test_they_get_no_link_into_the_console(deployment: ChannelDeployment, 
 async def test_they_are_told_the_names_of_crews_that_they_may_start(
     deployment: ChannelDeployment, stranger: Person, words: str
 ) -> None:
-    [told] = (await deployment.crew(words, stranger)).private
+    told = await deployment.answer(words, stranger)
     for name in ("vote", "pick", "review"):
         assert name not in told.words
     assert "welcome" in told.words or words == "start voet"
-    [shown] = (await deployment.crew("list")).private
+    shown = await deployment.answer("list")
     assert "vote" in shown.words
 
 

@@ -1,11 +1,11 @@
 """The commands of the terminal in a pipe: JSON lines out, answers from arguments only."""
 
 import json
-import socket
 import urllib.request
 
 import pytest
 
+from tests.ports import reserved
 from tests.scenario.server import Server
 from tests.scenario.terminal.person import piped
 from tests.waiting import WITHIN
@@ -71,9 +71,9 @@ def test_a_mistake_is_one_readable_line(server: Server, words: tuple[str, ...], 
 
 
 def test_a_server_that_is_not_there_is_one_readable_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    done = piped(url, "inbox")
+    with reserved(1) as [port]:
+        url = f"http://127.0.0.1:{port}"
+        done = piped(url, "inbox")
     assert done.returncode == 2
     assert done.stderr.decode() == (
         f"crewdeck: {url} gives no answer: connection refused. Is it running (crewdeck serve)? "
