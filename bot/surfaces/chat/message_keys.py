@@ -53,6 +53,16 @@ def questions_at(names: Mapping[str, str], posted: MessageRef) -> set[str]:
     return {question_of(name) for name, ref in names.items() if ref == shown and name.startswith(_QUESTION)}
 
 
+def messages_showing(names: Mapping[str, str], question_id: str, channel: str) -> frozenset[str]:
+    """The ids of the messages in a channel that show a question, of what is recorded of its run."""
+    there = f"{channel}/"
+    return frozenset(
+        ref.removeprefix(there)
+        for name, ref in names.items()
+        if name.startswith(_QUESTION) and question_of(name) == question_id and ref.startswith(there)
+    )
+
+
 def shares_message(names: Mapping[str, str], question_id: str) -> bool:
     """Whether a message that shows this question shows others, too."""
     shown = {

@@ -17,6 +17,7 @@ from bot.core.question import Action, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
+from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage, ReplyTarget
 from bot.surfaces.chat.message_keys import direct_question, shown_digest
 from bot.surfaces.chat.places import ChatPlace, MessageRef
@@ -295,6 +296,6 @@ class History:
 
     said: Mapping[ChatPlace, Sequence[IncomingMessage]]
 
-    async def replies(self, place: ChatPlace, since: float) -> Sequence[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
         del since
         return self.said.get(place, ())

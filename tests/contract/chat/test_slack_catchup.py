@@ -55,3 +55,35 @@ async def test_what_was_refused_when_it_was_written_stays_so(chat: SlackChat) ->
     assert await chat.outcome(question) == ""
     assert await chat.says(ADA, "Approve") == ""
     assert await chat.outcome(question) == Action.APPROVE
+
+
+async def set_back(chat: SlackChat) -> None:
+    """Slack's clock is far behind the store's; what follows is in a thread of that time."""
+    chat.slack.workspace.set_back(60)
+    parent = (await chat.people[ADA].say(CHANNEL, "Hi")).message
+    assert parent is not None
+    chat.parent = parent
+
+
+async def test_replies_of_a_slack_whose_clock_is_behind_are_read(chat: SlackChat) -> None:
+    await set_back(chat)
+    question = await chat.asking()
+    await wrote(chat, ADA, "Approve")
+    async with catching_up(chat):
+        await all_read(chat)
+    assert await chat.outcome(question) == Action.APPROVE
+
+
+async def test_a_thread_is_read_from_the_message_of_its_first_question_on(chat: SlackChat) -> None:
+    await set_back(chat)
+    await wrote(chat, ADA, "Before it was asked")
+    first = await chat.asking("first")
+    await wrote(chat, ADA, "Approve")
+    await chat.asking("second")
+    await chat.asking("not shown yet", posted=False)
+    async with catching_up(chat):
+        await all_read(chat)
+    [read] = chat.slack.called("conversations.replies", ts=chat.parent.ts)
+    parent, *said = [each["text"] for each in (read.response or {})["messages"]]
+    assert (parent, said) == ("Hi", ["Approve"])
+    assert await chat.outcome(first) == Action.APPROVE

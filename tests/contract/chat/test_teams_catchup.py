@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -112,3 +113,11 @@ async def test_a_long_thread_is_read_page_by_page(chat: TeamsChat) -> None:
     async with catching_up(chat):
         assert await comment(chat, question) == "The first of many"
     assert len(chat.teams.called("history")) == 2
+
+
+async def test_replies_of_a_teams_whose_clock_is_behind_are_read(chat: TeamsChat) -> None:
+    chat.teams.tenant.clock = lambda: datetime.now(UTC) - timedelta(minutes=1)
+    question = await words_wanted(chat)
+    wrote(chat, ADA, "They go out")
+    async with catching_up(chat):
+        assert await comment(chat, question) == "They go out"

@@ -158,6 +158,11 @@ class Workspace:
         self._last_ts = max(self._last_ts + 1, int(self.clock() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
+    def set_back(self, seconds: float) -> None:
+        """From now on the workspace's clock is so far behind."""
+        self.clock = lambda: time.time() - seconds
+        self._last_ts = 0
+
     def next_id(self, prefix: str) -> str:
         return f"{prefix}0{next(self._numbers):08d}"
 

@@ -6,7 +6,7 @@ import copy
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -191,6 +191,7 @@ class Tenant:
         self.users: dict[str, User] = {}
         self.conversations: dict[str, Conversation] = {}
         self._ids = itertools.count(int(time.time() * 1000))
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def next_id(self) -> str:
         return str(next(self._ids))
@@ -221,7 +222,7 @@ class Tenant:
         if thread and thread not in where.messages:
             raise ConnectorError(404, "ConversationNotFound", "The reply chain is not there")
         body = copy.deepcopy(activity) | {"id": self.next_id(), "from": by, "thread": thread}
-        body["createdDateTime"] = datetime.now(UTC).isoformat()
+        body["createdDateTime"] = self.clock().isoformat()
         where.messages[body["id"]] = body
         return shown(where, body)
 

@@ -8,9 +8,11 @@ records that (a round) before it counts as receiving itself. Any process works o
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -24,7 +26,7 @@ from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of
 from bot.surfaces.chat.inbound.ports import InboundRequest, IncomingMessage
 from bot.surfaces.chat.inbound.routing import MessageRouter
-from bot.surfaces.chat.message_keys import MOVED, is_direct
+from bot.surfaces.chat.message_keys import MOVED, is_direct, messages_showing
 from bot.surfaces.chat.places import ChatPlace, MessageRef
 from bot.tasks import run_alongside
 
@@ -40,11 +42,24 @@ PAGE_SIZE = 50
 ROUND_TTL_S = 7 * 24 * 3600.0
 
 
+@dataclass(frozen=True)
+class Since:
+    """From where on a thread is read: after the first of its messages that shows a question."""
+
+    #: The ids of these messages. They are the platform's, whose clock may be behind the store's.
+    shown: frozenset[str] = frozenset()
+    #: When the first question was asked whose message isn't recorded: in seconds, by the store's clock.
+    asked_at: float = math.inf
+
+    def __or__(self, other: Since) -> Since:
+        return Since(self.shown | other.shown, min(self.asked_at, other.asked_at))
+
+
 class ThreadHistory(Protocol):
     """Where threads are read."""
 
-    async def replies(self, place: ChatPlace, since: float) -> Sequence[IncomingMessage]:
-        """What was written in a thread since a time (in seconds, by the store's clock), if it can be read."""
+    async def replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
+        """What was written in a thread from there on, if it can be read."""
 
 
 class CatchUpRound(Value):
@@ -173,9 +188,9 @@ class CatchUp:
         read: set[ChatPlace] = set()
         while await self._open() == current:
             page = await self._store.questions.open_page(PAGE_SIZE, after=after)
-            for place, oldest in (await self._threads_of(page.questions, tenant)).items():
+            for place, since in (await self._threads_of(page.questions, tenant)).items():
                 if place not in read:
-                    await self._catch_up(place, oldest)
+                    await self._catch_up(place, since)
                     read.add(place)
             if page.next is None:
                 await self._store.key_values.set(self._done_key(current), "1", ROUND_TTL_S)
@@ -183,36 +198,40 @@ class CatchUp:
             after = page.next
             await self._store.key_values.set(self._position_key(current), after, ROUND_TTL_S)
 
-    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[ChatPlace, float]:
-        """Where these are asked, and when (in seconds) the first of them was asked there."""
-        found: dict[ChatPlace, float] = {}
+    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[ChatPlace, Since]:
+        """Where these are asked, and from where on each thread is read."""
+        found: dict[ChatPlace, Since] = {}
         for question in questions:
-            for place in await self._places(question, tenant):
-                found[place] = min(question.created_at / 1000, found.get(place, float("inf")))
+            for place, since in (await self._places(question, tenant)).items():
+                found[place] = found.get(place, Since()) | since
         return found
 
-    async def _places(self, question: Question, tenant: str) -> list[ChatPlace]:
+    async def _places(self, question: Question, tenant: str) -> dict[ChatPlace, Since]:
         """The run's thread, and the direct messages in which it goes on or its question was asked."""
         try:
             run = await self._store.runs.get(question.run_id)
             if run.place is None:
-                return []
+                return {}
             lives_here = run.place.surface == self._surface
             if lives_here and run.place.tenant != tenant:
-                return []
+                return {}
             messages = (await self._store.outbox.state(self._surface, run.id)).messages
             refs = [ref for name, ref in messages.items() if name == MOVED or is_direct(name, question.id)]
             direct = [MessageRef.decode(ref) for ref in refs]
             stays = lives_here and MOVED not in messages
             here = [ChatPlace.decode(run.place, self._surface)] if stays else []
         except (NotFound, UnreadableRecord):
-            return []
+            return {}
         except ValueError as error:
             self._store.health.report_unreadable("place", f"of run {question.run_id}", str(error))
-            return []
-        return [*here, *(ChatPlace(self._surface, tenant, each.channel, each.message_id) for each in direct)]
+            return {}
+        places = [
+            *here,
+            *(ChatPlace(self._surface, tenant, each.channel, each.message_id) for each in direct),
+        ]
+        return {each: _since(question, messages, each.channel) for each in places}
 
-    async def _catch_up(self, place: ChatPlace, since: float) -> None:
+    async def _catch_up(self, place: ChatPlace, since: Since) -> None:
         for message in await self._history.replies(place, since):
             reply = await reply_of(self._router.missed(message))
             while reply == UNSAVED:
@@ -225,3 +244,9 @@ class CatchUp:
 
     def _done_key(self, current: CatchUpRound) -> str:
         return f"{self._round_key}:{current.id}:done"
+
+
+def _since(question: Question, names: Mapping[str, str], channel: str) -> Since:
+    """From where on replies to a question are read in a channel."""
+    shown = messages_showing(names, question.id, channel)
+    return Since(shown) if shown else Since(asked_at=question.created_at / 1000)

@@ -6,13 +6,16 @@ A message that was edited since is left out: it no longer says what it said when
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
 
 from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
@@ -38,9 +41,9 @@ class SlackThreadHistory:
         self._threads = threads
         self._installation = installation
 
-    async def replies(self, place: ChatPlace, since: float) -> list[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: Since) -> list[IncomingMessage]:
         """What was written since then; nothing where Slack refuses to say."""
-        return list(self._messages(place, await self._read(place, since)))
+        return list(self._messages(place, await self._read(place, _oldest(since))))
 
     def _messages(self, place: ChatPlace, messages: Sequence[Mapping[str, Any]]) -> Iterable[IncomingMessage]:
         for message in messages:
@@ -53,10 +56,10 @@ class SlackThreadHistory:
                 continue
             yield incoming(said, place.tenant, self._installation.user)
 
-    async def _read(self, place: ChatPlace, since: float) -> Sequence[Mapping[str, Any]]:
+    async def _read(self, place: ChatPlace, oldest: str) -> Sequence[Mapping[str, Any]]:
         while place.thread is not None:
             try:
-                return await self._threads.replies(place.channel, place.thread, f"{since - CLOCK_SKEW_S:.6f}")
+                return await self._threads.replies(place.channel, place.thread, oldest)
             except RetryLater as later:
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:
@@ -65,3 +68,9 @@ class SlackThreadHistory:
                 )
                 break
         return ()
+
+
+def _oldest(since: Since) -> str:
+    """Slack's `oldest`: a message's id is when it was posted, by Slack's own clock."""
+    asked = [f"{since.asked_at - CLOCK_SKEW_S:.6f}"] if since.asked_at < math.inf else []
+    return min([*since.shown, *asked], key=Decimal)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -71,8 +71,8 @@ class GraphMessages:
                 return found
         return None
 
-    async def since(self, where: Conversation, since: float) -> list[Json]:
-        """The messages that are not older than `since` (in seconds), in their order; none of personal chats.
+    async def newest(self, where: Conversation, is_wanted: Callable[[Json], bool]) -> list[Json]:
+        """The newest messages that are wanted, in their order; none of personal chats.
 
         Of a conversation in which very much was written, the newest. Raises RetryLater, Rejected.
         """
@@ -82,12 +82,12 @@ class GraphMessages:
         url = f"{await self._address(where)}?$top={PAGE_SIZE}"
         for _ in range(MAX_PAGES):
             answer = await self._client.call("history", "GET", url, resource=GRAPH)
-            page = [each for each in _listed(answer) if _written_at(each) >= since]
+            page = [each for each in _listed(answer) if is_wanted(each)]
             found += page
             url = str(answer.get("@odata.nextLink") or "")
             if not page or not url.startswith(f"{self._graph_url}/"):
                 break
-        return sorted(found, key=_written_at)
+        return sorted(found, key=written_at)
 
     async def _look(self, where: Conversation, mark: str) -> str | None:
         messages = await self._address(where)
@@ -121,7 +121,7 @@ def _listed(answer: Json) -> list[Json]:
     return [each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict)]
 
 
-def _written_at(message: Json) -> float:
+def written_at(message: Mapping[str, Any]) -> float:
     """In seconds; before everything where the message doesn't say it."""
     try:
         return datetime.fromisoformat(str(message.get("createdDateTime"))).timestamp()

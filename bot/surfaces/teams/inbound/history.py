@@ -7,7 +7,8 @@ was edited or deleted since is left out: it no longer says what it said when it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any, Protocol
 
@@ -15,10 +16,12 @@ import structlog
 from pydantic import ValidationError
 
 from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace, Conversation
+from bot.surfaces.teams.connector.graph import written_at
 from bot.surfaces.teams.conversations import full_id, is_channel
-from bot.surfaces.teams.inbound.payloads import REFERENCE, Activity
+from bot.surfaces.teams.inbound.payloads import REFERENCE, Activity, is_before
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +35,8 @@ _LINE_ENDS = frozenset({"p", "div", "li", "blockquote"})
 class Messages(Protocol):
     """Where messages are listed."""
 
-    async def since(self, where: Conversation, since: float) -> Sequence[Json]:
-        """Graph's messages not older than `since` (in seconds), in order. Raises RetryLater, Rejected."""
+    async def newest(self, where: Conversation, is_wanted: Callable[[Json], bool]) -> Sequence[Json]:
+        """Graph's newest messages that are wanted, in order. Raises RetryLater, Rejected."""
 
 
 class TeamsThreadHistory:
@@ -43,9 +46,9 @@ class TeamsThreadHistory:
         self._messages = messages
         self._app_id = app_id
 
-    async def replies(self, place: ChatPlace, since: float) -> list[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: Since) -> list[IncomingMessage]:
         """What people wrote since then; nothing where Teams refuses to say."""
-        listed = await self._read(place.conversation, since - CLOCK_SKEW_S)
+        listed = await self._read(place.conversation, since)
         return list(self._said(place, listed))
 
     def _said(self, place: ChatPlace, listed: Sequence[Json]) -> Iterator[IncomingMessage]:
@@ -57,16 +60,23 @@ class TeamsThreadHistory:
             except ValidationError as error:
                 log.warning("a message doesn't have Microsoft Graph's format", problems=error.error_count())
 
-    async def _read(self, where: Conversation, since: float) -> Sequence[Json]:
+    async def _read(self, where: Conversation, since: Since) -> Sequence[Json]:
         while where.thread is not None:
             try:
-                return await self._messages.since(where, since)
+                return await self._messages.newest(where, partial(_is_later, since))
             except RetryLater as later:
                 await asyncio.sleep(later.seconds)
             except Rejected as rejected:
                 log.warning("missed replies can't be read", channel=where.channel, code=rejected.code)
                 break
         return ()
+
+
+def _is_later(since: Since, message: Json) -> bool:
+    """Whether a message was written since then, or may have been: ids, which are Teams' own, may not tell."""
+    message_id = str(message.get("id") or "")
+    follows = any(is_before(each, message_id) is not False for each in since.shown)
+    return follows or written_at(message) >= since.asked_at - CLOCK_SKEW_S
 
 
 def as_activity(message: Json, place: ChatPlace, app_id: str) -> dict[str, Any] | None:

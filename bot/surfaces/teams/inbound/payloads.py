@@ -263,7 +263,7 @@ class Activity(Payload):
             installation=self.where.channel,
             quoted=self.quoted,
             attached=tuple(each.file_name for each in self.attachments if each.is_content),
-            follows=lambda other: _is_before(other, self.id),
+            follows=lambda other: is_before(other, self.id),
         )
 
     @property
@@ -286,7 +286,7 @@ class Activity(Payload):
         return MessageText(text, tuple(_mention(each) for each in found), self.recipient.id)
 
 
-def _is_before(one: str, other: str) -> bool | None:
+def is_before(one: str, other: str) -> bool | None:
     """Whether a message comes before another one, as far as ids tell: most are milliseconds since 1970."""
     told = all(each.isascii() and each.isdigit() for each in (one, other))
     return int(one) < int(other) if told else None
