@@ -70,7 +70,7 @@ async def test_replies_of_a_slack_whose_clock_is_behind_are_read(chat: SlackChat
     question = await chat.asking()
     await wrote(chat, ADA, "Approve")
     async with catching_up(chat):
-        await all_read(chat)
+        await caught_up(chat.store, "slack")
     assert await chat.outcome(question) == Action.APPROVE
 
 
@@ -82,7 +82,7 @@ async def test_a_thread_is_read_from_the_message_of_its_first_question_on(chat: 
     await chat.asking("second")
     await chat.asking("not shown yet", posted=False)
     async with catching_up(chat):
-        await all_read(chat)
+        await caught_up(chat.store, "slack")
     [read] = chat.slack.called("conversations.replies", ts=chat.parent.ts)
     parent, *said = [each["text"] for each in (read.response or {})["messages"]]
     assert (parent, said) == ("Hi", ["Approve"])
