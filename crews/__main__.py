@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         _records()
     try:
         configured = worker_environment.settings_from_pipe() or settings.load()
-        worker_environment.seal(configured)
+        worker_environment.remove_withheld(configured)
         worker_environment.hide_from_processes_of_this_user()
         logging.configure(configured)
         configured.require_data_dir()

@@ -108,7 +108,7 @@ async def _slack(settings: Settings) -> list[Finding]:
 
         return await check(settings)
     meant = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
-    return [_not_on("Slack", slack_line(settings), partly=any(meant))]
+    return [_disabled_finding("Slack", slack_line(settings), partly=any(meant))]
 
 
 async def _teams(settings: Settings) -> list[Finding]:
@@ -120,10 +120,10 @@ async def _teams(settings: Settings) -> list[Finding]:
 
         return await check(settings)
     meant = (settings.teams_app_id, settings.teams_app_password, settings.teams_managed_identity)
-    return [_not_on("Teams", teams_line(settings), partly=any(meant))]
+    return [_disabled_finding("Teams", teams_line(settings), partly=any(meant))]
 
 
-def _not_on(subject: str, line: str, *, partly: bool) -> Finding:
+def _disabled_finding(subject: str, line: str, *, partly: bool) -> Finding:
     """A chat platform that is off, or set in part; `line` is what the start-up says of it."""
     off, _, remedy = line.partition("  ")
     if partly:

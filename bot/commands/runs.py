@@ -223,7 +223,7 @@ async def _delete(store: RedisStore, options: RunsOptions) -> None:
     live = [run for run in chosen if not run.status.over]
     if live and not options.cancel:
         raise SettingsError(f"Run {live[0].id} is not over: add --cancel to cancel it first.")
-    if not options.yes and not _sure(chosen):
+    if not options.yes and not _is_confirmed(chosen):
         print_to_stderr("Nothing was deleted.")
         return
     for run in chosen:
@@ -241,7 +241,7 @@ async def _cancel(store: RedisStore, run: Run) -> None:
             raise
 
 
-def _sure(chosen: Sequence[Run]) -> bool:
+def _is_confirmed(chosen: Sequence[Run]) -> bool:
     if not sys.stdin.isatty():
         raise SettingsError("delete: add --yes, for nobody can be asked here.")
     print_rows([("RUN", "STATUS", "CREW", "REQUESTER", "STARTED"), *map(_row, chosen)])

@@ -62,7 +62,7 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> list[Part]:
     trace = _trace(old, new) if len(old) + len(new) <= MAX_WORDS else None
     if trace is None:
         return [*(Part("removed", each) for each in old), *(Part("added", each) for each in new)]
-    return _walked_back(old, new, trace)
+    return _backtracked(old, new, trace)
 
 
 def _trace(old: Sequence[str], new: Sequence[str]) -> list[dict[int, int]] | None:
@@ -71,7 +71,7 @@ def _trace(old: Sequence[str], new: Sequence[str]) -> list[dict[int, int]] | Non
     for edits in range(min(MAX_EDITS, len(old) + len(new)) + 1):
         trace.append(dict(reached))
         for diagonal in range(-edits, edits + 1, 2):
-            at = _furthest(reached, diagonal, edits)
+            at = _furthest_reaching(reached, diagonal, edits)
             while at < len(old) and at - diagonal < len(new) and old[at] == new[at - diagonal]:
                 at += 1
             reached[diagonal] = at
@@ -80,7 +80,7 @@ def _trace(old: Sequence[str], new: Sequence[str]) -> list[dict[int, int]] | Non
     return None
 
 
-def _furthest(reached: dict[int, int], diagonal: int, edits: int) -> int:
+def _furthest_reaching(reached: dict[int, int], diagonal: int, edits: int) -> int:
     """Where the next edit leads on this diagonal: the addition of a word, or the removal of one."""
     if _adds(reached, diagonal, edits):
         return reached[diagonal + 1]
@@ -91,7 +91,7 @@ def _adds(reached: dict[int, int], diagonal: int, edits: int) -> bool:
     return diagonal == -edits or (diagonal != edits and reached[diagonal - 1] < reached[diagonal + 1])
 
 
-def _walked_back(old: Sequence[str], new: Sequence[str], trace: list[dict[int, int]]) -> list[Part]:
+def _backtracked(old: Sequence[str], new: Sequence[str], trace: list[dict[int, int]]) -> list[Part]:
     steps: list[Part] = []
     at, into = len(old), len(new)
     for edits in range(len(trace) - 1, -1, -1):

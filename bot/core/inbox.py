@@ -100,6 +100,6 @@ class Inbox(Protocol):
         """Read the referenced events; those of deleted runs are left out."""
 
 
-def behind(positions: Sequence[Position], start: Sequence[Position]) -> bool:
+def was_trimmed(positions: Sequence[Position], start: Sequence[Position]) -> bool:
     """Whether events between `positions` and the oldest stored one were trimmed."""
     return any(own < first for own, first in zip(positions, start, strict=True))

@@ -52,7 +52,7 @@ def problem(field: Field, file: StoredFile) -> str | None:
     return None
 
 
-async def take(files: Files, new: NewRun) -> NewRun:
+async def store_files(files: Files, new: NewRun) -> NewRun:
     """The run with the files of its inputs, which are stored for it; without any it is unchanged.
 
     Raises InvalidInputs, with a reason for each file that can't be used.

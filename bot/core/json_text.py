@@ -14,7 +14,7 @@ _NO_TEXT_IN_SOME_NOTATION = _READS_AS_NO_TEXT | {"nothing", "yes", "no", "nan", 
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
-class NotKept(ValueError):  # noqa: N818 - says what is wrong
+class NotExact(ValueError):  # noqa: N818 - says what is wrong
     """What is typed would not be kept as it was typed."""
 
 
@@ -55,7 +55,7 @@ def _reads_as_other_kind(text: str) -> bool:
 
 
 def read_json(words: str) -> JsonValue:
-    """The value that is typed. Raises NotKept, and ValueError for what is no JSON."""
+    """The value that is typed. Raises NotExact, and ValueError for what is no JSON."""
     try:
         value: JsonValue = json.loads(
             words, parse_constant=_no_json, parse_float=_exact, object_pairs_hook=_named_once
@@ -72,12 +72,12 @@ def _no_json(constant: str) -> JsonValue:
 def _exact(numeral: str) -> float:
     value = float(numeral)
     if not isfinite(value) or Decimal(numeral) != Decimal(repr(value)):
-        raise NotKept("This number has more digits than can be kept exactly.")
+        raise NotExact("This number has more digits than can be kept exactly.")
     return value
 
 
 def _named_once(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise NotKept("A name comes twice in an object.")
+        raise NotExact("A name comes twice in an object.")
     return dict(pairs)

@@ -54,7 +54,7 @@ async def start(store: Store, new: NewRun) -> Run:
     Raises InvalidInputs, Refused (run_deleted).
     """
     try:
-        taken = await input_files.take(store.files, new)
+        taken = await input_files.store_files(store.files, new)
     except (InvalidInputs, NotFound):
         try:
             return await store.runs.get(new.id)  # It was started before its uploads expired.

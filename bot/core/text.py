@@ -189,7 +189,7 @@ def _stays(text: str, at: int, marks: int) -> bool:
         return _varies(character, text[at - 1] if at else "")
     if not _drawn(character):
         return False
-    return marks == 0 or (marks <= MAX_COMBINING_MARKS and _carries_marks(text, at))
+    return marks == 0 or (marks <= MAX_COMBINING_MARKS and _has_base_character(text, at))
 
 
 def _drawn(character: str) -> bool:
@@ -233,7 +233,7 @@ def _varies(selector: str, before: str) -> bool:
     return _HAN.match(before) is not None
 
 
-def _carries_marks(text: str, at: int) -> bool:
+def _has_base_character(text: str, at: int) -> bool:
     """Whether a combining mark at this index has a base character."""
     before = text[at - 1] if at else ""
     return (

@@ -83,10 +83,10 @@ def wait_of(run: Run, facts: QueuedRunState) -> Wait | None:
     """Why a run waits; None if it isn't queued. Of several reasons, the most persistent one."""
     if run.status is not RunStatus.QUEUED:
         return None
-    return _out_of_line(run, facts) or _suspected(facts) or _in_line(facts)
+    return _outside_queue(run, facts) or _suspected(facts) or _in_line(facts)
 
 
-def _out_of_line(run: Run, facts: QueuedRunState) -> Wait | None:
+def _outside_queue(run: Run, facts: QueuedRunState) -> Wait | None:
     if run.awaiting_thread:
         return Wait(code=WaitFor.PLACE, message="Its thread is being opened.")
     if facts.paused is not None:

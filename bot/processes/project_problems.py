@@ -111,7 +111,7 @@ async def problem_of(project: Project) -> CrewProblem | None:
         return CrewProblem(
             name=project.name, problem=words, remedy="Make the environment again, or remove it."
         )
-    if problem := lacking(found):
+    if problem := missing_requirements(found):
         return CrewProblem(
             name=project.name,
             problem=f"{project.environment}: {problem}",
@@ -120,7 +120,7 @@ async def problem_of(project: Project) -> CrewProblem | None:
     return None
 
 
-def lacking(found: dict[str, object]) -> str:
+def missing_requirements(found: dict[str, object]) -> str:
     """What the probed environment lacks; empty if nothing."""
     python = tuple(found["python"]) if isinstance(found["python"], list) else ()
     if not PYTHON[0] <= python < PYTHON[1]:

@@ -104,7 +104,7 @@ class Supervisor:
                     in_seconds=pause,
                     **_named(project),
                 )
-                await self._tell_of_death(project, life.result())
+                await self._report_death(project, life.result())
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_RESTART_DELAY_S)
 
@@ -120,7 +120,7 @@ class Supervisor:
             )
             return None
 
-    async def _tell_of_death(self, project: Project | None, status: int) -> None:
+    async def _report_death(self, project: Project | None, status: int) -> None:
         if project is not None and self._problems is not None:
             await self._problems.died(project, status)
 

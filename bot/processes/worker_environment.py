@@ -153,7 +153,7 @@ def settings_from_pipe() -> Settings | None:
     return load(secrets)
 
 
-def seal(settings: Settings) -> None:
+def remove_withheld(settings: Settings) -> None:
     """Remove all variables from this process that a worker must not have."""
     secrets, reserved = _secrets(settings), _reserved(settings)
     for name, value in tuple(os.environ.items()):

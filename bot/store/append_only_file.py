@@ -52,7 +52,7 @@ def repair(home: Path, binary: Path, said: str) -> str | None:
     if (refused := _REFUSED.search(said)) is None:
         return None
     damaged = home / FOLDER / refused[1] if refused[1] else home / "appendonly.aof"
-    whole = _whole_up_to(binary, damaged)
+    whole = _intact_size(binary, damaged)
     size = damaged.stat().st_size
     with damaged.open("rb") as file:
         file.seek(whole)
@@ -78,7 +78,7 @@ def complaint(said: str) -> str:
     return str(_WARNING.findall(said)[-1]) if _UNREADABLE.search(said) else ""
 
 
-def _whole_up_to(binary: Path, damaged: Path) -> int:
+def _intact_size(binary: Path, damaged: Path) -> int:
     """The size of the whole entries at its beginning. An unfinished transaction is none."""
     checked = subprocess.run(
         [CHECKER, str(damaged)],
@@ -99,10 +99,10 @@ def _has_entries_behind_damage(end: bytes) -> bool:
     at = 0
     while (after := _after_entry(end, at)) is not None:
         at = after
-    return any(_after_entry(end, head) is not None for head in _heads(end, at + 1))
+    return any(_after_entry(end, head) is not None for head in _entry_offsets(end, at + 1))
 
 
-def _heads(text: bytes, at: int) -> Iterator[int]:
+def _entry_offsets(text: bytes, at: int) -> Iterator[int]:
     return (found.start() for found in _HEAD.finditer(text, at))
 
 

@@ -78,7 +78,7 @@ class Claiming:
     async def recover(self) -> None:
         """Find the runs that this call has taken."""
         for shard in range(redis_keys.SHARDS):
-            await self._visit(shard, ())
+            await self._claim_in_shard(shard, ())
 
     async def take(self, crews: Iterable[str], limit: int, kinds: Sequence[QueueKind]) -> list[HeldRun]:
         """Take runs in their order until this call holds `limit`, or nothing waits; returns all it holds.
@@ -111,7 +111,7 @@ class Claiming:
             by_shard[redis_keys.shard_of(pick.run.id)].append(pick.run.id)
         at = 0
         for shard, run_ids in by_shard.items():
-            at = max(at, await self._visit(shard, run_ids))
+            at = max(at, await self._claim_in_shard(shard, run_ids))
         held = {each.run_id for each in self._held()}
         await self._queues.record_turns([pick for pick in picks if pick.run.id in held], at)
         limited = [pick for pick in picks if pick.queue.crew in self._most]
@@ -120,7 +120,7 @@ class Claiming:
         for crew, run_ids in _by_crew(pick for pick in limited if pick.run.id not in held).items():
             await self._slots.release(crew, run_ids)
 
-    async def _visit(self, shard: int, run_ids: Collection[str]) -> int:
+    async def _claim_in_shard(self, shard: int, run_ids: Collection[str]) -> int:
         # Durable: a failover that lost a claim would let two workers hold the same epoch.
         at, held, known = await self._connection.run_durably("claim", shard, *self._how, *run_ids)
         self._holds[shard] = [

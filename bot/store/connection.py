@@ -94,7 +94,7 @@ class Connection:
         with translate_errors(self.address.secrets):
             batch.results = await self._servers.send(batch.calls)
 
-    def together(self, keys: Iterable[str]) -> list[list[str]]:
+    def grouped_by_slot(self, keys: Iterable[str]) -> list[list[str]]:
         """The keys in the groups that one command may name: all together, or in a cluster each alone."""
         if self.address.kind is Kind.CLUSTER:
             return [[key] for key in keys]

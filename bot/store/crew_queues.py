@@ -34,7 +34,7 @@ class CrewQueues:
         served = {name: turn for name, turn in turns.items() if _parsed(name)[0] in kinds}
         if not served:
             return []
-        fronts = await self._fronts(served, max(room, 2))
+        fronts = await self._next_requesters(served, max(room, 2))
         self._contested = len(turns) > 1 or any(len(front) > 1 for front in fronts.values())
         nobody = (Queued(0, ""),)
         # Each requester may have only one run, so `room` requesters of each queue are needed.
@@ -85,7 +85,7 @@ class CrewQueues:
                     for name, requesters in served.items():
                         batch.zadd(redis_keys.queue(shard, name), requesters, xx=True, gt=True)
 
-    async def _fronts(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
+    async def _next_requesters(self, names: Mapping[str, int], room: int) -> dict[str, Turns]:
         """By queue: the next `room` requesters."""
         async with self._connection.pipeline() as batch:
             for name in names:

@@ -44,12 +44,12 @@ async def examine(
     primaries = await connection.primaries()
     found = [_arranged(connection, len(primaries))] if connection.address.kind is not Kind.SERVER else []
     for redis in primaries:
-        found += await _examined(connection, redis, write_concern)
+        found += await _examine(connection, redis, write_concern)
     # The nodes of a cluster are mostly alike: what holds for all of them is said once.
     return list(dict.fromkeys(found))
 
 
-async def _examined(connection: Connection, redis: Redis, write_concern: WriteConcern) -> list[Finding]:
+async def _examine(connection: Connection, redis: Redis, write_concern: WriteConcern) -> list[Finding]:
     server = await connection.do(redis.info("server"))
     state = await connection.do(execute(redis, REPLICATION))
     version = tuple(int(part) for part in str(server["redis_version"]).split(".")[:2])
@@ -58,7 +58,7 @@ async def _examined(connection: Connection, redis: Redis, write_concern: WriteCo
         _version(server, version),
         *_forgets(settings),
         *_copies(connection.address.kind, online_replicas(state), write_concern),
-        *_synced(settings, version, write_concern),
+        *_fsync_findings(settings, version, write_concern),
     ]
 
 
@@ -123,7 +123,7 @@ def _copies(kind: Kind, online: int, write_concern: WriteConcern) -> list[Findin
     return []
 
 
-def _synced(
+def _fsync_findings(
     settings: Mapping[str, str], version: tuple[int, ...], write_concern: WriteConcern
 ) -> list[Finding]:
     if not write_concern.fsync:

@@ -76,7 +76,7 @@ class Identities:
             theirs = {each.principal for each in person.identities} if person else set()
             if person is None or theirs.isdisjoint(mine):
                 return False
-            parted = _parted(person, principal)
+            parted = _split_off(person, principal)
             after = {
                 each: LinkedPerson(
                     identities=identities,
@@ -147,7 +147,7 @@ def _former_of(before: Linked, principal: str, without: Iterable[str] = ()) -> d
     return {each: until for each, until in (person.former if person else {}).items() if each not in without}
 
 
-def _parted(person: LinkedPerson, principal: str) -> dict[str, tuple[tuple[Actor, ...], tuple[str, ...]]]:
+def _split_off(person: LinkedPerson, principal: str) -> dict[str, tuple[tuple[Actor, ...], tuple[str, ...]]]:
     """By principal: the identities that are left, and the principals that are not theirs any more."""
     rest = tuple(each for each in person.identities if each.principal != principal)
     alone = tuple(each for each in person.identities if each.principal == principal)

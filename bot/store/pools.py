@@ -38,7 +38,7 @@ def server_pool(address: Address, node: Node | None = None) -> BlockingConnectio
     if node is not None:
         options["host"], options["port"] = node
     pool = BlockingConnectionPool(**options)
-    _try_on(pool)
+    _check_options(pool)
     make_interruptible(pool)
     return pool
 
@@ -72,7 +72,7 @@ def sentinel_pool(address: Address) -> SentinelPool:
         make_interruptible(sentinel.connection_pool)
     kind = SentinelManagedSSLConnection if over_tls else SentinelManagedConnection
     pool = SentinelPool(address.service, sentinels, connection_class=kind, **options)  # type: ignore[no-untyped-call]
-    _try_on(pool)
+    _check_options(pool)
     make_interruptible(pool)
     return pool
 
@@ -99,7 +99,7 @@ def _options(address: Address) -> dict[str, Any]:
     }
 
 
-def _try_on(pool: BlockingConnectionPool) -> None:
+def _check_options(pool: BlockingConnectionPool) -> None:
     """Check the options by creating a connection; nothing is sent."""
     try:
         connection = pool.connection_class(**pool.connection_kwargs)

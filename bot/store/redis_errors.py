@@ -77,7 +77,7 @@ _LIBRARIES = tuple(f"{Path(module.__file__).parent}/" for module in (redis, asyn
 _BROKEN = (AttributeError, RuntimeError, AssertionError, EOFError)
 
 
-def broke_inside(error: BaseException) -> bool:
+def is_library_failure(error: BaseException) -> bool:
     """Whether redis-py or asyncio broke, as they do when a connection is closed beneath a command.
 
     Closing a connection forgets its streams at once: whoever is about to write to it gets an AttributeError
@@ -96,7 +96,7 @@ def translate_errors(secrets: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        if not broke_inside(error):
+        if not is_library_failure(error):
             raise
         raise StoreUnavailable(f"The connection to Redis broke ({type(error).__name__}).") from error
     except (RedisError, OSError, TimeoutError) as error:

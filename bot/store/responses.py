@@ -64,7 +64,7 @@ class Responses:
         """Find a question, and what a response of this actor rests on; None if there is no such question."""
         names = list(actor.verified.authenticated)
         async with self._connection.pipeline() as batch:
-            for bases in self._connection.together(map(redis_keys.base, range(redis_keys.SHARDS))):
+            for bases in self._connection.grouped_by_slot(map(redis_keys.base, range(redis_keys.SHARDS))):
                 batch.eval(FIND_QUESTION, len(bases), *bases, question_id)
             batch.hmget(redis_keys.identities(), names)
             batch.time()
@@ -84,7 +84,7 @@ class Responses:
         self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
     ) -> Ruling:
         if prefetched is not None and prefetched.is_of(run_id, question_id):
-            ruling = await self._at_once(response, prefetched.found)
+            ruling = await self._ruling_from_prefetched(response, prefetched.found)
             if ruling is not None:
                 return ruling
         for _ in range(MAX_ATTEMPTS):
@@ -108,7 +108,7 @@ class Responses:
         )
         return self._readable(question_id, stored)
 
-    async def _at_once(self, response: Response, found: object) -> Ruling | None:
+    async def _ruling_from_prefetched(self, response: Response, found: object) -> Ruling | None:
         """The ruling on a response that counts by what was found before; None: it is to be read again.
 
         A refusal, and a repetition, are only told of by what is read for the response itself.

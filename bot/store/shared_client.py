@@ -102,7 +102,7 @@ class SharedClient(Redis):
 
     async def subscribe(self, channel: str) -> Subscription:
         """Listen to a channel, on a connection of its own."""
-        return await Subscription.to(channel, await self._open())
+        return await Subscription.open(channel, await self._open())
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001
         self._closed = True

@@ -24,7 +24,7 @@ class Subscription(SharedConnection):
         self._messages: asyncio.Queue[str | None] = asyncio.Queue()
 
     @classmethod
-    async def to(cls, channel: str, connection: Interruptible) -> Self:
+    async def open(cls, channel: str, connection: Interruptible) -> Self:
         """Subscribe on this connection; the server has confirmed it when this returns."""
         subscription = cls(connection)
         try:

@@ -101,7 +101,8 @@ class Waits:
             return {}
         again = {run.crew.name: f"{QueueKind.RESUMED}:{run.crew.name}" for run, _ in in_queue}
         crowds, own = await asyncio.gather(
-            self._crowds({*(queue for _, queue in in_queue), *again.values()}), self._own_before(in_queue)
+            self._waiting_requesters({*(queue for _, queue in in_queue), *again.values()}),
+            self._own_before(in_queue),
         )
         found: dict[str, int] = {}
         for run, queue in in_queue:
@@ -110,7 +111,7 @@ class Waits:
                 found[run.id] += sum(crowd.runs for crowd in crowds[again[run.crew.name]].values())
         return found
 
-    async def _crowds(self, queues: Iterable[str]) -> dict[str, dict[str, _WaitingRequester]]:
+    async def _waiting_requesters(self, queues: Iterable[str]) -> dict[str, dict[str, _WaitingRequester]]:
         """By queue and requester, over all shards."""
         names = sorted(queues)
         merged: dict[str, dict[str, _WaitingRequester]] = {name: {} for name in names}

@@ -76,7 +76,7 @@ class Asking:
     async def still_open(self, question_id: str) -> Question | None:
         """The question, if it is still open."""
         try:
-            question = await self._patiently(lambda: self._client.question(question_id))
+            question = await self._with_retries(lambda: self._client.question(question_id))
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
@@ -135,7 +135,7 @@ class Asking:
         except ApiError as error:
             self._goes_on(error)
             return None
-        self._screen.say(*lines.mine(answer))
+        self._screen.say(*lines.own_answer(answer))
         return answer
 
     async def _reply(self, question: Question, title: str) -> Reply:
@@ -183,7 +183,7 @@ class Asking:
         self._sent.add(question.question_id)
         key = str(uuid.uuid4())
         try:
-            answer = await self._patiently(
+            answer = await self._with_retries(
                 lambda: self._client.answer(
                     question.question_id,
                     reply.action,
@@ -201,10 +201,10 @@ class Asking:
             raise
         if answer.status == "recorded":
             self._sent.discard(question.question_id)  # others decide how it ends
-        self._screen.say(*lines.mine(answer))
+        self._screen.say(*lines.own_answer(answer))
         return answer
 
-    async def _patiently(self, call: Callable[[], Awaitable[Answered]]) -> Answered:
+    async def _with_retries(self, call: Callable[[], Awaitable[Answered]]) -> Answered:
         """Call, and retry while the server restarts. Safe, because answers are idempotent."""
         deadline, told = time.monotonic() + RETRY_TIMEOUT_S, False
         while True:

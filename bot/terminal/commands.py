@@ -261,7 +261,7 @@ async def _send(
     if screen is None:
         pipe.write(given.model_dump_json())
     else:
-        screen.say(*lines.mine(given))
+        screen.say(*lines.own_answer(given))
     return COMPLETED
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from bot.core.json_text import NotKept, read_json
+from bot.core.json_text import NotExact, read_json
 from bot.terminal import decisions
 from bot.terminal.decisions import same, written
 from bot.terminal.screen import Screen
@@ -101,7 +101,7 @@ def _as_text(words: str) -> JsonValue:
 def _as_json(words: str) -> JsonValue:
     try:
         return read_json(words)
-    except NotKept:
+    except NotExact:
         raise
     except ValueError:
         raise ValueError("This is no JSON: a number, true, false, null, a list or an object") from None

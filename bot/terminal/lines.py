@@ -138,7 +138,7 @@ def decided(outcome: Outcome) -> Line:
     )
 
 
-def mine(answer: Answer) -> list[Line]:
+def own_answer(answer: Answer) -> list[Line]:
     """The lines that confirm the person's own answer, and say how many more it takes."""
     done = ("ansigreen", "  ✓ ")
     if answer.status != "recorded":

@@ -73,14 +73,14 @@ def _summary(record: Record) -> Iterator[str]:
         yield f"Still open: {record.progress.approved} of {record.progress.need}"
         return
     by = f" by {_one_line(outcome.answered_by.name)}" if outcome.answered_by else ""
-    yield f"{OUTCOMES.get(outcome.action, outcome.action)}{by}, {exact(record.settled_at)}"
+    yield f"{OUTCOMES.get(outcome.action, outcome.action)}{by}, {local_time(record.settled_at)}"
     if outcome.override:
         yield "This was an OVERRIDE: an administrator decided whom the policy doesn't name"
 
 
 def _versions(record: Record) -> Iterator[str]:
     by = f" by {_one_line(record.asker)}" if record.asker else ""
-    yield f"Asked {exact(record.asked_at)}{by}"
+    yield f"Asked {local_time(record.asked_at)}{by}"
     for number, version in enumerate(record.versions, start=1):
         if len(record.versions) > 1:
             yield f"Version {number}{'' if number == 1 else ', after an edit'}"
@@ -129,7 +129,7 @@ def _opened(record: Record) -> Iterator[str]:
     if not record.opened:
         yield "Nobody is recorded as having opened all of it; reading by a program isn't recorded"
     for each in record.opened:
-        yield f"{_person(each.by)}, {exact(each.at)}{_which(record, each.digest)}"
+        yield f"{_person(each.by)}, {local_time(each.at)}{_version_of(record, each.digest)}"
 
 
 def _responses(record: Record) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _response(said: RecordedResponse, record: Record) -> Iterator[str]:
     label = next((option.label for option in record.options if option.id == said.value), "")
     chosen = f" “{_one_line(label)}”" if said.action == "choose" else ""
     what = f"{DONE.get(said.action, said.action)}{chosen}{edits}"
-    yield f"{_one_line(said.by.name)} {what}, {exact(said.at)}{_which(record, said.digest)}"
+    yield f"{_one_line(said.by.name)} {what}, {local_time(said.at)}{_version_of(record, said.digest)}"
     if said.override:
         yield "  OVERRIDE: the policy doesn't name them"
     yield from (f"  | {line}" for line in (as_lines(said.comment) if said.comment else ()))
@@ -174,7 +174,7 @@ def _executed(record: Record) -> Iterator[str]:
 
 
 def _call(made: Executed) -> Iterator[str]:
-    yield f"The call was made, {exact(made.at)}"
+    yield f"The call was made, {local_time(made.at)}"
     yield f"Digest of the call {made.call_digest}"
     yield f"Digest of its result {made.result_digest}"
 
@@ -188,7 +188,7 @@ def _named(name: str, value: str) -> Iterator[str]:
     yield from (f"| {line}" for line in (first, *more))
 
 
-def _which(record: Record, digest: str) -> str:
+def _version_of(record: Record, digest: str) -> str:
     numbers = [at for at, version in enumerate(record.versions, start=1) if version.digest == digest]
     return f", version {numbers[0]}" if numbers and len(record.versions) > 1 else ""
 
@@ -198,7 +198,7 @@ def _person(by: Person) -> str:
     return _one_line(f"{by.name}{behalf} ({by.surface}, {by.identity})")
 
 
-def exact(iso: str | None) -> str:
+def local_time(iso: str | None) -> str:
     """A time to the second, in the time zone of this machine."""
     try:
         return f"{datetime.fromisoformat(iso or '').astimezone():%Y-%m-%d %H:%M:%S %z}"

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from bot.core import starting
 from bot.core.answering import explain
 from bot.core.decision import Ruling, Verdict
-from bot.core.input_files import take
+from bot.core.input_files import store_files
 from bot.core.question import Action, Question
 from bot.core.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
@@ -81,7 +81,7 @@ async def _started(test: ScriptedRun, store: MemoryStore) -> Claim:
     card, requester = test.target.blueprint.card(), actor_of(test.requester)
     declared = test.inputs if test.target.declared else {}
     given = await uploaded(store.files, card, declared, requester)
-    new = await take(store.files, starting.plan(card, given, requester, key=uuid4().hex))
+    new = await store_files(store.files, starting.plan(card, given, requester, key=uuid4().hex))
     if not test.target.declared:
         new = new.model_copy(update={"inputs": dict(test.inputs)})
     return store.start(new)

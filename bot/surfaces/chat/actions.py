@@ -87,7 +87,7 @@ def choose(option_id: str) -> str:
     return f"{ANSWER_CHOOSE}.{option_id}"
 
 
-def which(question_id: str) -> str:
+def choose_question(question_id: str) -> str:
     """The action of the button that says: that question."""
     return f"{CHOOSE_QUESTION}.{question_id}"
 
@@ -127,7 +127,7 @@ class Target:
         run_id, question_id, option_id, digest, *more = [*value.split(" "), "", "", ""]
         if not run_id or any(more):
             raise ValueError("not a target of ours")
-        return cls(run_id, question_id, option_id, _long(digest))
+        return cls(run_id, question_id, option_id, _full_digest(digest))
 
 
 def _short(digest: str) -> str:
@@ -136,7 +136,7 @@ def _short(digest: str) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _long(short: str) -> str:
+def _full_digest(short: str) -> str:
     if not short:
         return ""
     if not _SHORT.fullmatch(short):

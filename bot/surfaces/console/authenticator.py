@@ -31,7 +31,7 @@ class Cookies:
     #: Browsers use https, even if a proxy forwards their requests by http.
     secure: bool
 
-    def give(self, request: web.Request, response: web.StreamResponse, token: str) -> None:
+    def set(self, request: web.Request, response: web.StreamResponse, token: str) -> None:
         """Set the cookie: inaccessible to scripts, and sent with requests from our own pages only."""
         response.set_cookie(
             COOKIE_NAME,
@@ -43,7 +43,7 @@ class Cookies:
             secure=self._is_secure(request),
         )
 
-    def take(self, request: web.Request, response: web.StreamResponse) -> None:
+    def clear(self, request: web.Request, response: web.StreamResponse) -> None:
         secure = self._is_secure(request)
         response.del_cookie(COOKIE_NAME, path="/", httponly=True, samesite="Strict", secure=secure)
 

@@ -179,12 +179,12 @@ class SignIn:
         if token:
             await sessions.end_session(self._store.key_values, digest(token))
         response = web.Response(status=303, headers={"Location": HOME})
-        self._cookies.take(request, response)
+        self._cookies.clear(request, response)
         return response
 
     def _enter(self, request: web.Request, token: str) -> web.Response:
         response = web.Response(status=303, headers={"Location": HOME})
-        self._cookies.give(request, response, token)
+        self._cookies.set(request, response, token)
         return response
 
     def _wrong(self, request: web.Request, secret: str, why: str) -> web.Response:
@@ -241,5 +241,5 @@ class SignInLinks:
         actor = sessions.person_at_console(person)
         token = await sessions.open_session(self._key_values, actor, LINK_SCOPES)
         response = web.Response(status=303, headers={"Location": HOME})
-        self._cookies.give(request, response, token)
+        self._cookies.set(request, response, token)
         return response

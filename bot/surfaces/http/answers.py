@@ -101,7 +101,7 @@ class Answers:
         waiting = [question for question in seen if question.open]
         if len(waiting) == 1:
             return waiting[0]
-        raise _which(waiting)
+        raise _not_one_question(waiting)
 
     async def in_words(
         self, question: Question, actor: Actor, words: str, digest: str | None = None, key: str | None = None
@@ -114,7 +114,7 @@ class Answers:
         action, value, comment = answering.interpret(question, words)
         return await self._record(Prefetched(question), Content(action, value, comment), actor, digest, key)
 
-    async def give(
+    async def record(
         self, prefetched: Prefetched, actor: Actor, said: FullAnswer, key: str | None = None
     ) -> AnswerView:
         """Record a complete answer. `key`: an `Idempotency-Key`, if the caller sent one.
@@ -184,7 +184,7 @@ def _several(why: str) -> Problem:
     return Problem("invalid_answer", why, errors=[("value", "must stand for one option")])
 
 
-def _which(waiting: Sequence[Question]) -> Problem:
+def _not_one_question(waiting: Sequence[Question]) -> Problem:
     if not waiting:
         return Problem("no_open_question", "This run has no open question.")
     named = [{"question_id": question.id, "prompt": question.prompt} for question in waiting]

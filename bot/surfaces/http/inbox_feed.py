@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.core.errors import StoreUnavailable
-from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, behind, inbox_topic
+from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, inbox_topic, was_trimmed
 from bot.core.wakeups import Signal, Wakeups
 from bot.surfaces.http.auth import CanView
 from bot.surfaces.http.wire import (
@@ -51,12 +51,12 @@ class InboxFollower:
         """Move to the cursor `text`, or to a new snapshot if it is empty. Raises StoreUnavailable."""
         cursor = Cursor.decode(text, self._inbox.shards) if text else None
         start = await self._inbox.trimmed()
-        if cursor is not None and cursor.mark is None and not behind(cursor.positions, start):
+        if cursor is not None and cursor.mark is None and not was_trimmed(cursor.positions, start):
             # It goes on where it was, however many questions are open.
             self._positions, self._snapshot = list(cursor.positions), False
             return
         now = await self._inbox.snapshot()
-        if text and (cursor is None or behind(cursor.positions, start)):
+        if text and (cursor is None or was_trimmed(cursor.positions, start)):
             self._first.append(RESET)
             cursor = Cursor(start)
         self._begin(now.open, cursor or Cursor(now.positions))

@@ -128,7 +128,7 @@ class AuthMiddleware:
         if not self._keys.locked:
             await self._admit_without_keys(request)
         elif not self._public(request.path):
-            request[CALLER] = caller = await self._visitor(request) or self._holder(request)
+            request[CALLER] = caller = await self._session_caller(request) or self._holder(request)
             if request.path in PROBE_PATHS:
                 caller.require(Scope.READ)
 
@@ -149,7 +149,7 @@ class AuthMiddleware:
         if self._trust.local_only:
             self._check_local(request)
             if not self._public(request.path):
-                request[CALLER] = await self._visitor(request) or LOCAL
+                request[CALLER] = await self._session_caller(request) or LOCAL
             return
         try:
             self._check_local(request)
@@ -157,7 +157,7 @@ class AuthMiddleware:
             raise self._keys_required() from problem
         if self._needs_nobody(request.path):
             return
-        caller = await self._visitor(request) or self._local_user(request)
+        caller = await self._session_caller(request) or self._local_user(request)
         if caller is None:
             raise self._keys_required()
         request[CALLER] = caller
@@ -193,7 +193,7 @@ class AuthMiddleware:
     def _public(self, path: str) -> bool:
         return path in DOCUMENT_PATHS or (self._sessions is not None and self._sessions.public(path))
 
-    async def _visitor(self, request: web.Request) -> Caller | None:
+    async def _session_caller(self, request: web.Request) -> Caller | None:
         """The caller with a session. None without a session, or if the request has another credential."""
         if self._sessions is None or secret_of(request):
             return None

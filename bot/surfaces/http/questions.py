@@ -107,7 +107,7 @@ class QuestionRoutes:
         said = context.body
         actor = context.caller.actor_on_behalf_of(said.on_behalf_of)
         prefetched = await self._answers.prefetch(context.caller, context.id("question_id"), actor)
-        return reply(await self._answers.give(prefetched, actor, said, context.idempotency_key))
+        return reply(await self._answers.record(prefetched, actor, said, context.idempotency_key))
 
     async def input(self, context: RequestContext[InputBody, None]) -> web.Response:
         said, key = context.body, context.idempotency_key
@@ -115,7 +115,7 @@ class QuestionRoutes:
         actor = context.caller.actor_on_behalf_of(said.on_behalf_of)
         if said.response is not None:
             return reply(await self._answers.in_words(question, actor, said.response, said.digest, key))
-        return reply(await self._answers.give(Prefetched(question), actor, said, key))
+        return reply(await self._answers.record(Prefetched(question), actor, said, key))
 
     async def _meant(
         self, context: RequestContext[InputBody, None], named: str | None, key: str | None

@@ -162,7 +162,7 @@ class Socket:
             problem = problems.of(error)
             if problem is None:
                 raise
-            return {"type": "error", "request_id": request_id, **_told(problem)}
+            return {"type": "error", "request_id": request_id, **_error_members(problem)}
 
     async def _do(self, said: object) -> dict[str, Any]:
         if not self.caller.local:
@@ -174,7 +174,7 @@ class Socket:
         self.caller.require(Scope.ANSWER)
         actor = self.caller.actor_on_behalf_of(asked.on_behalf_of)
         prefetched = await self._look(asked.question_id.lower(), actor)
-        answer = await self._answers.give(prefetched, actor, asked, asked.idempotency_key)
+        answer = await self._answers.record(prefetched, actor, asked, asked.idempotency_key)
         return answer.model_dump(mode="json")
 
     async def _look(self, question_id: str, actor: Actor) -> Prefetched:
@@ -196,7 +196,7 @@ def _parse(message: WSMessage) -> object:
     return read_json(message.data)
 
 
-def _told(problem: Problem) -> dict[str, Any]:
+def _error_members(problem: Problem) -> dict[str, Any]:
     body = problem.body()
     return {name: body[name] for name in body if name not in {"type", "title", "status"}}
 

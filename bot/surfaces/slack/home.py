@@ -136,7 +136,7 @@ class Home:
     async def _link(self, run_id: str, name: str) -> str | None:
         messages = (await self._store.outbox.state(SURFACE, run_id)).messages
         try:
-            return await self._links.to(MessageRef.decode(messages[name])) if name in messages else None
+            return await self._links.address(MessageRef.decode(messages[name])) if name in messages else None
         except ValueError:
             self._store.health.report_unreadable("copy", f"{name} of run {run_id}", "it names no message")
             return None

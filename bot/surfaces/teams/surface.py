@@ -32,7 +32,7 @@ from bot.surfaces.teams.inbound.activities import Activities, InstallationUpdate
 from bot.surfaces.teams.inbound.history import TeamsThreadHistory
 from bot.surfaces.teams.inbound.invokes import PersonalCards
 from bot.surfaces.teams.inbound.people import TeamsActors
-from bot.surfaces.teams.inbound.private_replies import LateForms, TeamsMessenger
+from bot.surfaces.teams.inbound.private_replies import LateFormOpener, TeamsMessenger
 from bot.surfaces.teams.inbound.request_url import RequestUrl
 from bot.surfaces.teams.inbound.token_verifier import (
     FETCH_TIMEOUT_S,
@@ -125,7 +125,7 @@ class TeamsInbound:
             platform.capabilities,
             self.people,
             self._messenger,
-            LateForms(self._messenger),
+            LateFormOpener(self._messenger),
             TeamsLayout(),
             OrphanReconciler(store, platform, Links(store.key_values, platform)),
         )

@@ -250,9 +250,9 @@ class EndpointWorker:
         """Deliver until cancelled; then release the shards."""
         async with asyncio.TaskGroup() as group:
             for shard in range(self._outbox.shards):
-                group.create_task(self._attend(shard, group))
+                group.create_task(self._deliver_shard(shard, group))
 
-    async def _attend(self, shard: int, group: asyncio.TaskGroup) -> None:
+    async def _deliver_shard(self, shard: int, group: asyncio.TaskGroup) -> None:
         with self._wakeups.watch(outbox_topic(self._surface, shard)) as signal:
             try:
                 while True:

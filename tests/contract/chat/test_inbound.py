@@ -375,10 +375,10 @@ async def test_which_one_is_asked_where_a_reply_may_answer_several_questions(cha
     assert "Which colour?" in asked
     assert "Which shape?" in asked
     assert [await chat.outcome(each) for each in (first, second)] == ["", ""]
-    told = await chat.press(ADA, actions.which(first.id), target_of(first, "m-blue"))
+    told = await chat.press(ADA, actions.choose_question(first.id), target_of(first, "m-blue"))
     assert "passed on" in told
     assert await chat.outcome(first) == Action.RESPOND
-    again = await chat.press(ADA, actions.which(second.id), target_of(second, "m-blue"))
+    again = await chat.press(ADA, actions.choose_question(second.id), target_of(second, "m-blue"))
     assert "already passed on" in again
     assert await chat.outcome(second) == ""
 
@@ -386,7 +386,7 @@ async def test_which_one_is_asked_where_a_reply_may_answer_several_questions(cha
 async def test_which_one_is_meant_can_be_said_wherever_it_is_asked(chat: Chat) -> None:
     first, second = [await chat.asking(each) for each in ("first", "second")]
     await chat.says(ADA, "Approve", message_id="m-yes")
-    which = actions.which(second.id)
+    which = actions.choose_question(second.id)
     for somebody, told in ((BOB, "no longer have"), (ADA, "passed on")):
         assert told in await chat.press(somebody, which, target_of(second, "m-yes"), directly=True)
     assert [await chat.outcome(each) for each in (first, second)] == ["", Action.APPROVE]

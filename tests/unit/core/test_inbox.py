@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.inbox import Cursor, behind
+from bot.core.inbox import Cursor, was_trimmed
 
 SHARDS = 8
 positions = st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**32 - 1))
@@ -34,5 +34,5 @@ def test_a_cursor_that_was_cut_short_is_none(cursor: Cursor, cut: int) -> None:
 
 def test_one_shard_behind_what_is_kept_is_a_gap() -> None:
     start = [(5, 0)] * SHARDS
-    assert not behind(start, start)
-    assert behind([(4, 9), *start[1:]], start)
+    assert not was_trimmed(start, start)
+    assert was_trimmed([(4, 9), *start[1:]], start)

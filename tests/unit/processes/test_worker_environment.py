@@ -17,7 +17,7 @@ from bot.processes.worker_environment import (
     PIPE,
     WORKERS_SECRETS,
     read_project_dotenv,
-    seal,
+    remove_withheld,
     secret_names,
     settings_from_pipe,
     worker_environment,
@@ -128,7 +128,7 @@ def test_a_process_takes_them_out_of_its_own_variables(monkeypatch: pytest.Monke
     monkeypatch.setenv("CREWDECK_JOURNAL_KEY", "")
     monkeypatch.setenv("OPENAI_API_KEY", "kept")
     monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "false")
-    seal(load())
+    remove_withheld(load())
     assert {"SLACK_BOT_TOKEN", "CREWDECK_JOURNAL_KEY"}.isdisjoint(os.environ)
     assert (os.environ["OPENAI_API_KEY"], os.environ["PYTHON_DOTENV_DISABLED"]) == ("kept", "false")
 

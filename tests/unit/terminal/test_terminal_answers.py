@@ -172,7 +172,7 @@ def test_a_response_that_settles_nothing_is_one_line_and_its_edit_in_full() -> N
 
 def test_what_counts_so_far_is_confirmed_and_can_be_taken_back() -> None:
     answer = Answer(action="approve", question_id="q", run_id="r", status="recorded", repeated=True)
-    shown = printed(lines.mine(answer.model_copy(update={"progress": Progress(approved=1, need=2)})))
+    shown = printed(lines.own_answer(answer.model_copy(update={"progress": Progress(approved=1, need=2)})))
     assert "You approved already, which counts once: 1 of 2" in shown
     assert "crewdeck answer q withdraw" in shown
 

@@ -141,7 +141,7 @@ class OrphanReconciler:
         if posted in first:
             return
         card = await run_card(self._store, thread.run)
-        link = await self._links.to(first[0]) if first else None
+        link = await self._links.address(first[0]) if first else None
         message = run_messages.posted_twice(card, link) if first else await progress_message(card)
         await thread.rewrite_one(posted, message, Priority.NEWS)
 

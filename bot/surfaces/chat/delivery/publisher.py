@@ -132,7 +132,7 @@ class ThreadPublisher:
             log.info("a run ended before it had a place", run_id=run.id)
         else:
             return await self._opened(thread)
-        await thread.reached(run.seq)
+        await thread.advance_cursor(run.seq)
         await self._recipients.changed([run.requester.principal])
         return False
 
@@ -152,8 +152,8 @@ class ThreadPublisher:
             await self._poster.post(thread, event)
             if event.last:
                 await self._finish(thread)
-            if (event.last or _posted_something(event)) and event is not news[-1]:
-                await thread.reached(event.seq)
+            if (event.last or _leaves_message(event)) and event is not news[-1]:
+                await thread.advance_cursor(event.seq)
         if not news:
             return
         if not news[-1].last:
@@ -162,7 +162,7 @@ class ThreadPublisher:
         if not news[-1].last and await self._has_notification_failures(thread):
             # The cursor stays before the last event, so that the run is delivered again.
             raise RetryLater(NOTIFICATION_RETRY_DELAY_S, "nobody who may answer a question can be told")
-        await thread.reached(news[-1].seq)
+        await thread.advance_cursor(news[-1].seq)
 
     async def _has_notification_failures(self, thread: RunThread) -> bool:
         """Whether there is an open question of which nobody could be told who may answer it."""
@@ -267,7 +267,7 @@ class ThreadPublisher:
         return self._turns.setdefault(run_id, asyncio.Lock())
 
 
-def _posted_something(event: Event) -> bool:
+def _leaves_message(event: Event) -> bool:
     """Whether the event put something into the thread that must not be posted again."""
     return isinstance(
         event.body,

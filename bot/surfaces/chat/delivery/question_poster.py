@@ -258,7 +258,7 @@ class QuestionPoster:
         name = keys.edit_message(seq)
         if name not in thread.messages:
             posted = thread.named(question_message(card.question_id))
-            link = await self._links.to(posted[-1]) if posted else None
+            link = await self._links.address(posted[-1]) if posted else None
             await thread.post(question_messages.edited(card, link), name=name)
 
     async def settle(self, thread: RunThread, question_id: str) -> None:
@@ -296,7 +296,7 @@ class QuestionPoster:
             return
         await self._rewrite_all(thread, question)  # So that the reminder leads to a message that is there.
         posted = thread.named(question_message(question_id))
-        link = await self._links.to(posted[-1]) if posted else None
+        link = await self._links.address(posted[-1]) if posted else None
         message = question_messages.reminder(await self._shown.card(thread.run, question), link)
         await self._direct.remind(thread, question_id, message, name)
         await thread.post(message, name=name)

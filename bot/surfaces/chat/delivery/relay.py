@@ -113,9 +113,9 @@ class QuestionRelay:
             return
         if keys.with_unknown_recipients(messages.messages):
             # The cursor stays before the last event, so that the run is delivered again.
-            await messages.reached(max(messages.cursor, news[-1].seq - 1))
+            await messages.advance_cursor(max(messages.cursor, news[-1].seq - 1))
             raise RetryLater(RECIPIENTS_RETRY_DELAY_S, "it can't be found out now who may decide a question")
-        await messages.reached(news[-1].seq)
+        await messages.advance_cursor(news[-1].seq)
 
     async def _show(
         self, messages: RunMessages, question_id: str, events: Sequence[Event], *, redrawn: bool
@@ -283,10 +283,10 @@ class QuestionRelay:
                     continue
                 case HumanInputRecorded():
                     name = keys.edit_message(event.seq)
-                    news = question_messages.edited(card, await self._links.to(asked))
+                    news = question_messages.edited(card, await self._links.address(asked))
                 case HumanInputReminded():
                     name = keys.reminder(event.seq)
-                    news = question_messages.reminder(card, await self._links.to(asked))
+                    news = question_messages.reminder(card, await self._links.address(asked))
                 case _:
                     continue
             told = relayed.as_known(news, shown.known)

@@ -177,7 +177,7 @@ class RunMessages:
         self.messages.update(values)
         await self._recorder.record(self.run.id, self.cursor, values)
 
-    async def reached(self, seq: int) -> None:
+    async def advance_cursor(self, seq: int) -> None:
         """Record that everything up to this event is shown. Raises ShardLeaseLost."""
         self.cursor = seq
         await self._recorder.record(self.run.id, seq)
@@ -324,7 +324,7 @@ class Links:
         self._key_values = key_values
         self._platform = platform
 
-    async def to(self, posted: MessageRef) -> str | None:
+    async def address(self, posted: MessageRef) -> str | None:
         """The message's address; None if it is no longer there. Raises RetryLater, StoreUnavailable."""
         key = f"{self._platform.capabilities.surface}:link:{posted.encode()}"
         if known := await self._key_values.get(key):

@@ -232,10 +232,10 @@ async def reply_of(work: Work) -> Reply:
     try:
         return await work
     except Exception as error:  # noqa: BLE001 - a person waits for an answer, whatever went wrong
-        return _apology(error)
+        return _failure_reply(error)
 
 
-def _apology(error: BaseException) -> Reply:
+def _failure_reply(error: BaseException) -> Reply:
     if isinstance(error, StoreUnavailable):
         log.warning("the store is away: somebody has to press again", exc_info=error)
         return UNSAVED

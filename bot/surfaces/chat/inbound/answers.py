@@ -109,7 +109,7 @@ class Answers:
         try:
             target = Target.decode(ticked)
             question = await self._store.questions.get(target.run_id, target.question_id)
-            about = gates.what(question.call) if question.call is not None else question.prompt
+            about = gates.plain_summary(question.call) if question.call is not None else question.prompt
             said = make_response(action, actor, key=f"{key}:{question.id}", digest=target.digest)
             return about, refusal(await self.respond(question, said), question)
         except ValueError:
@@ -140,7 +140,7 @@ class Answers:
         if any(each.key == said.key for each in recorded):
             return ()
         run = await self._store.runs.get(question.run_id)
-        return policies.already(question_card(run, question), said.action)
+        return policies.already_responded(question_card(run, question), said.action)
 
     async def find(self, target: Target) -> Question | None:
         """The question; None if there is none any more."""

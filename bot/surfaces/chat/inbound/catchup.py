@@ -97,7 +97,7 @@ class CatchUp:
 
     async def run(self, tenant: str) -> None:
         """Read what was written in a gap in this tenant's threads, until cancelled."""
-        await self._persist(self._cover)
+        await self._persist(self._record_gap)
         while True:
             await self._persist(lambda: self._work_on_round(tenant))
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -114,7 +114,7 @@ class CatchUp:
 
     # ── whether there was a gap ─────────────────────────────────────────────────────────────────────────
 
-    async def _cover(self) -> None:
+    async def _record_gap(self) -> None:
         """Record a round, unless another process was receiving all the time."""
         alive = await self._presence.others_alive()
         if not await self._presence.any_receiving(alive):

@@ -132,7 +132,9 @@ class FormHandlers:
         if not reply.errors:
             return reply
         return Reply(
-            form=question_forms.told(sentences.NOT_COUNTED, text_message(" ".join(reply.errors.values())))
+            form=question_forms.message_form(
+                sentences.NOT_COUNTED, text_message(" ".join(reply.errors.values()))
+            )
         )
 
     async def _reply(self, sent: FormSubmission) -> Reply:

@@ -122,18 +122,18 @@ def parse(text: str) -> Command:
 
 def is_command(text: str) -> bool:
     """Tell whether `text` begins with a command word."""
-    return _first(text)[0].casefold() in VERBS and not _talks_of_links(text)
+    return _first(text)[0].casefold() in VERBS and not _mentions_links(text)
 
 
 def looks_like_command(text: str) -> bool:
     """Tell whether `text` begins with a command word, or with what is probably one misspelt."""
     word = _first(text)[0]
     if word.casefold() in _EXACT:
-        return not _talks_of_links(text)
+        return not _mentions_links(text)
     return nearest(word, frozenset(VERBS) - _EXACT) is not None
 
 
-def _talks_of_links(text: str) -> bool:
+def _mentions_links(text: str) -> bool:
     """Whether words follow that are no code: "link it to the page" is an answer."""
     word, rest = _first(text)
     return bool(rest) and word.casefold() in _EXACT and (word.casefold() != "link" or _code(rest) is None)

@@ -111,13 +111,13 @@ class Profiles:
     async def _learn(self, user: str) -> Profile:
         while True:
             before = await self._key_values.get(self._mark(user))
-            profile = await self._patiently(user)
+            profile = await self._with_retries(user)
             await self._key_values.set(self._key(user), profile.model_dump_json(), PROFILE_TTL_S)
             if await self._key_values.get(self._mark(user)) == before:
                 return profile
             await self._key_values.delete(self._key(user))  # It changed while the platform was answering.
 
-    async def _patiently(self, user: str) -> Profile:
+    async def _with_retries(self, user: str) -> Profile:
         deadline = time.monotonic() + PROFILE_TIMEOUT_S
         while True:
             try:

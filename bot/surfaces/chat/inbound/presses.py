@@ -60,7 +60,7 @@ class PressHandlers:
         if actions.ANSWERS.fullmatch(action):
             return self._decide
         if action.startswith(f"{actions.CHOOSE_QUESTION}."):
-            return self._which
+            return self._pass_on_words
         if action.startswith(f"{actions.OPEN_FULL}."):
             return self._open_full
         handlers: Mapping[str, Handler] = {
@@ -124,7 +124,7 @@ class PressHandlers:
         await self._adopt(press, target)
         reply = await self.answers.withdraw(target, actor, key=press.key)
         if press.form_id and reply.say is not None:
-            return Reply(form=question_forms.told("Your answer", reply.say))
+            return Reply(form=question_forms.message_form("Your answer", reply.say))
         return self._refused(press, target, reply)
 
     async def _ticked(self, press: Press, _target: Target, actor: Actor) -> Reply:
@@ -159,7 +159,7 @@ class PressHandlers:
         if found is not None and found[1].digest == target.digest and can_decide(actor, found[1].policy):
             await self._opened(*found, actor)
 
-    async def _which(self, _press: Press, target: Target, actor: Actor) -> Reply:
+    async def _pass_on_words(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Pass words on to the question that they were meant for."""
         return await self.replies.pass_on(target, actor)
 

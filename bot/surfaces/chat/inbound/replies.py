@@ -213,7 +213,7 @@ class Replies:
             return await self._refuse(message, asked[-1][1].id, actor, why_not[-1])
         kept = json.dumps({"key": message.key, "words": words})
         await self._store.key_values.set(self._words_of(actor, message.id), kept, ROUTE_TTL_S)
-        return Reply(say=answer_messages.which(theirs, words, message.id, self._limits))
+        return Reply(say=answer_messages.ask_which_question(theirs, words, message.id, self._limits))
 
     def _words_of(self, actor: Actor, message_id: str) -> str:
         """The key of the words that wait for a choice, which may be made in another conversation."""

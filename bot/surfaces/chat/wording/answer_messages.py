@@ -23,20 +23,22 @@ TICKED = "What you ticked"
 NOTHING_TICKED = "Tick what you mean first, or open one of them to decide it alone."
 
 
-def which(asked: Sequence[tuple[Run, Question]], reply: str, reply_id: str, limits: Limits) -> Message:
+def ask_which_question(
+    asked: Sequence[tuple[Run, Question]], reply: str, reply_id: str, limits: Limits
+) -> Message:
     """A reply may be meant for several questions. Its words are remembered by its id."""
     heading = (Bold("Which question is that for?"),)
     blocks: list[Block] = [Paragraph(heading), Quote(beginning(reply.strip(), QUOTED_UNITS))]
     for run, question in asked[: limits.rows]:
-        blocks += _which_row(run, question, reply_id)
+        blocks += _question_row(run, question, reply_id)
     return Message(heading, tuple(blocks))
 
 
-def _which_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
+def _question_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
     target = Target(run.id, question.id, reply_id).encode()
     prompt = question.prompt.strip()
     about = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
-    button = Button(prompt or "This one", actions.which(question.id), target, f"For: {prompt}")
+    button = Button(prompt or "This one", actions.choose_question(question.id), target, f"For: {prompt}")
     return Paragraph(about), Actions((button,))
 
 

@@ -100,7 +100,12 @@ def _opening(cards: Sequence[QuestionCard]) -> Actions:
     """What opens one alone: all of it, with everything that decides it."""
     return Actions(
         tuple(
-            Button(f"Open {number}", f"{actions.OPEN_FULL}.{number}", _target(card), f"Open: {_spoken(card)}")
+            Button(
+                f"Open {number}",
+                f"{actions.OPEN_FULL}.{number}",
+                _target(card),
+                f"Open: {_plain_summary(card)}",
+            )
             for number, card in enumerate(cards, start=1)
             if card.open
         )
@@ -111,8 +116,8 @@ def _target(card: QuestionCard) -> str:
     return Target(card.run_id, card.question_id, digest=card.digest).encode()
 
 
-def _spoken(card: QuestionCard) -> str:
-    return gates.what(card.call) if card.call is not None else card.prompt
+def _plain_summary(card: QuestionCard) -> str:
+    return gates.plain_summary(card.call) if card.call is not None else card.prompt
 
 
 # ── several at once ─────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +126,7 @@ def _spoken(card: QuestionCard) -> str:
 def _deciding(cards: Sequence[QuestionCard], waiting: Sequence[QuestionCard], limits: Limits) -> list[Block]:
     """Boxes to tick, and what decides all that are ticked."""
     options = tuple(
-        Option(f"{number}. {_spoken(card)}", _target(card))
+        Option(f"{number}. {_plain_summary(card)}", _target(card))
         for number, card in enumerate(cards, start=1)
         if card.open and is_complete(card, limits)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from bot.core.json_text import NotKept, read_json, value_text
+from bot.core.json_text import NotExact, read_json, value_text
 from bot.core.question import Question, QuestionKind
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
@@ -271,7 +271,7 @@ def _number(words: str, kind: str) -> int | float:
 def _json(words: str) -> JsonValue:
     try:
         return read_json(words)
-    except NotKept:
+    except NotExact:
         raise
     except ValueError:
         raise ValueError("Type it as JSON, as it was before.") from None

@@ -49,7 +49,7 @@ def summaries(call: ToolCall) -> frozenset[str]:
     return frozenset((call.summary.strip(), first.summary.strip()))
 
 
-def what(call: ToolCall) -> str:
+def plain_summary(call: ToolCall) -> str:
     """The same for a screen reader, as plain text."""
     edited = ", as edited" if is_edited(call) else ""
     return f"{call.summary.strip() or call.tool}{edited}"

@@ -24,7 +24,7 @@ COMMENT_UNITS = 300
 NOT_ADMITTED = "Guests and people from elsewhere can't answer here: this crew doesn't admit them."
 
 
-def who(policy: Policy) -> Line:
+def deciders(policy: Policy) -> Line:
     """Who may decide: the words of a named policy, or those whom the crew names, so that they are told."""
     if ANYONE in policy.deciders and not policy.who:
         return ("anyone here",)
@@ -91,7 +91,7 @@ def _needed(policy: Policy) -> Line:
         seats = [(f"{number} of ", *_word(group)) for group, number in policy.per_group.items()]
         return ("It takes ", *listed(seats, "and"), ", each a different person")
     people = "one person" if policy.need == 1 else f"{policy.need} different people"
-    return (f"It takes {people} of ", *who(policy))
+    return (f"It takes {people} of ", *deciders(policy))
 
 
 def _on_reject(policy: Policy) -> Line:
@@ -161,7 +161,7 @@ def _missing(card: QuestionCard) -> Line:
     more = "needs one more of " if left == 1 else f"needs {left} more of "
     names = [_word(each) for each in so_far.missing or card.policy.per_group]
     last = "and" if card.policy.per_group and left > 1 else "or"
-    return (more, *(listed(names, last) if names else who(card.policy)))
+    return (more, *(listed(names, last) if names else deciders(card.policy)))
 
 
 def _ineligible(card: QuestionCard, responses: Sequence[Counted]) -> Line:
@@ -177,7 +177,7 @@ def _ineligible(card: QuestionCard, responses: Sequence[Counted]) -> Line:
 
 def not_allowed(ruling: Ruling, policy: Policy) -> Line:
     """Why this person may not decide, and who may."""
-    may: Line = (" It is for ", *who(policy), " to decide.")
+    may: Line = (" It is for ", *deciders(policy), " to decide.")
     match ruling.objection:
         case Objection.EXCLUDED:
             named = listed([_word(each) for each in policy.not_], "and")
@@ -192,10 +192,10 @@ def not_allowed(ruling: Ruling, policy: Policy) -> Line:
                 else "A group can't be read.",
             )
         case _:
-            return ("This isn't yours to decide. Ask ", *who(policy), ".")
+            return ("This isn't yours to decide. Ask ", *deciders(policy), ".")
 
 
-def already(card: QuestionCard, action: Action) -> Line:
+def already_responded(card: QuestionCard, action: Action) -> Line:
     """Somebody gives the same response again."""
     done = {
         Action.APPROVE: "You already approved this",

@@ -191,7 +191,7 @@ def over(run: Run) -> Message:
 
 def not_yours_to_cancel(run: Run) -> Message:
     """The answer to who may not."""
-    return text_message(*named(run), " isn't yours to cancel. Ask ", *policies.who(run.cancellers), ".")
+    return text_message(*named(run), " isn't yours to cancel. Ask ", *policies.deciders(run.cancellers), ".")
 
 
 def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
@@ -221,7 +221,7 @@ def run_state(
         lines.append(("• ", short_text(wait.message)))
     for question in (each for each in asked if each.open):
         prompt = Untrusted(question.prompt, PROMPT_UNITS)
-        lines.append(("• waits for ", *policies.who(question.policy), ": ", prompt))
+        lines.append(("• waits for ", *policies.deciders(question.policy), ": ", prompt))
         lines += [("    ", *each) for each in policies.progress_lines(question_card(run, question))]
         if why := notification_failures.get(question.id):
             lines.append(("  ⚠️ None of them could be told (", short_text(why), "). It is tried again."))

@@ -98,7 +98,7 @@ def _filling_in(card: QuestionCard) -> list[Element]:
 
 
 def _approving(card: QuestionCard) -> list[Element]:
-    target, about = _target(card), gates.what(card.call) if card.call is not None else card.prompt
+    target, about = _target(card), gates.plain_summary(card.call) if card.call is not None else card.prompt
     approve = _label(card, Action.APPROVE, "Approve")
     reject = _label(card, Action.REJECT, "Reject")
     rejecting = Button(reject, actions.ANSWER_REJECT, target, f"{reject}: {about}", "danger")

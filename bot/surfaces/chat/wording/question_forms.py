@@ -114,7 +114,7 @@ def is_complete(run: Run, question: Question, limits: Limits) -> bool:
     return question_messages.fit(question_card(run, question), limits) is not Fit.FILE
 
 
-def told(title: str, message: Message) -> Form:
+def message_form(title: str, message: Message) -> Form:
     """A message in place of the form that was pressed in."""
     return Form(title, message.blocks)
 

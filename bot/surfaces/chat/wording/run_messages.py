@@ -79,9 +79,9 @@ def _status(card: RunCard) -> Line:
         RunStatus.QUEUED: ("⏳ Waiting for a worker",),
         RunStatus.RUNNING: ("▶️ Working", *_since(card)),
         RunStatus.INPUT_REQUIRED: (f"🙋 Waiting for {_answers(card)} here",),
-        RunStatus.COMPLETED: (f"✅ Done{_took(card)}",),
-        RunStatus.FAILED: (f"❌ Failed{_took(card)}",),
-        RunStatus.CANCELLED: ("🚫 Cancelled", *_by(card), _took(card)),
+        RunStatus.COMPLETED: (f"✅ Done{_duration(card)}",),
+        RunStatus.FAILED: (f"❌ Failed{_duration(card)}",),
+        RunStatus.CANCELLED: ("🚫 Cancelled", *_by(card), _duration(card)),
     }
     return status[card.status]
 
@@ -94,7 +94,7 @@ def _since(card: RunCard) -> Line:
     return (" since ", Time(card.started_at)) if card.started_at is not None else ()
 
 
-def _took(card: RunCard) -> str:
+def _duration(card: RunCard) -> str:
     return f" after {duration(card.seconds)}" if card.seconds is not None else ""
 
 
@@ -202,7 +202,7 @@ def completed_in_words(card: RunCard, result: str, limits: Limits) -> Message:
 
 def failed(card: RunCard) -> Message:
     """What failed, in a sentence, and the run's id for whoever looks into it."""
-    head = ("❌ ", *_whose(card), f" failed{_took(card)}.")
+    head = ("❌ ", *_mention_and_title(card), f" failed{_duration(card)}.")
     why = Untrusted(card.error or "It is not known why.", REASON_UNITS, "plain", lines=True)
     again = (" · An operator can try again with: ", Code(f"crewdeck runs retry {card.short_id}"))
     small = ("Run ", Code(card.run_id), *(again if card.retriable else ()))
@@ -210,16 +210,16 @@ def failed(card: RunCard) -> Message:
 
 
 def _done(card: RunCard) -> Line:
-    return "✅ ", *_whose(card), f" is done{_took(card)}."
+    return "✅ ", *_mention_and_title(card), f" is done{_duration(card)}."
 
 
-def _whose(card: RunCard) -> Line:
+def _mention_and_title(card: RunCard) -> Line:
     return Mention(card.requester.principal), " ", _title(card)
 
 
 def cancelled(card: RunCard) -> Message:
     """Who cancelled it."""
-    return text_message("🚫 ", _title(card), " was cancelled", *_by(card), f"{_took(card)}.")
+    return text_message("🚫 ", _title(card), " was cancelled", *_by(card), f"{_duration(card)}.")
 
 
 def file_name(title: str, run_id: str, what: str) -> str:

@@ -152,11 +152,13 @@ class Listeners:
         # Tokens of single people are none of ours.
         ours = bool(TokensRevoked.model_validate(event.event).tokens.bot)
         work = self._pause(event.team, sentences.ACCESS_REVOKED) if ours else _nothing()
-        return await self._event(_of_nobody(event, body), work, ack)
+        return await self._event(_request_without_person(event, body), work, ack)
 
     async def app_uninstalled(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
-        return await self._event(_of_nobody(event, body), self._pause(event.team, sentences.APP_REMOVED), ack)
+        return await self._event(
+            _request_without_person(event, body), self._pause(event.team, sentences.APP_REMOVED), ack
+        )
 
     async def _pause(self, team: str, reason: str) -> Reply:
         await self.runs.pause_tenant(team, reason)
@@ -166,7 +168,7 @@ class Listeners:
     async def user_change(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
         event = Event.model_validate(body)
         changed = UserChanged.model_validate(event.event)
-        return await self._event(_of_nobody(event, body), self._forget(changed.user.id), ack)
+        return await self._event(_request_without_person(event, body), self._forget(changed.user.id), ack)
 
     async def _forget(self, user: str) -> Reply:
         await self.people.changed(user)
@@ -231,5 +233,5 @@ async def _nothing() -> Reply:
     return SILENT
 
 
-def _of_nobody(event: Event, body: dict[str, Any]) -> InboundRequest:
+def _request_without_person(event: Event, body: dict[str, Any]) -> InboundRequest:
     return InboundRequest(event.key, ReplyTarget(event.team, ""), body)

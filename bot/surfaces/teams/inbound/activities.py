@@ -173,11 +173,11 @@ class Activities:
             async with asyncio.timeout(ACK_TIMEOUT_S):
                 shown = await self._current(activity.press(data))
         except CrewdeckError as error:
-            return ActivityResponse(body=invokes.words(str(error)))
+            return ActivityResponse(body=invokes.text_response(str(error)))
         except TimeoutError:
-            return ActivityResponse(body=invokes.words(sentences.profile_unavailable(TITLE)))
+            return ActivityResponse(body=invokes.text_response(sentences.profile_unavailable(TITLE)))
         return ActivityResponse(
-            body=invokes.card(shown) if shown else invokes.words(sentences.QUESTION_HIDDEN)
+            body=invokes.card(shown) if shown else invokes.text_response(sentences.QUESTION_HIDDEN)
         )
 
     async def _current(self, press: Press) -> Json | None:

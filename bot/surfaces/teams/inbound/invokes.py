@@ -43,7 +43,7 @@ def card(content: Json) -> Json:
     return {"statusCode": 200, "type": CARD, "value": content}
 
 
-def words(text: str) -> Json:
+def text_response(text: str) -> Json:
     """A few words above the card."""
     return {"statusCode": 200, "type": _MESSAGE, "value": text}
 
@@ -55,7 +55,7 @@ def dialog(form: Form) -> Json:
     return {"task": {"type": "continue", "value": shown}}
 
 
-def dialog_words(text: str) -> Json:
+def dialog_text(text: str) -> Json:
     """A few words in the dialog, which the person then closes."""
     return {"task": {"type": "message", "value": text}}
 
@@ -65,7 +65,7 @@ class PressAnswer:
 
     def __init__(self, current: Callable[[], Awaitable[Json | None]]) -> None:
         self._current = current
-        self.body: Json = words(sentences.LATER)
+        self.body: Json = text_response(sentences.LATER)
 
     async def __call__(self, reply: Reply) -> Reply:
         """`Acknowledge`."""
@@ -73,9 +73,9 @@ class PressAnswer:
             self.body = await self._shown()
             return reply
         if (text := _short(reply.say)) is None:
-            self.body = words(sentences.TOLD_PRIVATELY)
+            self.body = text_response(sentences.TOLD_PRIVATELY)
             return reply
-        self.body = words(text)
+        self.body = text_response(text)
         return replace(reply, say=None)
 
     async def _shown(self) -> Json:
@@ -83,7 +83,7 @@ class PressAnswer:
             shown = await self._current()
         except CrewdeckError:
             shown = None  # The press was handled, and everybody's card will show it.
-        return card(shown) if shown else words(sentences.DONE)
+        return card(shown) if shown else text_response(sentences.DONE)
 
 
 async def _no_form(_errors: Mapping[str, str]) -> Form | None:
@@ -96,22 +96,22 @@ class DialogAnswer:
     def __init__(self, again: Callable[[Mapping[str, str]], Awaitable[Form | None]] = _no_form) -> None:
         """`again` makes the submitted form once more, with what is wrong."""
         self._again = again
-        self.body: Json = dialog_words(sentences.LATER)
+        self.body: Json = dialog_text(sentences.LATER)
 
     async def __call__(self, reply: Reply) -> Reply:
         """`Acknowledge`."""
         if reply.errors:
             form = await self._again(reply.errors)
-            self.body = dialog(form) if form else dialog_words(" ".join(reply.errors.values()))
+            self.body = dialog(form) if form else dialog_text(" ".join(reply.errors.values()))
             return Reply()
         if reply.form is not None:
             self.body = dialog(reply.form)
             return replace(reply, form=None, fallback=None)
         if reply.say is None:
-            self.body = dialog_words(sentences.FORM_SENT)
+            self.body = dialog_text(sentences.FORM_SENT)
             return reply
         text = _short(reply.say)
-        self.body = dialog_words(text or sentences.TOLD_PRIVATELY)
+        self.body = dialog_text(text or sentences.TOLD_PRIVATELY)
         return replace(reply, say=None) if text else reply
 
 

@@ -75,7 +75,7 @@ class TeamsActors:
         if not user:
             raise NotAdmitted
         if installation and self._met.get(user) != installation:
-            await self._key_values.set(self._met_key(user), installation, LAST_CONVERSATION_TTL_S)
+            await self._key_values.set(self._known_person_key(user), installation, LAST_CONVERSATION_TTL_S)
             self._met[user] = installation
         profile = await self._profiles.of(user)
         if profile.barred:
@@ -112,7 +112,7 @@ class TeamsActors:
         return None if profile.barred else profile.membership
 
     async def _fetch(self, user: str) -> Profile:
-        channel = await self._key_values.get(self._met_key(user))
+        channel = await self._key_values.get(self._known_person_key(user))
         member = await self._roster.profile(channel, user) if channel else None
         if member is None:
             raise Rejected("no_member")
@@ -124,7 +124,7 @@ class TeamsActors:
     def _locale_key(self, user: str) -> str:
         return f"{SURFACE}:locale:{self._tenant}:{user}"
 
-    def _met_key(self, user: str) -> str:
+    def _known_person_key(self, user: str) -> str:
         return f"{SURFACE}:met:{self._tenant}:{user}"
 
 

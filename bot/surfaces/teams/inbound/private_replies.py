@@ -63,7 +63,7 @@ class TeamsMessenger:
         return True
 
 
-class LateForms:
+class LateFormOpener:
     """Dialogs open with the answer to a press: these came too late for it."""
 
     def __init__(self, messenger: TeamsMessenger) -> None:

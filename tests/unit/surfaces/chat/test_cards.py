@@ -401,7 +401,7 @@ def private(question: Question, title: str, words: str, name: str) -> list[Messa
         private_messages.run_state(run, [question], words, PLATFORM, wait, {question.id: words}),
         private_messages.runs_state([run] * 3, [run] * 30, words, PLATFORM, {run.id: wait}),
         private_messages.ambiguous([run] * 3, PLATFORM),
-        answer_messages.which([(run, question)] * 30, words, "1700.1", LIMITS),
+        answer_messages.ask_which_question([(run, question)] * 30, words, "1700.1", LIMITS),
         text_message(*answer_messages.run_is_over(run)),
         text_message(*answer_messages.already_settled(settled)),
     ]
