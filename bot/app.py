@@ -26,7 +26,7 @@ from bot.metrics import Metrics
 from bot.processes.delivery_process import DeliverySupervisor
 from bot.processes.project_problems import ProjectProblems
 from bot.processes.supervisor import Supervisor
-from bot.settings import Settings
+from bot.settings import Settings, with_source
 from bot.store.clock import run_clock
 from bot.store.health import Outage
 from bot.store.open import open_configured
@@ -222,10 +222,10 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno in {errno.EADDRINUSE, errno.EACCES}:
             why = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by this user"
-            raise SettingsError(
-                f"PORT: {port} on {host} {why}. Set PORT to another one, or to 0 for any that is free."
-            ) from error
-        raise SettingsError(f"HOST: {host} is no address of this machine ({error.strerror}).") from error
+            remedy = "Set PORT to another one, or to 0 for any that is free."
+            raise SettingsError(f"{with_source('PORT')}: {port} on {host} {why}. {remedy}") from error
+        why = f"is no address of this machine ({error.strerror})"
+        raise SettingsError(f"{with_source('HOST')}: {host} {why}.") from error
 
 
 def url_of(listener: socket.socket) -> str:

@@ -34,6 +34,13 @@ def _check_token(token: SecretStr, kind: str, begins: tuple[str, ...]) -> Secret
     return token
 
 
+def check_signing_secret(secret: SecretStr) -> SecretStr:
+    """Raises ValueError for a token of Slack, with which no request could be verified."""
+    if secret.get_secret_value().startswith(("xox", "xapp-")):
+        raise ValueError("it is the signing secret of the app's Basic Information; this is a token")
+    return secret
+
+
 def check_journal_keys(text: SecretStr) -> SecretStr:
     """Raises ValueError for what is no list of keys for journals."""
     parse_journal_keys(text.get_secret_value())
@@ -61,7 +68,9 @@ def check_webhook_secrets(text: SecretStr) -> SecretStr:
 
 
 def check_metadata_url(url: str) -> str:
-    """Raises ValueError for an address without https that isn't of this machine."""
+    """Raises ValueError for what is no address of a document, or one without https of another machine."""
+    if not re.fullmatch(r"https?://[^\s/?#]+/\S*", url):
+        raise ValueError("it is the web address of a document: https://login.example/openidconfiguration")
     if url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
         raise ValueError("without https it may only be an address of this machine")
     return url

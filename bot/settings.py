@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BeforeValidator,
     Field,
     SecretStr,
@@ -37,6 +37,7 @@ from bot.setting_values import (
     check_journal_keys,
     check_metadata_url,
     check_readable,
+    check_signing_secret,
     check_webhook_secrets,
     check_writable,
     read_entra_id,
@@ -91,9 +92,9 @@ class Settings(BaseSettings):
     #: The public address of this server, for links to the console: `https://crews.example`.
     public_url: Annotated[str, AfterValidator(check_origin)] = Field("", alias="CREWDECK_PUBLIC_URL")
 
-    redis_url: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("CREWDECK_REDIS_URL", "REDIS_URL", "redis_url")
-    )
+    own_redis_url: SecretStr | None = Field(None, alias="CREWDECK_REDIS_URL")
+    #: What other programs read, too; it counts where `own_redis_url` is in neither place.
+    shared_redis_url: SecretStr | None = Field(None, alias="REDIS_URL")
     #: Replicas that have to confirm an answer. None (`auto`): one, if the primary has any connected.
     redis_replicas: Annotated[Annotated[int, Field(le=100)] | None, BeforeValidator(read_replicas)] = Field(
         None, alias="CREWDECK_REDIS_REPLICAS"
@@ -145,7 +146,9 @@ class Settings(BaseSettings):
     slack_bot_token: Annotated[SecretStr, AfterValidator(check_bot_token)] | None = Field(
         None, alias="SLACK_BOT_TOKEN"
     )
-    slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
+    slack_signing_secret: Annotated[SecretStr, AfterValidator(check_signing_secret)] | None = Field(
+        None, alias="SLACK_SIGNING_SECRET"
+    )
     slack_app_token: Annotated[SecretStr, AfterValidator(check_app_token)] | None = Field(
         None, alias="SLACK_APP_TOKEN"
     )
@@ -164,7 +167,6 @@ class Settings(BaseSettings):
     teams_openid_metadata_url: Annotated[str, AfterValidator(check_metadata_url)] = Field(
         "https://login.botframework.com/v1/.well-known/openidconfiguration",
         alias="TEAMS_OPENID_METADATA_URL",
-        pattern=r"^https?://[^\s/?#]+/\S*$",
     )
     teams_token_issuer: str = Field("https://api.botframework.com", alias="TEAMS_TOKEN_ISSUER")
     #: A token that is sent as it is, for a peer that takes no tokens of Microsoft Entra.
@@ -206,6 +208,17 @@ class Settings(BaseSettings):
     project: Project | None = Field(None, alias="CREWDECK_PROJECT")
     #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
+
+    @property
+    def redis_url(self) -> SecretStr | None:
+        """The address of Redis; None: the embedded Valkey."""
+        return self.own_redis_url or self.shared_redis_url
+
+    @property
+    def redis_setting(self) -> str:
+        """The setting that `redis_url` is from, and where that was set."""
+        name = "CREWDECK_REDIS_URL" if self.own_redis_url else "REDIS_URL"
+        return with_source(name)
 
     @property
     def journal_keys(self) -> tuple[bytes, ...]:
@@ -281,7 +294,7 @@ class Settings(BaseSettings):
     def require_crew_dirs(self) -> None:
         """Check that the operator's folders with crews can be read. Raises SettingsError."""
         for folder in self.crew_dirs[1:]:
-            _require(f"CREWDECK_CONFIG_DIR (in {where_set('CREWDECK_CONFIG_DIR')})", check_readable, folder)
+            _require("CREWDECK_CONFIG_DIR", check_readable, folder)
 
     def require_data_dir(self) -> None:
         """Check that the data folder can be written, or made. Raises SettingsError."""
@@ -357,8 +370,9 @@ def _read(kind: type[Read], **given: Any) -> Read:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        msg = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise SettingsError(f"{name} (in {where_set(name)}): {msg}.") from None
+        msg = first["msg"].removeprefix("Value error, ")
+        end = "" if msg.endswith("...") else "."
+        raise SettingsError(f"{with_source(name)}: {msg}{end}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{Path(DOTENV).absolute()} can't be read: {error}") from error
 
@@ -367,10 +381,16 @@ def _require(name: str, check: Callable[[Path], None], folder: Path) -> None:
     try:
         check(folder)
     except ValueError as error:
-        raise SettingsError(f"{name}: {error}.") from None
+        raise SettingsError(f"{with_source(name)}: {error}.") from None
 
 
-def where_set(name: str) -> str:
-    """Where a setting was set: the environment, or the file."""
-    named = {variable.upper() for variable in os.environ}
-    return "the environment" if name.upper() in named else str(Path(DOTENV).absolute())
+def with_source(name: str) -> str:
+    """A setting's name and where it was set; its name alone if it is set in neither place."""
+    if _has(os.environ, name):
+        return f"{name} (in the environment)"
+    in_file = _has(dotenv_values(DOTENV, encoding="utf-8-sig"), name)
+    return f"{name} (in {Path(DOTENV).absolute()})" if in_file else name
+
+
+def _has(variables: Mapping[str, str | None], name: str) -> bool:
+    return any(value for each, value in variables.items() if each.upper() == name.upper())

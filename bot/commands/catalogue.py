@@ -127,6 +127,7 @@ def _last_line(text: str) -> str:
 
 def table(settings: Settings) -> str:
     """The catalogue as a table."""
+    settings.require_crew_dirs()
     projects: list[Project | None] = [None, *find_configured(settings)]
     with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
         records = list(chain.from_iterable(pool.map(lambda each: _records(settings, each), projects)))

@@ -44,6 +44,8 @@ def _records(settings: Settings, named: Sequence[str]) -> list[dict[str, Any]]:
     folders = [each for each in named if has_crews_in_yaml(Path(each).expanduser())]
     others = [each for each in named if each not in folders]
     projects = find_all(others) if named else find_configured(settings)
+    if not named:
+        settings.require_crew_dirs()
     records = check_crews(settings, folders) if folders or not named else []
     for project in projects:
         records += check_project(settings, project)

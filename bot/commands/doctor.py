@@ -184,6 +184,7 @@ async def _crews(settings: Settings) -> list[Finding]:
     if not is_installed("worker"):
         words, remedy = "this machine runs none", 'To run some: pip install "crewdeck[worker]".'
         return [Finding(subject="Crews", state="off", words=words, remedy=remedy)]
+    settings.require_crew_dirs()
     records = await asyncio.to_thread(check_crews, settings)
     for project in find_configured(settings):
         records += await asyncio.to_thread(check_project, settings, project)

@@ -27,9 +27,10 @@ def serve(projects: Sequence[str]) -> int:
     allow_open_files()
     settings = load()
     found = find_configured(settings, projects)
+    if settings.workers or settings.redis_url is None:
+        settings.require_data_dir()
     if settings.workers:
         settings.require_crew_dirs()
-        settings.require_data_dir()
         require("worker", ", or let it start none: CREWDECK_WORKERS=0")
     if settings.teams_on:
         require("teams")

@@ -28,8 +28,5 @@ def unknown_settings() -> Iterator[str]:
 
 
 def _known() -> frozenset[str]:
-    names = {PIPE}
-    for field in (*Settings.model_fields.values(), *Remote.model_fields.values()):
-        aliases = getattr(field.validation_alias, "choices", (field.alias,))
-        names.update(str(each).upper() for each in aliases)
-    return frozenset(names)
+    fields = (*Settings.model_fields.values(), *Remote.model_fields.values())
+    return frozenset({PIPE, *(str(each.alias).upper() for each in fields)})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.core.errors import SettingsError
 from bot.core.project import Project
-from bot.settings import Settings, where_set
+from bot.settings import Settings, with_source
 
 NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)$", re.DOTALL)
 MODULE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
@@ -36,7 +36,7 @@ class Reference:
 
 def find_configured(settings: Settings, arguments: Iterable[str] = ()) -> tuple[Project, ...]:
     """The projects of the arguments, then those of the settings, each once. Raises SettingsError."""
-    setting = f"CREWDECK_PROJECTS (in {where_set('CREWDECK_PROJECTS')}):"
+    setting = f"{with_source('CREWDECK_PROJECTS')}:"
     references = [*map(Reference, arguments), *(Reference(each, setting) for each in settings.projects)]
     return _each_once(references, Path.cwd())
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from pydantic import AliasChoices, SecretStr
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
@@ -198,11 +198,6 @@ def _withheld(name: str, value: str, secrets: Iterable[str], reserved: tuple[str
     return ours or any(secret in value for secret in secrets)
 
 
-def _names(field: FieldInfo) -> list[str]:
-    alias = field.validation_alias
-    return [str(each) for each in alias.choices] if isinstance(alias, AliasChoices) else [str(alias)]
-
-
 def _is_secret(field: FieldInfo) -> bool:
     return _holds_secret(field.annotation)
 
@@ -215,7 +210,7 @@ def _holds_secret(annotation: object) -> bool:
 def secret_names(*kinds: type[BaseSettings]) -> frozenset[str]:
     """The variables that hold secrets, derived from the settings, so that new secrets are withheld, too."""
     fields = [field for kind in kinds for field in kind.model_fields.values()]
-    return frozenset(name.upper() for field in fields if _is_secret(field) for name in _names(field))
+    return frozenset(str(field.alias).upper() for field in fields if _is_secret(field))
 
 
 _SECRET = secret_names(Settings, Remote)

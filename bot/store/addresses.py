@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -71,13 +72,21 @@ def _read(url: SplitResult) -> Address:
     scheme, _, kind = url.scheme.partition("+")
     match scheme, kind:
         case _, "":
-            return Address(Kind.SERVER, (), parse_url(url.geturl()), {})
+            return _server(url)
         case "redis" | "rediss", "sentinel":
             return _sentinel(url, scheme)
         case "redis" | "rediss", "cluster":
             return _cluster(url, scheme)
         case _:
             raise ValueError(url.scheme)
+
+
+def _server(url: SplitResult) -> Address:
+    """One server. The parser takes database 0 for what it can't read, and a socket without a path."""
+    path = url.path.removeprefix("/")
+    if not path if url.scheme == "unix" else not re.fullmatch(r"\d*/?", path):
+        raise ValueError(url.scheme)
+    return Address(Kind.SERVER, (), parse_url(url.geturl()), {})
 
 
 def _sentinel(url: SplitResult, scheme: str) -> Address:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
 
-from bot.core.errors import StoreUnavailable
+from bot.core.errors import CrewdeckError, SettingsError, StoreUnavailable
 from bot.settings import Settings
 from bot.store.clock import ClockSettings
 from bot.store.durability import inspect
@@ -20,6 +21,8 @@ from bot.store.write_concern import WriteConcern
 log = structlog.get_logger(__name__)
 
 DAY_S = 24 * 3600
+NO_HANDSHAKE = ("does not answer in time", "closed by server", "Error connecting to", "SSL")
+"""What is said where one side speaks TLS and the other one doesn't."""
 CHECK_INTERVAL_S = 0.5
 """Seconds between two looks at the embedded server (0.2 ms each)."""
 
@@ -43,8 +46,8 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             try:
                 store = await stack.enter_async_context(opening(url, write_concern=write_concern))
                 await _warn(url, write_concern)
-            except StoreUnavailable as error:
-                raise StoreUnavailable(f"CREWDECK_REDIS_URL (or REDIS_URL): {error}") from error
+            except (StoreUnavailable, SettingsError) as error:
+                raise _with_setting(error, settings.redis_setting, url) from error
             yield store
     else:
         async with (
@@ -55,11 +58,21 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             yield store
 
 
+def _with_setting(error: CrewdeckError, setting: str, url: str) -> CrewdeckError:
+    """The error with the setting that the address is from, and a hint where TLS may be what is wrong."""
+    words = str(error).removeprefix("CREWDECK_REDIS_URL: ")
+    if isinstance(error, StoreUnavailable) and any(each in words for each in NO_HANDSHAKE):
+        over_tls = url.partition(":")[0].startswith("rediss")
+        words += f" {'rediss:// is for servers with TLS' if over_tls else 'With TLS it is rediss://'}."
+    return type(error)(f"{setting}: {words}")
+
+
 async def _warn(url: str, write_concern: WriteConcern) -> None:
     """Say loudly that this Redis may forget. The embedded one doesn't."""
     for finding in await inspect(url, write_concern):
         if finding.state != "ok":
-            log.warning("The settings of Redis are a risk", why=finding.words, remedy=finding.remedy)
+            level = logging.ERROR if finding.state == "broken" else logging.WARNING
+            log.log(level, "The settings of Redis are a risk", why=finding.words, remedy=finding.remedy)
 
 
 @asynccontextmanager

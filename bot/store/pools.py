@@ -14,6 +14,7 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.driver_info import DriverInfo
+from redis.exceptions import RedisError
 
 from bot.core.errors import SettingsError
 from bot.store.addresses import FORMS, Address, Node
@@ -28,6 +29,7 @@ MAX_RETRIES = 2
 transition may run twice."""
 SENTINEL_TIMEOUT_S = 1.0
 """Timeout of one reply of a sentinel; then the next one is asked."""
+NAMED = "What follows ? is named as in docs/operations.md."
 DRIVER = DriverInfo()
 """What servers are told of the client. Without it, each connection reads its version from the disk."""
 
@@ -105,8 +107,8 @@ def _check_options(pool: BlockingConnectionPool) -> None:
         connection = pool.connection_class(**pool.connection_kwargs)
         if isinstance(connection, SSLConnection):
             connection.ssl_context.get()
-    except TypeError:
-        raise SettingsError(f"{FORMS} What follows ? is named as in docs/operations.md.") from None
+    except (TypeError, RedisError):
+        raise SettingsError(f"{FORMS} {NAMED}") from None
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"CREWDECK_REDIS_URL: a certificate or key that it names can't be used: {error}"

@@ -71,6 +71,8 @@ _BY_WORD = {
 _BY_PHRASE = {
     "is loading the dataset": "Redis is still loading its data",
     "Timeout ": "Redis does not answer in time",
+    "HELLO must be called": "Redis wants a password: put it into CREWDECK_REDIS_URL",
+    "unknown command": "This Redis lacks a command that Crewdeck needs, or forbids it",
 }
 #: Where redis-py and the streams beneath it are.
 _LIBRARIES = tuple(f"{Path(module.__file__).parent}/" for module in (redis, asyncio) if module.__file__)

@@ -9,7 +9,9 @@ import pytest
 import redis
 
 from bot.core.errors import SettingsError, StoreUnavailable
+from bot.settings import Settings
 from bot.store import redis_keys
+from bot.store.open import open_configured
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import new_run, started
 
@@ -18,10 +20,12 @@ SECRET = "tide-mill-7"
 
 @asynccontextmanager
 async def always(answer: bytes) -> AsyncIterator[str]:
-    """A server that has one answer to everything; its URL, with a password."""
+    """A server that has one answer to everything, or ends each connection; its URL, with a password."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while request := await reader.read(1 << 16):
+            if not answer:
+                break
             writer.write(answer * request.count(b"*"))
         writer.close()
 
@@ -40,8 +44,9 @@ async def always(answer: bytes) -> AsyncIterator[str]:
         (b"-WRONGPASS invalid username-password pair", "the user or the password"),
         (
             b"-ERR unknown command `HELLO`, with args beginning with: `AUTH` `tide-mill-7`",
-            "can't do that now",
+            "lacks a command",
         ),
+        (b"-NOAUTH HELLO must be called with the client already authenticated", "wants a password"),
     ],
 )
 async def test_a_server_that_refuses_is_quoted_without_the_password(answer: bytes, words: str) -> None:
@@ -72,6 +77,9 @@ async def test_a_server_that_is_not_there_is_named_without_the_password() -> Non
         f"redis://:{SECRET}@host?sll_ca_certs=x",
         f"redis+sentinel://:{SECRET}@host/crews?sll_ca_certs=x",
         f"redis+cluster://:{SECRET}@host?sll_ca_certs=x",
+        f"rediss://:{SECRET}@host?ssl_cert_reqs=maybe",
+        f"rediss+sentinel://:{SECRET}@host/crews?ssl_cert_reqs=maybe",
+        f"rediss+cluster://:{SECRET}@host?ssl_cert_reqs=maybe",
         "nonsense",
     ],
 )
@@ -81,6 +89,20 @@ async def test_a_url_that_can_not_be_read_names_the_setting_alone(url: str) -> N
             pass
     assert SECRET not in str(wrong.value)
     assert "mill" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "hint"),
+    [("redis", "With TLS it is rediss://."), ("rediss", "rediss:// is for servers with TLS.")],
+)
+async def test_a_server_that_ends_every_connection_may_differ_in_tls(scheme: str, hint: str) -> None:
+    async with always(b"") as url:
+        settings = Settings.model_validate({"REDIS_URL": url.replace("redis", scheme, 1)})
+        with pytest.raises(StoreUnavailable) as trouble:
+            async with open_configured(settings):
+                pass
+    assert str(trouble.value).startswith("REDIS_URL: Redis ")
+    assert str(trouble.value).endswith(hint)
 
 
 async def test_a_full_server_takes_no_new_run_and_keeps_the_others(

@@ -123,12 +123,16 @@ def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert_one_line(run_command(tmp_path, "serve", PORT=port), "PORT", port, "in use")
+        assert_one_line(
+            run_command(tmp_path, "serve", PORT=port), "PORT (in the environment)", port, "in use"
+        )
     assert not (tmp_path / "data").exists()
 
 
 def test_an_address_of_another_machine_is_one_line(tmp_path: Path) -> None:
-    assert_one_line(run_command(tmp_path, "serve", HOST="192.0.2.1"), "HOST", "192.0.2.1")
+    assert_one_line(
+        run_command(tmp_path, "serve", HOST="192.0.2.1"), "HOST (in the environment)", "192.0.2.1"
+    )
 
 
 def test_a_redis_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
@@ -139,7 +143,11 @@ def test_a_redis_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_redis_url_that_is_none_is_one_line(tmp_path: Path) -> None:
-    assert_one_line(run_command(tmp_path, "serve", REDIS_URL="localhost:6379"), "REDIS_URL")
+    done = run_command(tmp_path, "serve", REDIS_URL="localhost:6379")
+    assert_one_line(done, "crewdeck: REDIS_URL (in the environment): this is no address")
+    (tmp_path / ".env").write_text("CREWDECK_REDIS_URL=redis://127.0.0.1:1\n")
+    done = run_command(tmp_path, "serve", REDIS_URL="localhost:6379")
+    assert_one_line(done, f"CREWDECK_REDIS_URL (in {tmp_path / '.env'}): Redis can't be reached")
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
@@ -147,7 +155,19 @@ def test_a_redis_url_that_is_none_is_one_line(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_used_is_one_line(setting: str, command: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run_command(tmp_path, command, **{setting: str(tmp_path / "file" / "below")})
-    assert_one_line(done, setting, str(tmp_path / "file" / "below"))
+    assert_one_line(done, f"{setting} (in the environment)", str(tmp_path / "file" / "below"))
+
+
+def test_a_data_folder_is_needed_without_workers(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run_command(tmp_path, "serve", CREWDECK_DATA_DIR=str(tmp_path / "file"), CREWDECK_WORKERS="0")
+    assert_one_line(done, "CREWDECK_DATA_DIR (in the environment)", str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("command", ["crews", "check"])
+def test_a_folder_of_crews_that_is_not_there_is_told_by_commands(command: str, tmp_path: Path) -> None:
+    done = run_command(tmp_path, command, CREWDECK_CONFIG_DIR="/nowhere")
+    assert_one_line(done, "CREWDECK_CONFIG_DIR (in the environment): /nowhere: there is no such folder")
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "crews"])

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -49,11 +50,16 @@ def test_the_environment_wins_over_the_file(nothing_set: Path, monkeypatch: pyte
     assert (settings.port, settings.workers) == (5000, 2)
 
 
-def test_crewdecks_own_redis_url_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crewdecks_own_redis_url_comes_first(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://general")
     assert secret(load().redis_url) == "redis://general"
+    assert load().redis_setting == "REDIS_URL (in the environment)"
+    (nothing_set / ".env").write_text("CREWDECK_REDIS_URL=redis://file\n")
+    assert secret(load().redis_url) == "redis://file"
+    assert load().redis_setting == f"CREWDECK_REDIS_URL (in {nothing_set / '.env'})"
     monkeypatch.setenv("CREWDECK_REDIS_URL", "redis://ours")
     assert secret(load().redis_url) == "redis://ours"
+    assert load().redis_setting == "CREWDECK_REDIS_URL (in the environment)"
 
 
 @pytest.mark.parametrize(("text", "replicas"), [("Auto", None), ("", None), ("0", 0), ("2", 2)])
@@ -149,6 +155,9 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("SLACK_BOT_TOKEN", "xapp-1-A-1-b"),
         ("SLACK_BOT_TOKEN", "xoxp-1-2-3"),
         ("SLACK_APP_TOKEN", "xoxb-1-2-3"),
+        ("SLACK_SIGNING_SECRET", "xoxb-1-2-3"),
+        ("SLACK_SIGNING_SECRET", "xapp-1-A-1-b"),
+        ("CREWDECK_WEBHOOKS", "https://intranet.example"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting(
@@ -158,6 +167,7 @@ def test_a_wrong_value_is_one_line_that_names_the_setting(
     with pytest.raises(SettingsError) as caught:
         load()
     assert str(caught.value).startswith(f"{name} (in the environment): ")
+    assert re.search(r"[^.](\.|\.{3})$", str(caught.value))
     assert "\n" not in str(caught.value)
 
 
@@ -205,6 +215,16 @@ def test_a_file_that_is_no_text_is_named(nothing_set: Path) -> None:
     (nothing_set / ".env").write_bytes(b"PORT=\xff\xfe\n")
     with pytest.raises(SettingsError, match=r"\.env can't be read"):
         load()
+
+
+def test_an_empty_variable_hides_no_mistake_in_the_file(
+    nothing_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (nothing_set / ".env").write_text("PORT=http\n")
+    monkeypatch.setenv("PORT", "")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value).startswith(f"PORT (in {nothing_set / '.env'}): ")
 
 
 def test_the_level_of_the_log_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +358,9 @@ def test_a_data_folder_that_can_not_be_written_is_named(
 ) -> None:
     (nothing_set / "file").write_text("")
     monkeypatch.setenv("CREWDECK_DATA_DIR", wrong)
-    with pytest.raises(SettingsError, match=f"^CREWDECK_DATA_DIR: {nothing_set / wrong} ") as caught:
+    with pytest.raises(
+        SettingsError, match=rf"^CREWDECK_DATA_DIR \(in the environment\): {nothing_set / wrong} "
+    ) as caught:
         load().require_data_dir()
     assert "\n" not in str(caught.value)
 

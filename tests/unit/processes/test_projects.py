@@ -77,6 +77,7 @@ def test_what_is_not_there_is_said_with_where_it_was_named(
     monkeypatch.chdir(base / "my blog")
     monkeypatch.delenv("CREWDECK_PROJECTS", raising=False)
     settings, dotenv = Settings(projects_text=reference), base / "my blog" / ".env"
+    dotenv.write_text(f"CREWDECK_PROJECTS={reference}\n")
     with pytest.raises(SettingsError, match=rf"^CREWDECK_PROJECTS \(in {dotenv}\): .*{re.escape(why)}"):
         find_configured(settings)
     monkeypatch.setenv("CREWDECK_PROJECTS", reference)
@@ -94,7 +95,7 @@ def test_arguments_and_the_setting_name_projects_together(
     settings = Settings(projects_text=str(folders[1]))
     found = find_configured(settings, ["one, with a comma"])
     assert [each.root for each in found] == [str(folders[0]), str(folders[1])]
-    with pytest.raises(SettingsError, match=r"^CREWDECK_PROJECTS .* are both called two"):
+    with pytest.raises(SettingsError, match=r"^CREWDECK_PROJECTS: .* are both called two"):
         find_configured(settings, ["two"])
 
 

@@ -55,6 +55,10 @@ def test_files_for_tls_are_named_in_the_query() -> None:
         f"redis+sentinel://:{SECRET}@a:1,:2/crews",
         f"unix+cluster://{SECRET}",
         "redis+cluster://",
+        f"redis://:{SECRET}@a/first",
+        f"redis://:{SECRET}@a/1/2",
+        f"rediss://:{SECRET}@a:1/-1",
+        "unix://",
     ],
 )
 def test_an_address_that_can_not_be_read_names_the_setting_alone(url: str) -> None:
