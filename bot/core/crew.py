@@ -36,7 +36,10 @@ class Crew(Value):
 
 
 class CrewProblem(Value):
-    """Why a crew, or all crews of a project, can't be offered, or only as it was before an edit."""
+    """Why a crew, or all crews of a project, can't be offered, or may not be what its author thinks it is.
+
+    It is offered as it was before an edit, or another one has its name.
+    """
 
     #: The crew's name, or the project's where none of its crews is known.
     name: ValidText

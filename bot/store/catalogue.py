@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from bot.store.connection import Connection
 SOURCE_TIMEOUT_S = 5 * 60
 """After this time without an announcement a source is removed, if others announce all of its crews. Workers
 announce every minute."""
+UP_S = 150
+"""A source that has missed two announcements isn't up."""
 CREW_TTL_S = 7 * 24 * 3600
 """How long a crew stays known that nobody announces: its runs wait for its workers to come back."""
 
@@ -92,9 +94,8 @@ class RedisCatalogue:
         version = await self._connection.do(self._connection.redis.hget(redis_keys.CREWS, "version"))
         if version != self._catalogue.version:
             stored = await self._connection.do(self._connection.redis.hgetall(redis_keys.CREWS))
-            self._catalogue = _Version(
-                stored.get("version"), self._known_crews(stored), self._known_problems(stored)
-            )
+            problems = (*self._known_problems(stored), *_ambiguous(stored))
+            self._catalogue = _Version(stored.get("version"), self._known_crews(stored), problems)
 
     def _known_crews(self, stored: dict[str, str]) -> Mapping[str, Crew]:
         """The crews by name. If several sources announce a crew, the latest announcement counts."""
@@ -121,6 +122,29 @@ class RedisCatalogue:
         read = self._connection.unreadable.readable("problems of crews", lists, _problems)
         found = dict.fromkeys(each for _, problems in read for each in problems)
         return tuple(sorted(found, key=lambda each: (each.name, each.problem)))
+
+
+def _ambiguous(stored: Mapping[str, str]) -> Iterator[CrewProblem]:
+    """A problem for each crew of which sources that are up say different things."""
+    announced = {
+        field.removeprefix("source "): int(value.partition(" ")[0])
+        for field, value in stored.items()
+        if field.startswith("source ") and value.partition(" ")[0].isdecimal()
+    }
+    newest = max(announced.values(), default=0)
+    said: dict[str, dict[str, str]] = {}
+    for field, card in stored.items():
+        source, _, name = field.removeprefix("crew ").partition(" ")
+        if field.startswith("crew ") and newest - announced.get(source, 0) <= ms(UP_S):
+            said.setdefault(name, {})[source] = card
+    for name, cards in sorted(said.items()):
+        if len(set(cards.values())) > 1:
+            hosts = " and ".join(sorted({each.partition(":")[0] for each in cards}))
+            yield CrewProblem(
+                name=name,
+                problem=f"workers of {hosts} announce different crews of this name, and any of them runs it",
+                remedy="Give one of them another name. After a deploy this passes within minutes.",
+            )
 
 
 def _problems(stored: str) -> list[CrewProblem]:

@@ -155,6 +155,22 @@ async def test_of_a_crew_that_several_announce_the_newest_words_count(store: Red
     assert (await store.catalogue.crews())["one"].title == "old", "but who has started has read it now"
 
 
+async def test_different_crews_of_one_name_are_a_problem_while_both_are_up(
+    store: RedisStore, server: redis.Redis
+) -> None:
+    await store.catalogue.announce("a:1", [crew("pay", "Pay invoices"), DEMO])
+    await store.catalogue.announce("b:2", [crew("pay", "Pay salaries"), DEMO])
+    [problem] = await store.catalogue.problems()
+    assert problem.name == "pay"
+    assert problem.problem.startswith("workers of a and b announce different crews of this name")
+    assert "Give one of them another name" in problem.remedy
+    later(server, 3 * MINUTE)
+    await store.catalogue.announce("b:2", [crew("pay", "Pay all salaries"), DEMO])
+    assert await store.catalogue.problems() == ()
+    await store.catalogue.announce("a:1", [crew("pay", "Pay all salaries"), DEMO])
+    assert await store.catalogue.problems() == ()
+
+
 async def test_a_crew_that_can_not_be_read_hides_no_other(store: RedisStore, server: redis.Redis) -> None:
     """A newer release announced it."""
     await store.catalogue.announce("a", [DEMO])
