@@ -33,8 +33,9 @@ from redis.exceptions import (
 from bot.store.addresses import Address, Node
 from bot.store.peers import check_owner
 from bot.store.pools import close_pool, server_pool
-from bot.store.servers import Call, Check, Reply, Result, execute
-from bot.store.shared_client import SharedClient
+from bot.store.servers import Check, Result, execute, key_of
+from bot.store.shared_client import Call, SharedClient
+from bot.store.shared_connection import Reply
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +75,7 @@ class Cluster:
         self._layout = Layout()
         self._looking = asyncio.Lock()
 
-    async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:
+    async def with_owner(self, key: str, ask: Callable[[SharedClient], Awaitable[Result]]) -> Result:
         for _ in range(MAX_REDIRECTS):
             owner, layout = await self._owner(key)
             try:
@@ -114,7 +115,7 @@ class Cluster:
             await self._look(self._layout)
         return [self._client(node) for node in self._layout.primaries]
 
-    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[SharedClient], Awaitable[Result]]) -> list[Result]:
         # Those that have none of our keys are replaced without a command of ours noticing.
         await self._look(self._layout)
         for _ in range(MAX_REDIRECTS):
@@ -142,13 +143,13 @@ class Cluster:
         """Each node gets its part at the same time. What has moved is answered with its MovedError."""
         parts: defaultdict[Node, list[int]] = defaultdict(list)
         for n, call in enumerate(calls):
-            owner, _ = await self._owner(call.key)
+            owner, _ = await self._owner(key_of(call.words))
             parts[owner].append(n)
         replies: list[Reply] = [None] * len(calls)
 
         async def send(part: list[int]) -> None:
-            first = calls[part[0]].key
-            found = await self.with_owner(first, lambda redis: _sent(redis, [calls[n] for n in part]))
+            first = key_of(calls[part[0]].words)
+            found = await self.with_owner(first, lambda redis: redis.send([calls[n] for n in part]))
             for n, reply in zip(part, found, strict=True):
                 replies[n] = reply
 
@@ -210,10 +211,3 @@ class Cluster:
         if node not in self._clients:
             self._clients[node] = SharedClient.of(server_pool(self._address, node))
         return self._clients[node]
-
-
-async def _sent(redis: Redis, calls: Sequence[Call]) -> list[Reply]:
-    pipe = redis.pipeline(transaction=False)
-    for call in calls:
-        call.add_to(pipe)
-    return await pipe.execute(raise_on_error=False)

@@ -15,11 +15,12 @@ from bot.store.addresses import Address, Kind, read_address
 from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
 from bot.store.redis_errors import translate_errors
-from bot.store.servers import Call, Commands, OnePrimary, Reply, Result, Servers
+from bot.store.servers import Batch, Commands, OnePrimary, Result, Servers
 from bot.store.shared_client import SharedClient
+from bot.store.shared_connection import Command, Reply
 from bot.store.subscription import Subscription
 from bot.store.unreadable import Unreadable
-from bot.store.write_concern import DEFAULT_WRITE_CONCERN, Command, DurableRunner, WriteConcern
+from bot.store.write_concern import DEFAULT_WRITE_CONCERN, DurableRunner, WriteConcern
 
 log = structlog.get_logger(__name__)
 
@@ -152,20 +153,6 @@ class Connection:
 
         with translate_errors(self.address.secrets):
             return await self._servers.with_owner(key, on)
-
-
-class Batch:
-    """Commands that are sent together."""
-
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.results: list[Reply] = []
-
-    def __getattr__(self, command: str) -> Callable[..., None]:
-        def add(*args: Reply, **options: Reply) -> None:
-            self.calls.append(Call(command, args, options))
-
-        return add
 
 
 def _encoded(args: tuple[str | float, ...]) -> list[str]:

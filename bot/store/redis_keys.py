@@ -43,6 +43,10 @@ def base(shard: int) -> str:
     return f"{PREFIX}:{{s{shard}}}"
 
 
+BASES = tuple(map(base, range(SHARDS)))
+"""The prefixes of all shards."""
+
+
 def queues(shard: int) -> str:
     """The queues that hold runs (`<kind>:<crew>`), by the time of their last turn or of their creation."""
     return f"{base(shard)}:queues"

@@ -64,7 +64,7 @@ class Responses:
         """Find a question, and what a response of this actor rests on; None if there is no such question."""
         names = list(actor.verified.authenticated)
         async with self._connection.pipeline() as batch:
-            for bases in self._connection.grouped_by_slot(map(redis_keys.base, range(redis_keys.SHARDS))):
+            for bases in self._connection.grouped_by_slot(redis_keys.BASES):
                 batch.eval(FIND_QUESTION, len(bases), *bases, question_id)
             batch.hmget(redis_keys.identities(), names)
             batch.time()

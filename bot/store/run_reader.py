@@ -10,7 +10,7 @@ from bot.core.run import Run
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, read_run
 from bot.store.connection import Connection
-from bot.store.write_concern import Command
+from bot.store.shared_connection import Command
 
 
 class RunReader:

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.commands.core import AsyncDataAccessCommands, AsyncManagementCommands
+from redis.commands.core import AsyncDataAccessCommands, AsyncManagementCommands, AsyncScriptCommands
 from redis.event import EventDispatcher
 
 from bot.core.errors import StoreUnavailable
 from bot.store import redis_keys
 from bot.store.addresses import Node
 from bot.store.pools import SentinelPool, close_pool
-from bot.store.shared_client import SharedClient
+from bot.store.shared_client import Call, SharedClient
+from bot.store.shared_connection import Command, Reply
 
-Reply = Any
-"""A reply of Redis; each script documents its own."""
 Result = TypeVar("Result")
 Check = Callable[[], Awaitable[None]]
 """A check that raises if it fails."""
 
 
-class Call(NamedTuple):
-    """One command of a batch: the name of the redis-py method, and its arguments."""
-
-    name: str
-    args: tuple[Any, ...]
-    options: Mapping[str, Any]
-
-    @property
-    def key(self) -> str:
-        """The key that decides which server gets it."""
-        if self.name == "eval":
-            return str(self.args[2])  # behind the script's text and the number of its keys
-        return str(self.args[0]) if self.args else redis_keys.SCHEMA_KEY
-
-    def add_to(self, pipe: Pipeline) -> None:
-        """Queue it in a pipeline."""
-        getattr(pipe, self.name)(*self.args, **self.options)
-
-
 KEYLESS = frozenset({"TIME", "PING", "INFO", "CONFIG GET"})
 """Sent to the server that has the schema: all processes read one clock."""
+
+
+def key_of(words: Command) -> str:
+    """The key that decides which server gets a command."""
+    if words[0] in KEYLESS:
+        return redis_keys.SCHEMA_KEY
+    # Those of a script are behind its text and their number.
+    return str(words[3] if words[0] == "EVAL" else words[1])
 
 
 class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
@@ -57,14 +44,27 @@ class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
         self._event_dispatcher = EventDispatcher()
 
     async def execute_command(self, *args: Any, **options: Any) -> Reply:
-        key = redis_keys.SCHEMA_KEY if args[0] in KEYLESS else str(args[1])
-        return await self._servers.with_owner(key, lambda redis: execute(redis, *args, **options))
+        return await self._servers.with_owner(key_of(args), lambda redis: execute(redis, *args, **options))
+
+
+class Batch(AsyncDataAccessCommands, AsyncManagementCommands, AsyncScriptCommands):
+    """Commands of redis-py that are sent together."""
+
+    _is_async_client: Literal[True] = True
+    _event_dispatcher = EventDispatcher()  # They need none, but redis-py's types do.
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.results: list[Reply] = []
+
+    def execute_command(self, *args: Any, **options: Any) -> None:
+        self.calls.append(Call(args, options))
 
 
 class Servers(Protocol):
     """Routes commands to servers. Raises the errors of redis-py."""
 
-    async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:
+    async def with_owner(self, key: str, ask: Callable[[SharedClient], Awaitable[Result]]) -> Result:
         """Call `ask` with the server that owns a key, again with another server if the key has moved."""
 
     async def send(self, calls: Sequence[Call]) -> list[Reply]:
@@ -76,7 +76,7 @@ class Servers(Protocol):
     async def primaries(self) -> Sequence[Redis]:
         """All primaries."""
 
-    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[SharedClient], Awaitable[Result]]) -> list[Result]:
         """Call `ask` with each primary. All are asked again if one of them was replaced."""
 
     def ownership_check(self, redis: Redis, key: str) -> Check:
@@ -100,14 +100,15 @@ class OnePrimary:
     def __init__(self, redis: SharedClient) -> None:
         self._redis = redis
 
-    async def with_owner(self, key: str, ask: Callable[[Redis], Awaitable[Result]]) -> Result:  # noqa: ARG002
+    async def with_owner(self, key: str, ask: Callable[[SharedClient], Awaitable[Result]]) -> Result:  # noqa: ARG002
         return await ask(self._redis)
 
     async def send(self, calls: Sequence[Call]) -> list[Reply]:
-        pipe = self._redis.pipeline(transaction=False)
-        for call in calls:
-            call.add_to(pipe)
-        return await pipe.execute()
+        replies = await self._redis.send(calls)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
 
     async def any_server(self) -> SharedClient:
         return self._redis
@@ -115,7 +116,7 @@ class OnePrimary:
     async def primaries(self) -> Sequence[Redis]:
         return [self._redis]
 
-    async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
+    async def on_every_primary(self, ask: Callable[[SharedClient], Awaitable[Result]]) -> list[Result]:
         return [await ask(self._redis)]
 
     def ownership_check(self, redis: Redis, key: str) -> Check:  # noqa: ARG002

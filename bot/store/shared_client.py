@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
@@ -32,6 +32,13 @@ BLOCKING = frozenset({"WAIT", "WAITAOF"})
 """Commands behind which all others of a connection wait; and what they wait for are writes of that one."""
 OF_THE_POOL = {EMPTY_RESPONSE, NEVER_DECODE}
 """Options of commands whose replies are read in a way of their own."""
+
+
+class Call(NamedTuple):
+    """A command in Redis' own words, and by what redis-py reads its reply."""
+
+    words: Command
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 class SharedClient(Redis):
@@ -64,8 +71,19 @@ class SharedClient(Redis):
             raise reply
         return self.read(reply, args, options)
 
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
-        return super().pipeline(transaction, shard_hint) if transaction else SharedPipeline(self)
+    async def send(self, calls: Sequence[Call]) -> list[Reply]:
+        """The replies to these commands as redis-py returns them, in one round trip.
+
+        Errors of the server are among them.
+        """
+        if any(call.words[0] in BLOCKING for call in calls):
+            async with self.in_time():
+                return await self._send_by_pool(calls)
+        replies = await self.ask([call.words for call in calls]) if calls else []
+        return [
+            reply if isinstance(reply, Exception) else self.read(reply, *call)
+            for reply, call in zip(replies, calls, strict=True)
+        ]
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """The replies to these commands, in one round trip; errors of the server are among them.
@@ -111,6 +129,12 @@ class SharedClient(Redis):
         if self._connection is not None:
             self._connection.close()
         await super().aclose(close_connection_pool)
+
+    async def _send_by_pool(self, calls: Sequence[Call]) -> list[Reply]:
+        pipe = self.pipeline(transaction=False)
+        for words, options in calls:
+            pipe.execute_command(*words, **options)
+        return await pipe.execute(raise_on_error=False)
 
     async def _ask(self, words: bytes, many: int) -> list[Reply]:
         replies = await (await self._connected()).send(words, many)
@@ -181,28 +205,6 @@ class SharedClient(Redis):
         self._connecting = None
         if not task.cancelled():
             task.exception()  # Perhaps nobody waits for it any more.
-
-
-class SharedPipeline(Pipeline):
-    """Commands of a client that are sent together."""
-
-    def __init__(self, client: SharedClient) -> None:
-        super().__init__(client.connection_pool, client.response_callbacks, False, None)  # noqa: FBT003
-        self._client = client
-
-    async def execute(self, raise_on_error: bool = True) -> list[Reply]:  # noqa: FBT001, FBT002
-        commands = self.command_stack
-        if any(words[0] in BLOCKING for words, _ in commands):
-            async with self._client.in_time():
-                return await super().execute(raise_on_error)
-        self.command_stack = []
-        replies = await self._client.ask([words for words, _ in commands]) if commands else []
-        if raise_on_error:
-            self.raise_first_error(commands, replies)
-        return [
-            reply if isinstance(reply, Exception) else self._client.read(reply, words, options)
-            for reply, (words, options) in zip(replies, commands, strict=True)
-        ]
 
 
 async def _retrying(_: RedisError) -> None:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bot.core.errors import StoreUnavailable
 from bot.store import redis_keys
 from bot.store.lua import Script
 from bot.store.servers import Servers
+from bot.store.shared_client import Call, SharedClient
+from bot.store.shared_connection import Command, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +33,6 @@ MARKER_WRITE = "redis.call('DEL', KEYS[1]) return redis.call('SET', KEYS[1], 1)"
 REPLICATION = "INFO replication"
 """As one word, so that redis-py doesn't parse the reply: one of its lines in twenty is of use here."""
 _ONLINE = re.compile(r"^slave\d+:.*\bstate=online\b", re.MULTILINE)
-
-Reply = Any
-Command = tuple[Any, ...]
-"""A command in Redis' own words."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class DurableRunner:
         self._online: WeakKeyDictionary[Redis, int] = WeakKeyDictionary()
 
     async def run(
-        self, redis: Redis, script: Script, key: str, args: Sequence[str], then: Command | None = None
+        self, redis: SharedClient, script: Script, key: str, args: Sequence[str], then: Command | None = None
     ) -> tuple[Reply, Reply]:
         """Run a transition on the server that owns the key; returns its reply, and that of `then`.
 
@@ -76,22 +72,18 @@ class DurableRunner:
                 raise reply
         return replies
 
-    async def wait(self, redis: Redis, key: str) -> None:
+    async def wait(self, redis: SharedClient, key: str) -> None:
         """Wait until all writes to this server so far satisfy the write concern."""
         await self._attempt(redis, key)
 
     async def _attempt(
-        self, redis: Redis, key: str, command: Command | None = None, then: Command | None = None
+        self, redis: SharedClient, key: str, command: Command | None = None, then: Command | None = None
     ) -> tuple[Reply, Reply]:
         """The replies of both commands; None for one that there isn't. An error of `command` is a reply."""
         replicas = self._needed(redis)
         check = self._servers.ownership_check(redis, key)
-        pipe = redis.pipeline(transaction=False)
-        for each in filter(None, (command, then)):
-            pipe.execute_command(*each)
-        self._add_wait(pipe, key, replicas)
-        pipe.execute_command(REPLICATION)
-        replies = await pipe.execute(raise_on_error=False)
+        commands = [*filter(None, (command, then)), *self._waits(key, replicas), (REPLICATION,)]
+        replies = await redis.send([Call(each) for each in commands])
         reply = replies.pop(0) if command is not None else None
         read = replies.pop(0) if then is not None else None
         if isinstance(reply, Exception):
@@ -105,22 +97,19 @@ class DurableRunner:
             await check()
         return reply, read
 
-    def _needed(self, redis: Redis) -> int:
+    def _needed(self, redis: SharedClient) -> int:
         if self._wanted.replicas is not None:
             return self._wanted.replicas
         return min(1, self._online.get(redis, 0))
 
-    def _add_wait(self, pipe: Pipeline, key: str, replicas: int) -> None:
+    def _waits(self, key: str, replicas: int) -> list[Command]:
         if not replicas and not self._wanted.fsync:
-            return
-        pipe.eval(MARKER_WRITE, 1, redis_keys.write_marker(key))
+            return []
         within = round(REPLICA_TIMEOUT_S * 1000)
-        if self._wanted.fsync:
-            pipe.execute_command("WAITAOF", 1, replicas, within)
-        else:
-            pipe.execute_command("WAIT", replicas, within)
+        wait: Command = ("WAITAOF", 1, replicas, within) if self._wanted.fsync else ("WAIT", replicas, within)
+        return [("EVAL", MARKER_WRITE, 1, redis_keys.write_marker(key)), wait]
 
-    def _judge(self, redis: Redis, replicas: int, replies: Sequence[Reply]) -> bool:
+    def _judge(self, redis: SharedClient, replicas: int, replies: Sequence[Reply]) -> bool:
         """Whether the write concern is satisfied. Raises StoreUnavailable on a timeout."""
         *waiting, state = replies
         for reply in replies:
@@ -134,7 +123,7 @@ class DurableRunner:
             )
         return bool(waiting) or not self._needed(redis)
 
-    def _note(self, redis: Redis, online: int) -> None:
+    def _note(self, redis: SharedClient, online: int) -> None:
         before, self._online[redis] = self._online.get(redis), online
         if before and not online:
             log.warning("A primary of Redis has lost its last replica")
