@@ -250,7 +250,7 @@ def gate_problems(definition: Definition, gates: Gates, name: str, tool: Any) ->
     if gate is None:
         return
     parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
-    for at, what in gate.mistakes(parameters.json_schema, parameters.secrets, parameters.misnamed):
+    for at, what in gate.mistakes(parameters.json_schema, parameters.secrets, parameters.unknown_hidden):
         yield definition.page.problem(("tools", name, "approval", *at), what, "invalid_approval")
 
 

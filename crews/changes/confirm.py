@@ -20,7 +20,7 @@ from crews.run.finished_tasks import first_unreadable_task
 from crews.run.identity import task_scope
 
 
-class _Noted(BaseModel):
+class _CrewRecord(BaseModel):
     """The record of a crew: written when a run begins, and whenever it continues with a changed crew."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,31 +38,31 @@ def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
     inputs = kickoff_inputs(run.claim.run.crew, run.claim.run.inputs)
     run.identity.learn(crew, inputs)
     journal, made = run.history.journal, CrewSnapshot.of(crew, literal=literal)
-    noted = [_Noted.model_validate(written) for _, written in sorted(journal.own_records(CREW))]
-    before = noted[-1].made if noted else made
+    records = [_CrewRecord.model_validate(written) for _, written in sorted(journal.own_records(CREW))]
+    before = records[-1].made if records else made
     finished, unfit = _finished(journal, before), first_unreadable_task(crew, journal)
-    changed = [*made.changes_since(before, finished), *_told(made, unfit)]
+    changed = [*made.changes_since(before, finished), *_unreadable_output(made, unfit)]
     if not changed:
-        if not noted:
-            _note(run, 0, _Noted(made=made))
+        if not records:
+            _record_crew(run, 0, _CrewRecord(made=made))
         return
     moved = min((each for each in (made.first_moved_task(before), unfit) if each is not None), default=None)
     again = filled(made.tasks[moved - 1].name, inputs) if moved is not None else None
-    key = f"{len(noted)}/{fingerprint(made.model_dump(mode='json'))}"
+    key = f"{len(records)}/{fingerprint(made.model_dump(mode='json'))}"
     if unfit is None and (models := made.model_changes_since(before, finished)):
         run.record_event_in_thread(RunChanged(crew_id=run.crew_id, change=filled(models, inputs)), key)
-        _note(run, len(noted), _Noted(made=made))
+        _record_crew(run, len(records), _CrewRecord(made=made))
         return
     named = [filled(each, inputs) for each in changed]
     system_questions.confirm_changed_crew(run.questions, named, again, key)
     deleted = _deleted(moved, len(before.tasks)) if moved is not None else []
     journal.forget(deleted)
     left = tuple(journal.unrepeated_model_calls())
-    _note(run, len(noted), _Noted(made=made, left=left), deleted)
+    _record_crew(run, len(records), _CrewRecord(made=made, left=left), deleted)
     journal.stop_expecting(left)
 
 
-def _told(made: CrewSnapshot, unfit: int | None) -> list[str]:
+def _unreadable_output(made: CrewSnapshot, unfit: int | None) -> list[str]:
     """The change to report where the output of a finished task can't be restored."""
     return [f"task “{made.tasks[unfit - 1].name}”: the class of what it came to"] if unfit is not None else []
 
@@ -79,5 +79,5 @@ def _deleted(first: int, many: int) -> list[str]:
     return [*(f"{task_scope(number)}/" for number in numbers), *(f"{DONE}{number}" for number in numbers)]
 
 
-def _note(run: RunContext, number: int, noted: _Noted, deleted: list[str] | None = None) -> None:
-    run.writer.write(f"{CREW}{number:03}", noted.model_dump_json(), deleted or [])
+def _record_crew(run: RunContext, number: int, record: _CrewRecord, deleted: list[str] | None = None) -> None:
+    run.writer.write(f"{CREW}{number:03}", record.model_dump_json(), deleted or [])

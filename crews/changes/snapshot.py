@@ -93,7 +93,7 @@ class CrewSnapshot(_Part):
     def changes_since(self, before: CrewSnapshot, finished: int) -> list[str]:
         """The differences in words. The first `finished` tasks are ignored."""
         over = {task.name for task in before.tasks[:finished]}
-        managed = [f"{MANAGER}: model"] if MANAGER in self._swapped(before, over) else []
+        managed = [f"{MANAGER}: model"] if MANAGER in self._changed_models(before, over) else []
         return [*self._agents_since(before, over), *managed, *self._tasks_since(before, over)]
 
     def model_changes_since(self, before: CrewSnapshot, finished: int) -> str:
@@ -101,10 +101,10 @@ class CrewSnapshot(_Part):
         if self.changes_since(self._with_models_of(before), finished):
             return ""
         swaps: dict[tuple[str, str], list[str]] = {}
-        for who in self._swapped(before, {task.name for task in before.tasks[:finished]}):
+        for who in self._changed_models(before, {task.name for task in before.tasks[:finished]}):
             swaps.setdefault((before.models[who], self.models[who]), []).append(who)
         return " ".join(
-            f"Goes on with {now} instead of {then}{self._whom(who, before, then, now)}."
+            f"Goes on with {now} instead of {then}{self._who_changed(who, before, then, now)}."
             for (then, now), who in swaps.items()
         )
 
@@ -123,13 +123,13 @@ class CrewSnapshot(_Part):
         }
         return before.model_copy(update={"agents": agents, "manager": self.manager})
 
-    def _swapped(self, before: CrewSnapshot, over: set[str]) -> list[str]:
+    def _changed_models(self, before: CrewSnapshot, over: set[str]) -> list[str]:
         """Agents that may still work and whose model changed."""
         at_work = [_agent(role) for role in self._at_work(over)] + ([MANAGER] if self._ahead(over) else [])
         then, now = before.models, self.models
         return [who for who in at_work if who in then and who in now and then[who] != now[who]]
 
-    def _whom(self, who: list[str], before: CrewSnapshot, then: str, now: str) -> str:
+    def _who_changed(self, who: list[str], before: CrewSnapshot, then: str, now: str) -> str:
         """The agents that changed the model, in parentheses; empty if all that used it did."""
         had = [each for each, model in before.models.items() if model == then]
         everyone = all(self.models.get(each, now) == now for each in had)

@@ -138,7 +138,9 @@ def _call(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def execute(**given: Any) -> Any:
         run = _current_run()
-        return original(**given) if run is None else _Exchange(run, given).made(lambda: original(**given))
+        return (
+            original(**given) if run is None else _Delegation(run, given).perform(lambda: original(**given))
+        )
 
     return execute
 
@@ -149,12 +151,12 @@ def _call_async(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
         run = _current_run()
         if run is None:
             return await original(**given)
-        return await made_from_thread(_Exchange(run, given).made, lambda: original(**given))
+        return await made_from_thread(_Delegation(run, given).perform, lambda: original(**given))
 
     return execute
 
 
-class _Exchange:
+class _Delegation:
     """A message to a remote agent, and what comes of it."""
 
     def __init__(self, run: RunContext, given: dict[str, Any]) -> None:
@@ -162,7 +164,7 @@ class _Exchange:
         self._run = run
         self._given = given
 
-    def made(self, call: Callable[[], Any]) -> Any:
+    def perform(self, call: Callable[[], Any]) -> Any:
         """The `TaskStateResult` of the exchange, or the recorded one. Raises Leave if it can't be durable."""
         from crewai.a2a.task_helpers import TaskStateResult
 

@@ -43,7 +43,7 @@ def install() -> None:
     agent: Any = Agent
     agent.create_agent_executor = _equipped(_with_ask_human_among(agent.create_agent_executor))
     agent._prepare_kickoff = _equipped(_with_ask_human(agent._prepare_kickoff))  # noqa: SLF001 - a seam
-    agent.execute_task = _side_by_side(agent.execute_task)
+    agent.execute_task = _allow_concurrent_tasks(agent.execute_task)
     task: Any = Task
     task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
     tasks.install()
@@ -104,49 +104,49 @@ def _lacks_ask_human(agent: Agent, tools: Iterable[BaseTool]) -> bool:
     return all(each.name != ASK_HUMAN for each in tools)
 
 
-class _Busy:
+class _BusyAgents:
     """The agents that work on a task. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._agents: set[int] = set()
 
-    def take(self, agent: Agent) -> bool:
+    def acquire(self, agent: Agent) -> bool:
         """Mark the agent as busy; whether it was free."""
         with self._lock:
             free = id(agent) not in self._agents
             self._agents.add(id(agent))
             return free
 
-    def give(self, agent: Agent) -> None:
+    def release(self, agent: Agent) -> None:
         with self._lock:
             self._agents.discard(id(agent))
 
 
-def _side_by_side(original: Callable[..., Any]) -> Callable[..., Any]:
+def _allow_concurrent_tasks(original: Callable[..., Any]) -> Callable[..., Any]:
     """Let an agent that is busy work on a second task, with an executor of its own.
 
     CrewAI gives each agent one executor, which refuses a second task ("Executor is already running"): of two
     tasks with `async_execution`, or of two colleagues who ask the same one for help.
     """
-    busy = _Busy()
+    busy = _BusyAgents()
 
     @wraps(original)
     def execute(agent: Agent, *args: Any, **kwargs: Any) -> Any:
         if id(agent) in _AT_WORK.get() and not _executing(agent):  # CrewAI retries the task.
             return original(agent, *args, **kwargs)
-        if not busy.take(agent):
-            twin = _twin(agent)
+        if not busy.acquire(agent):
+            copied = _copy_of(agent)
             try:
-                return original(twin, *args, **kwargs)
+                return original(copied, *args, **kwargs)
             finally:
-                agent._last_messages = twin._last_messages  # noqa: SLF001 - which the task's output has
+                agent._last_messages = copied._last_messages  # noqa: SLF001 - which the task's output has
         token = _AT_WORK.set((*_AT_WORK.get(), id(agent)))
         try:
             return original(agent, *args, **kwargs)
         finally:
             _AT_WORK.reset(token)
-            busy.give(agent)
+            busy.release(agent)
 
     return execute
 
@@ -155,13 +155,13 @@ def _executing(agent: Agent) -> bool:
     return bool(getattr(agent.agent_executor, "_is_executing", False))
 
 
-def _twin(agent: Agent) -> Agent:
+def _copy_of(agent: Agent) -> Agent:
     """A copy of the agent that shares everything except the state of the current task."""
-    twin = agent.model_copy()
-    twin.agent_executor = None
-    twin.tools_handler = ToolsHandler(cache=agent.tools_handler.cache)
-    twin._last_messages = []  # noqa: SLF001 - a seam
-    return twin
+    copied = agent.model_copy()
+    copied.agent_executor = None
+    copied.tools_handler = ToolsHandler(cache=agent.tools_handler.cache)
+    copied._last_messages = []  # noqa: SLF001 - a seam
+    return copied
 
 
 def _ending(original: Callable[..., None]) -> Callable[..., None]:

@@ -89,7 +89,7 @@ def _attempt(agent: object, *_args: object, of: object = None, **_kwargs: object
         attempt = Attempt(of, agent, within=outer)
         if outer is not None and outer.of is of:
             if outer.latest is not None:
-                _occurrences(run).repeat(outer.latest, _but_prompts)
+                _occurrences(run).repeat(outer.latest, _is_no_prompt)
             outer.latest = attempt
         with _entered(attempt):
             yield
@@ -112,6 +112,6 @@ def _any(_content: Hashable) -> bool:
     return True
 
 
-def _but_prompts(content: Hashable) -> bool:
+def _is_no_prompt(content: Hashable) -> bool:
     """Everything but prompts: the next one contains the guardrail's objection, so it is rendered again."""
     return not (isinstance(content, str) and f"/{PROMPT}/" in content)

@@ -13,9 +13,9 @@ from crewai.state import checkpoint_listener
 def install() -> None:
     """Let no crew register CrewAI's listener for checkpoints."""
     module: Any = checkpoint_listener
-    if module._ensure_handlers_registered is not _never:  # noqa: SLF001 - AttributeError where it is gone
-        module._ensure_handlers_registered = _never  # noqa: SLF001 - a seam
+    if module._ensure_handlers_registered is not _register_nothing:  # noqa: SLF001 - AttributeError where it is gone
+        module._ensure_handlers_registered = _register_nothing  # noqa: SLF001 - a seam
 
 
-def _never() -> None:
+def _register_nothing() -> None:
     """What a crew with `checkpoint` registers."""

@@ -29,7 +29,7 @@ class HumanInputProvider:
     def setup_messages(self, context: ExecutorContext) -> bool:
         """Whether the prompt was rendered before, and so is in the context already."""
         own = self._run.identity.own(context.task)
-        described = "" if own is not None else _steady(_wanted(context))
+        described = "" if own is not None else _without_variable_parts(_wanted(context))
         name, messages = self._run.recorder.find_prompt(context.agent.role, described)
         if messages is not None:
             context.messages[:] = messages
@@ -86,7 +86,7 @@ def _wanted(context: ExecutorContext) -> str:
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
-def _steady(description: str) -> str:
+def _without_variable_parts(description: str) -> str:
     """The description without its variable parts; it identifies work that is no task of the crew.
 
     Agents with `inject_date` add the date; a crew that plans names its tools as Python shows them.

@@ -18,7 +18,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Terms:
+class SendOptions:
     """How a call is to be sent."""
 
     #: Not again, whatever becomes of it.
@@ -27,20 +27,20 @@ class Terms:
     exactly: bool
 
 
-CREWAIS = Terms(once=False, exactly=False)
+CREWAI_DEFAULT = SendOptions(once=False, exactly=False)
 """Outside of runs."""
-_TERMS: ContextVar[Terms] = ContextVar("crewdeck_mcp_terms", default=CREWAIS)
+_SEND_OPTIONS: ContextVar[SendOptions] = ContextVar("crewdeck_mcp_send_options", default=CREWAI_DEFAULT)
 
 
 @contextmanager
 def sent(*, once: bool, exactly: bool) -> Iterator[None]:
-    """What a tool sends to its server in the block is sent on these terms."""
+    """What a tool sends to its server in the block is sent with these options."""
     install()
-    token = _TERMS.set(Terms(once, exactly))
+    token = _SEND_OPTIONS.set(SendOptions(once, exactly))
     try:
         yield
     finally:
-        _TERMS.reset(token)
+        _SEND_OPTIONS.reset(token)
 
 
 def install() -> None:
@@ -59,7 +59,7 @@ def install() -> None:
 def _attempt(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @wraps(original)
     async def attempt(client: Any, operation: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - CrewAI's
-        if not _TERMS.get().once:
+        if not _SEND_OPTIONS.get().once:
             return await original(client, operation, timeout)
         one = SimpleNamespace(execution_timeout=client.execution_timeout, max_retries=1)
         return await original(one, operation, timeout)
@@ -72,7 +72,7 @@ def _attempt_by_address(original: Callable[..., Awaitable[Any]]) -> Callable[...
 
     @wraps(original)
     async def attempt(tool: Any, operation: Any, **arguments: Any) -> Any:
-        if not _TERMS.get().once:
+        if not _SEND_OPTIONS.get().once:
             return await original(tool, operation, **arguments)
         result, error, _ = await tool._execute_single_attempt(operation, **arguments)  # noqa: SLF001 - as it does
         return result if result is not None else error
@@ -83,7 +83,7 @@ def _attempt_by_address(original: Callable[..., Awaitable[Any]]) -> Callable[...
 def _arguments(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     @wraps(original)
     def clean(client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-        return _given(arguments) if _TERMS.get().exactly else original(client, arguments)
+        return _given(arguments) if _SEND_OPTIONS.get().exactly else original(client, arguments)
 
     return clean
 

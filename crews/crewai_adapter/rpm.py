@@ -33,7 +33,7 @@ def install() -> None:
     if getattr(controller, "_crewdeck_installed", False):
         return
     controller._crewdeck_count = controller.check_or_wait  # noqa: SLF001 - a seam
-    controller.check_or_wait = _put_off(controller.check_or_wait)
+    controller.check_or_wait = _deferring_wait(controller.check_or_wait)
     controller._wait_for_next_minute = _wait(controller._wait_for_next_minute)  # noqa: SLF001 - a seam
     controller._crewdeck_installed = True  # noqa: SLF001
 
@@ -64,7 +64,7 @@ def _counts(crew: Crew) -> Iterator[RPMController]:
             yield controller
 
 
-def _put_off(original: Callable[..., bool]) -> Callable[..., bool]:
+def _deferring_wait(original: Callable[..., bool]) -> Callable[..., bool]:
     @wraps(original)
     def check_or_wait(controller: RPMController) -> bool:
         if CURRENT.get() is None:

@@ -145,7 +145,7 @@ class ToolStep:
         `content`: what the call would be known by without a gate, if that isn't `given`.
         """
         step, arguments = self._prepared(given, content)
-        return step.made(lambda: call(arguments()))
+        return step.perform(lambda: call(arguments()))
 
     async def guarded_async(
         self,
@@ -247,7 +247,7 @@ class _Call:
         self._read_by_agent = read_by_agent()
         self._begun = False
 
-    def made(self, call: Callable[[], Any]) -> Any:
+    def perform(self, call: Callable[[], Any]) -> Any:
         """The result of the call, or the recorded one."""
         original = _original(self._tool)
         if isinstance(original, BaseAgentTool):
@@ -317,7 +317,7 @@ class _Call:
 
         Its `arguments` come right before it, from a thread that may block.
         """
-        return await made_from_thread(self.made, call, arguments)
+        return await made_from_thread(self.perform, call, arguments)
 
     def _inside(self, call: Callable[[], Any]) -> Any:
         original = _original(self._tool)

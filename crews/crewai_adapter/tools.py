@@ -74,7 +74,7 @@ def _run(original: Callable[..., Any]) -> Callable[..., Any]:
             content = {"args": args, **kwargs}
             return step.guarded(given, lambda approved: original(tool, **approved), content)
         call = step.call({"args": args, **kwargs}, lambda: _used(tool, args, kwargs))
-        return call.made(lambda: original(tool, *args, **kwargs))
+        return call.perform(lambda: original(tool, *args, **kwargs))
 
     return run
 
@@ -129,7 +129,7 @@ def _invoke(original: Callable[..., Any]) -> Callable[..., Any]:
         if step.gate is not None:
             return step.guarded(_given(input, kwargs), lambda approved: original(tool, approved, config))
         call = step.call({"args": (), **_given(input, kwargs)}, tool._increment_usage_count)  # noqa: SLF001
-        return call.made(lambda: original(tool, input, config, **kwargs))
+        return call.perform(lambda: original(tool, input, config, **kwargs))
 
     return invoke
 

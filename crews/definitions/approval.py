@@ -177,7 +177,7 @@ def _guarded(function: Callable[..., Any], needed: Approval, of: object = None) 
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if _is_let_through(needed, of, args):
+        if _is_already_approved(needed, of, args):
             return function(*args, **kwargs)
         _approve_outside_of_runs(needed, function, args, kwargs)
         with approved_call(needed):  # a method may call the one that it overrides
@@ -185,7 +185,7 @@ def _guarded(function: Callable[..., Any], needed: Approval, of: object = None) 
 
     @wraps(function)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
-        if _is_let_through(needed, of, args):
+        if _is_already_approved(needed, of, args):
             return await function(*args, **kwargs)
         await asyncio.to_thread(_approve_outside_of_runs, needed, function, args, kwargs)
         with approved_call(needed):
@@ -196,7 +196,7 @@ def _guarded(function: Callable[..., Any], needed: Approval, of: object = None) 
     return guarded
 
 
-def _is_let_through(needed: Approval, of: object, args: tuple[Any, ...]) -> bool:
+def _is_already_approved(needed: Approval, of: object, args: tuple[Any, ...]) -> bool:
     """Whether the approved call is under way, or something else asks."""
     whose = args[0] if of is None and args else of
     if GUARDED is not None and isinstance(whose, GUARDED):

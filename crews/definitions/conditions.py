@@ -138,7 +138,7 @@ def _check_types(text: str, fields: Mapping[str, Fields | None]) -> None:
         if kind in {NUMBER, INTEGER}
     ]  # fmt: skip
     for name in numbers:
-        if name in variables and not _goes_with_numbers(checked, variables, name):
+        if name in variables and not _compares_numbers(checked, variables, name):
             raise InvalidCondition(f"{name} is a number, and is used as something else")
 
 
@@ -173,7 +173,7 @@ def _without_has(text: str, variables: Mapping[str, Any]) -> str:
     return _HAS.sub(lambda found: "true" if found[1] in variables else found[0], text)
 
 
-def _goes_with_numbers(text: str, variables: Mapping[str, Any], name: str) -> bool:
+def _compares_numbers(text: str, variables: Mapping[str, Any], name: str) -> bool:
     cel = _cel()
     numbers = (cel.Type.INT, cel.Type.DOUBLE)
     others = (cel.Type.STRING, cel.Type.BOOL, cel.Type.LIST, cel.Type.MAP, cel.Type.TIMESTAMP)

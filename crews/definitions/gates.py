@@ -50,11 +50,11 @@ class Gate:
         return not self.conditions or any(each.asks(values) for each in self.conditions)
 
     def mistakes(
-        self, schema: Mapping[str, JsonValue], secrets: tuple[str, ...], misnamed: Mapping[str, str]
+        self, schema: Mapping[str, JsonValue], secrets: tuple[str, ...], unknown_hidden: Mapping[str, str]
     ) -> Iterator[Mistake]:
         """What doesn't fit the tool, whose arguments have this JSON Schema.
 
-        `misnamed`: the parts of names to hide that aren't there.
+        `unknown_hidden`: the parts of names to hide that aren't there.
         """
         properties = schema.get("properties")
         names = [*properties] if isinstance(properties, dict) else []
@@ -68,7 +68,7 @@ class Gate:
             for name in used:
                 if name in secrets:
                     yield (key,), f"{name} is secret, so nobody could see it there"
-        for name, part in misnamed.items():
+        for name, part in unknown_hidden.items():
             yield ("hide",), f"{name}: there is no {part} in it"
         for each in self.conditions if names else ():
             try:

@@ -92,7 +92,7 @@ class Policies:
         """Those of these without a mistake, and all mistakes. `others` are what they can name, too."""
         good = self
         found: list[Mistake] = []
-        mistakes = [*self._clashes(others)]
+        mistakes = [*self._duplicates(others)]
         while True:
             mistakes += good.mistakes(good.over(others))
             if not mistakes:
@@ -109,7 +109,7 @@ class Policies:
             self.broken | names,
         )
 
-    def _clashes(self, others: Policies) -> Iterator[Mistake]:
+    def _duplicates(self, others: Policies) -> Iterator[Mistake]:
         for key, mine, theirs in (
             ("groups", self.groups, others.groups),
             ("policies", self.policies, others.policies),

@@ -35,7 +35,7 @@ def validated(
         return kind.model_validate(content), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-    if _took_as_text(page, at, content, details):
+    if _replaced_by_text(page, at, content, details):
         return validated(kind, page, at, content)
     return None, _alternatives([_problem(kind, page, at, each) for each in details])
 
@@ -112,7 +112,7 @@ def _entries(annotation: object) -> Iterator[type[Entry]]:
         yield from _entries(each)
 
 
-def _took_as_text(
+def _replaced_by_text(
     page: Document, at: Location, content: JsonValue, details: Iterable[Mapping[str, Any]]
 ) -> bool:
     """Where text is wanted and a number, true or false was read, that becomes what is written for it."""

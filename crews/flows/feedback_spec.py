@@ -64,7 +64,7 @@ class FeedbackSpec:
         return self._approval.get(settled.action)
 
 
-def again(message: str, question: Question) -> str:
+def follow_up_prompt(message: str, question: Question) -> str:
     """The follow-up prompt after an answer in words to a question that needs a decision."""
     said = question.outcome
     who = said.by.label if said and said.by else "Somebody"

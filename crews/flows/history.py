@@ -88,7 +88,7 @@ class FlowHistory:
         method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
         return self._identity.method(method, int(occurrence), 0).name
 
-    def last_except(self, gone: Collection[str]) -> str | None:
+    def last_method_except(self, gone: Collection[str]) -> str | None:
         """The name of the method that ended last, apart from these calls."""
         ends = [end for end, scope in self.scope_of.items() if scope not in gone]
         return self.name(self.scope_of[max(ends)]) if ends else None

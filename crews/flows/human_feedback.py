@@ -14,7 +14,7 @@ from crewai.flow.human_feedback import HumanFeedbackResult
 
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
 from bot.core.run import RunError
-from crews.flows.feedback_spec import FeedbackSpec, again, feedback
+from crews.flows.feedback_spec import FeedbackSpec, feedback, follow_up_prompt
 from crews.flows.output_text import text_of
 from crews.run.context import CURRENT, RunContext
 from crews.run.questions import Asking
@@ -67,7 +67,7 @@ async def feedback_on(
     words: list[str] = []
     while wanted.emit and _in_words(question):
         words.append(question.outcome.comment.strip() if question.outcome else "")
-        question = await run.questions.ask(replace(asking, prompt=again(wanted.message, question)))
+        question = await run.questions.ask(replace(asking, prompt=follow_up_prompt(wanted.message, question)))
     outcome = wanted.outcome(question) if wanted.emit else None
     if outcome is None and (wanted.emit or not _in_words(question)):
         raise run.stop(

@@ -167,7 +167,7 @@ class FlowReplay:
         if call.done is not None:
             await self._take(call, call.done["end"])
         else:
-            self._conclude(call, await self._take(call), result)
+            self._record_end(call, await self._take(call), result)
         self._ended(call)
         return result
 
@@ -214,7 +214,7 @@ class FlowReplay:
         await self._run.writer.flushed()
         self._tell(TaskStarted, call.part)
 
-    def _conclude(self, call: MethodCall, end: int, result: Any) -> None:
+    def _record_end(self, call: MethodCall, end: int, result: Any) -> None:
         """Record a method's result, which replaces the records of its steps."""
         part = call.part
         record = {
@@ -330,7 +330,7 @@ class FlowReplay:
         self._unseen.difference_update(missing)
 
     async def _confirm(self, missing: list[str], changed: str) -> None:
-        last = self._recorded.last_except(missing)
+        last = self._recorded.last_method_except(missing)
         state = f"with its state as it was after “{last}”" if last else "from its beginning"
         kept = f"What was recorded there is dropped: the flow goes on {state}."
         method = METHOD.set(None)  # the difference concerns the whole flow

@@ -20,7 +20,7 @@ from crews.run.threads import Raised, Threads
 
 async def in_thread(threads: Threads, call: Callable[[], Any]) -> Any:
     """The result of `call`. A coroutine runs on a loop of its own, and is cancelled with this one."""
-    work = _Work(call)
+    work = _CancellableCall(call)
     try:
         outcome = await threads.start(work.run, contextvars.copy_context())
     except asyncio.CancelledError:
@@ -31,7 +31,7 @@ async def in_thread(threads: Threads, call: Callable[[], Any]) -> Any:
     return outcome.result
 
 
-class _Work:
+class _CancellableCall:
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
         self._cancelled = False

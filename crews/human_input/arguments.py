@@ -65,13 +65,13 @@ class Parameters:
     def secrets(self) -> tuple[str, ...]:
         """The names of secret arguments: those to hide, and those that the schema declares as secret."""
         whole = self.json_schema
-        hidden = (hidden_place(name, whole)[0] for name in self.hide)
+        hidden = (resolve_hidden(name, whole)[0] for name in self.hide)
         return tuple(dict.fromkeys([*hidden, *_secrets_in(whole, whole)]))
 
     @property
-    def misnamed(self) -> dict[str, str]:
+    def unknown_hidden(self) -> dict[str, str]:
         """Names to hide of which a part isn't there, and that part."""
-        found = {name: hidden_place(name, self.json_schema) for name in self.hide}
+        found = {name: resolve_hidden(name, self.json_schema) for name in self.hide}
         return {name: part for name, (place, part) in found.items() if part and place != name}
 
     @property
@@ -314,7 +314,7 @@ def _secrets_in(schema: Mapping[str, Any], whole: Mapping[str, Any], at: str = "
             yield place
 
 
-def hidden_place(name: str, whole: Mapping[str, Any]) -> tuple[str, str]:
+def resolve_hidden(name: str, whole: Mapping[str, Any]) -> tuple[str, str]:
     """Where an argument to hide is, and which part of its name is no argument.
 
     What is in a list, or under names that the schema doesn't know, is hidden with all of that.

@@ -194,11 +194,13 @@ class AskHuman(BaseTool):
         args = AskHumanArgs.model_validate(arguments)
         run = CURRENT.get()
         if run is None:
-            return told(ask_outside_of_runs(args.asking(), NAME))
-        return told(run.questions.ask_in_thread(run.asking_of(AGENT.get(), args.asking()), for_model=True))
+            return outcome_text(ask_outside_of_runs(args.asking(), NAME))
+        return outcome_text(
+            run.questions.ask_in_thread(run.asking_of(AGENT.get(), args.asking()), for_model=True)
+        )
 
 
-def told(question: Question) -> str:
+def outcome_text(question: Question) -> str:
     """A settled question's outcome as text for the model: who answered, what they chose, their words."""
     outcome = question.outcome or Outcome(action=Action.EXPIRE)
     who = outcome.by.label if outcome.by else "Nobody"

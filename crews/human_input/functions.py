@@ -15,7 +15,7 @@ from pydantic import BaseModel, JsonValue
 
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from crews.definitions.exceptions import NotAnswered
-from crews.human_input.ask_human import AskHumanArgs, told
+from crews.human_input.ask_human import AskHumanArgs, outcome_text
 from crews.human_input.model_forms import Dialogue, model_dialogue, values_of
 from crews.human_input.terminal_questions import ask_outside_of_runs
 from crews.run.context import AGENT, CURRENT, RunContext
@@ -225,7 +225,7 @@ def _one_question(asking: Asking) -> Dialogue[object]:
 def _outcome(answered: Question) -> Outcome:
     """What it came to. Raises NotAnswered."""
     if answered.outcome is None or answered.outcome.action in {Action.EXPIRE, Action.CANCEL}:
-        raise NotAnswered(told(answered))
+        raise NotAnswered(outcome_text(answered))
     return answered.outcome
 
 

@@ -13,7 +13,7 @@ from bot.core.fields import Field
 from bot.core.form_reading import fields_of_model, instance
 from bot.core.question import Action, Question, QuestionKind
 from crews.definitions.exceptions import NotAnswered
-from crews.human_input.ask_human import told
+from crews.human_input.ask_human import outcome_text
 from crews.run.questions import Asking
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def values_of(answered: Question) -> dict[str, JsonValue]:
     """The values of a form that was filled in. Raises NotAnswered."""
     outcome = answered.outcome
     if outcome is None or outcome.action is not Action.SUBMIT:
-        raise NotAnswered(told(answered))
+        raise NotAnswered(outcome_text(answered))
     return dict(outcome.values or {})
 
 

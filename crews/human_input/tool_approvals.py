@@ -89,7 +89,7 @@ class GuardedCall:
             question = self._ask(wanted, reason, key)
             outcome = question.outcome
             if outcome is None or outcome.action is not Action.APPROVE or question.call is None:
-                return Refused(told(question))
+                return Refused(refusal_text(question))
             decided = question.call.arguments
             try:
                 wanted = self.read(self.parameters.with_secrets(decided, self.arguments))
@@ -175,7 +175,7 @@ def secrets_key(run: RunContext) -> bytes:
     return bytes.fromhex(str(known))
 
 
-def told(question: Question) -> str:
+def refusal_text(question: Question) -> str:
     """Why a call isn't made, for who wanted it."""
     outcome = question.outcome or Outcome(action=Action.EXPIRE)
     words = outcome.comment.strip()

@@ -186,7 +186,7 @@ def _write(value: Any, *, exact: bool) -> Any:
         )
     if exact:
         return _write_of_class(value, exact=True)
-    return _write_somehow(value)
+    return _write_lossy(value)
 
 
 def _write_plain(value: Any, *, exact: bool) -> Any:
@@ -216,7 +216,7 @@ def _write_of_class(value: Any, *, exact: bool) -> Any:
     return {"of": of, fields: {name: _write(getattr(value, name), exact=exact) for name in names}}
 
 
-def _write_somehow(value: Any) -> Any:
+def _write_lossy(value: Any) -> Any:
     """The value exactly, or as its plain base type, or as text."""
     try:
         written = _write_of_class(value, exact=False)

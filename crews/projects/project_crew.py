@@ -114,5 +114,7 @@ def _approval(crew: ProjectCrew, guarded: list[Any], page: Document, at: Locatio
         gate = crew.gates.of(tool)
         if gate is not None:
             parameters = Parameters(tool.name, getattr(tool, "args_schema", None), gate.hide)
-            for where, what in gate.mistakes(parameters.json_schema, parameters.secrets, parameters.misnamed):
+            for where, what in gate.mistakes(
+                parameters.json_schema, parameters.secrets, parameters.unknown_hidden
+            ):
                 yield page.problem((*at, "approval", *where), what)

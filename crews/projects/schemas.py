@@ -60,7 +60,7 @@ def schema(name: str) -> dict[str, Any]:
         for each in (made, made["definitions"][ProjectCrewEntry.__name__]):
             for key in CODE_KEYS:
                 del each["properties"][key]
-    return {"$schema": DRAFT, **_tidy(made), "title": title}
+    return {"$schema": DRAFT, **_simplified(made), "title": title}
 
 
 def text(name: str) -> str:
@@ -68,21 +68,21 @@ def text(name: str) -> str:
     return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
 
 
-def _tidy(node: Mapping[str, Any]) -> dict[str, Any]:
+def _simplified(node: Mapping[str, Any]) -> dict[str, Any]:
     """A schema as people write it: no titles that repeat names, no defaults that are nothing."""
     made: dict[str, Any] = {}
     for key, value in node.items():
         if key in {"properties", "definitions"}:
-            made[key] = {name: _tidy(each) for name, each in value.items()}
+            made[key] = {name: _simplified(each) for name, each in value.items()}
         elif key == "patternProperties":
             # Which names are right is told when the file is read; in editors \\w means ASCII only.
-            made["additionalProperties"] = _tidy(next(iter(value.values())))
+            made["additionalProperties"] = _simplified(next(iter(value.values())))
         elif key == "type" and value == "string" and not {"enum", "const", "pattern"} & node.keys():
             made[key] = PLAIN
         elif isinstance(value, dict) and key != "default":
-            made[key] = _tidy(value)
+            made[key] = _simplified(value)
         elif isinstance(value, list) and key in {"anyOf", "allOf"}:
-            made[key] = [_tidy(each) for each in value]
+            made[key] = [_simplified(each) for each in value]
         elif key == "description":
             made[key] = " ".join(value.split())
         elif key != "title" and not (

@@ -8,7 +8,7 @@ from bot.core.run import RunError
 class Leave(BaseException):
     """The run leaves this worker. The first reason counts."""
 
-    def again(self) -> Leave:
+    def copy(self) -> Leave:
         """The same, to be raised in another place."""
         return type(self)(*self.args)
 

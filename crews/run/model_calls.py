@@ -49,7 +49,7 @@ class ModelCalls:
             except Exception as error:
                 self._record_failure(step, error, spending)
                 raise
-            more = request.offered | self.usage.made(step, spending)
+            more = request.offered | self.usage.count_made(step, spending)
             return self._steps.record(step, result, request.answers_as, more)
 
     async def call_async(
@@ -65,7 +65,7 @@ class ModelCalls:
             except Exception as error:
                 self._record_failure(step, error, spending)
                 raise
-            more = request.offered | self.usage.made(step, spending)
+            more = request.offered | self.usage.count_made(step, spending)
             return self._steps.record(step, result, request.answers_as, more)
 
     def count(self, scope: str) -> int:
@@ -101,7 +101,7 @@ class ModelCalls:
 
     def _recorded(self, step: RecordedStep, request: ModelCall, spending: Spending | None) -> Any:
         """The recorded result of a model call, or its recorded exception."""
-        self.usage.replayed(step, spending)
+        self.usage.count_replayed(step, spending)
         try:
             return step.result(request.answers_as)
         except Exception as error:
@@ -110,7 +110,7 @@ class ModelCalls:
 
     def _record_failure(self, step: RecordedStep, error: Exception, spending: Spending | None) -> None:
         self.last_failure = error
-        self._steps.record_failure(step, error, self.usage.made(step, spending))
+        self._steps.record_failure(step, error, self.usage.count_made(step, spending))
 
     def _add(self, scope: str, name: str) -> None:
         """Count a model call towards the limit; once, however many attempts repeat it."""

@@ -120,7 +120,7 @@ class RunSession:
     def check(self) -> None:
         """Raise Leave if the run has to leave at once."""
         if self._stopped is not None:
-            raise self._stopped.again()
+            raise self._stopped.copy()
 
     def before_step(self) -> None:
         """Called before each step, for which the run needs its slot. Blocks its thread meanwhile.
@@ -189,7 +189,7 @@ class RunSession:
             reason = self._stopped = self._stopped or why
         if first:
             self.loop.call_soon_threadsafe(self._interrupt)
-        return reason.again()
+        return reason.copy()
 
     def release(self) -> None:
         """The worker stops: leave at the next step, or at once if the run waits. On its loop."""
@@ -282,11 +282,9 @@ class RunSession:
         _finish(self.leaving)
 
     def _out_of_time(self) -> None:
+        limit = _duration_words(self.limits.time or 0)
         self.stop(
-            RunError(
-                code="limit_time",
-                message=f"Stopped: the crew worked more than {_spoken(self.limits.time or 0)}, its limit.",
-            )
+            RunError(code="limit_time", message=f"Stopped: the crew worked more than {limit}, its limit.")
         )
 
 
@@ -295,7 +293,7 @@ def _finish(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _spoken(seconds: int) -> str:
+def _duration_words(seconds: int) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     parts = [f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min"), (left, "s")) if n]

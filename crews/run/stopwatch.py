@@ -48,7 +48,7 @@ class Stopwatch:
         """Time doesn't count while the block runs, nor while any other such block does."""
         self._pauses += 1
         if self._pauses == 1:
-            self._halt()
+            self._cancel_timer()
         try:
             yield
         finally:
@@ -58,9 +58,9 @@ class Stopwatch:
 
     def close(self) -> None:
         self._closed = True
-        self._halt()
+        self._cancel_timer()
 
-    def _halt(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -32,7 +32,7 @@ class TokenUsage:
     def __init__(self) -> None:
         self._steps: dict[str, tuple[str | None, Tokens]] = {}
 
-    def made(self, step: RecordedStep, spending: Spending | None) -> dict[str, Any]:
+    def count_made(self, step: RecordedStep, spending: Spending | None) -> dict[str, Any]:
         """What is recorded with a call that was made, in all attempts at it."""
         if spending is None or not spending.used:
             return {}
@@ -41,7 +41,7 @@ class TokenUsage:
         self._steps[step.name] = (spending.member, used)
         return {USAGE: used}
 
-    def replayed(self, step: RecordedStep, spending: Spending | None) -> None:
+    def count_replayed(self, step: RecordedStep, spending: Spending | None) -> None:
         """Count a call that was recorded, where this process hasn't."""
         used = (step.recorded or {}).get(USAGE)
         if spending is not None and used and step.name not in self._steps:

@@ -45,7 +45,7 @@ class Edits:
         self._offer = Offer({})
         self._files: WatchedFiles | None = None
         self._before: Stamps = {}
-        self._since = _clock()
+        self._since = _time_of_day()
         #: Whether this worker is to be replaced by one that has the edited code.
         self.outdated = False
         #: Why a successor couldn't run what this worker can, by crew, where code was edited.
@@ -69,16 +69,16 @@ class Edits:
             if files.edited(self._before, now):
                 now = await self._settled(files, now)
             edited = files.edited(self._before, now)
-            if not edited or await self._taken(edited):
+            if not edited or await self._try_to_handle(edited):
                 self._before = now
                 await asyncio.sleep(POLL_INTERVAL_S)
             else:
                 await asyncio.sleep(RETRY_DELAY_S)
 
-    async def _taken(self, edited: set[str]) -> bool:
+    async def _try_to_handle(self, edited: set[str]) -> bool:
         """Whether it is known what the edit means; otherwise it is looked at again."""
         try:
-            await self._take(edited)
+            await self._handle(edited)
         except (OSError, TimeoutError, ValueError) as error:
             log.error("edited crews can't be checked", reason=str(error) or type(error).__name__)  # noqa: TRY400
             return False
@@ -94,7 +94,7 @@ class Edits:
                 return now
             now = later
 
-    async def _take(self, edited: set[str]) -> None:
+    async def _handle(self, edited: set[str]) -> None:
         log.info("crews were edited", files=sorted(edited)[:10], many=len(edited))
         in_yaml = self._settings.project is None and not any(each.endswith(".py") for each in edited)
         if in_yaml and not self.outdated:
@@ -109,8 +109,8 @@ class Edits:
         offer = await asyncio.to_thread(reloaded, known, self._offer.crews, self._settings, self._since)
         self._offer = offer
         if not offer.problems:
-            self._since = _clock()
-        self._use(self._told())
+            self._since = _time_of_day()
+        self._use(self._current_offer())
         log.info(
             "crews were read again", crews=sorted(offer.crews), broken=[each.name for each in offer.problems]
         )
@@ -121,7 +121,7 @@ class Edits:
         Raises OSError, TimeoutError and ValueError if that can't be done.
         """
         found = [each for each in await self._findings() if self._is_lost(each)]
-        broken = [each for each in found if await asyncio.to_thread(self._works, each["crew"])]
+        broken = [each for each in found if await asyncio.to_thread(self._can_be_built, each["crew"])]
         self.outdated = not broken
         if not broken:
             self._broken_code = ()
@@ -129,15 +129,15 @@ class Edits:
             return
         from crews.building.reloading import problem_of_edit  # crewai
 
-        problems = [problem_of_edit(each["crew"], _words(each), self._since) for each in broken]
+        problems = [problem_of_edit(each["crew"], _finding_text(each), self._since) for each in broken]
         for problem in problems:
             log.error(
                 "an edited crew is broken", crew=problem.name, problem=problem.problem, runs_use=self._since
             )
         self._broken_code = tuple(problems)
-        self._use(self._told())
+        self._use(self._current_offer())
 
-    def _told(self) -> Offer:
+    def _current_offer(self) -> Offer:
         """What is offered, with all problems: of code, and others of other crews."""
         names = {problem.name for problem in self._broken_code}
         others = (each for each in self._offer.problems if each.name not in names)
@@ -152,7 +152,7 @@ class Edits:
             project is not None and finding["crew"] == project.name and bool(self._offer.crews)
         )
 
-    def _works(self, crew: str) -> bool:
+    def _can_be_built(self, crew: str) -> bool:
         """Whether the crew can be built as this worker has it; if not, the edit hasn't broken it."""
         from crews.building.check import is_sound  # crewai
 
@@ -199,12 +199,12 @@ def _died(records: list[dict[str, Any]], status: int) -> dict[str, Any]:
     }
 
 
-def _words(finding: dict[str, Any]) -> str:
+def _finding_text(finding: dict[str, Any]) -> str:
     where = f"{finding['file']}:{finding['line']}" if finding["line"] else finding["file"]
     key = f"{finding['key']}: " if finding["key"] else ""
     return f"{where}: {key}{finding['message']}" if where else f"{key}{finding['message']}"
 
 
-def _clock() -> str:
+def _time_of_day() -> str:
     """The time of day that people read."""
     return datetime.now().astimezone().strftime("%H:%M")

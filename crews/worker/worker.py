@@ -330,7 +330,7 @@ class Worker:
             while True:
                 woken.clear()
                 try:
-                    await self._beat()
+                    await self._renew_leases()
                     await self._slots.renew()
                     await self._register()
                 except StoreUnavailable as error:
@@ -342,7 +342,7 @@ class Worker:
     async def _register(self) -> None:
         await self._registration.renew(min(self._slots.room, self._unheld))
 
-    async def _beat(self) -> None:
+    async def _renew_leases(self) -> None:
         """Renew all leases. A run whose lease is lost ends at its next step, or at once if it waits."""
         held, since, seconds = list(self._held.values()), time.monotonic(), self._settings.lease
         worked = {each.claim.run.id: round(each.lease.worked() * 1000) for each in held}

@@ -95,7 +95,7 @@ def response(
     return make_response(action, by, key=key, comment=comment)
 
 
-async def told(store: Store, run_id: str) -> list[str]:
+async def event_types(store: Store, run_id: str) -> list[str]:
     """The types of a run's events, whose numbers are seen to have no gap."""
     events = await store.events.read(run_id)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))

@@ -19,7 +19,7 @@ from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.peers import View, check_owner, confirmations_needed, confirms, contradicts
 from bot.store.redis import RedisStore, open_store
-from tests.contract.examples import DEMO, LEASE, PLACE, approval, claimed, response, started, told
+from tests.contract.examples import DEMO, LEASE, PLACE, approval, claimed, event_types, response, started
 from tests.contract.servers import SLOTS, Cluster, Server, empty
 from tests.contract.test_store_keeping import eventful, traces
 from tests.ports import HOST
@@ -104,8 +104,8 @@ async def test_after_the_death_of_a_primary_its_replica_goes_on_with_every_answe
     await store.key_values.save_pending(shelf, "press", "to be worked on")
     nodes.lose_patience()
     nodes.primaries[0].kill()
-    assert await told(store, elsewhere.run.id) == ["run_started"]
-    events = await sooner_or_later(lambda: told(store, claim.run.id))
+    assert await event_types(store, elsewhere.run.id) == ["run_started"]
+    events = await sooner_or_later(lambda: event_types(store, claim.run.id))
     assert events[-1] == "human_input_completed"
     assert await store.key_values.pending(shelf) == {"press": "to be worked on"}
     another = await store.questions.ask(claim, approval(claim, "another"))
@@ -213,4 +213,4 @@ async def test_what_is_on_its_way_to_another_node_waits_and_is_not_half_done(
         source.tell("CLUSTER SETSLOT", slot, "STABLE")
         target.tell("CLUSTER SETSLOT", slot, "STABLE")
     assert (await store.questions.ask(claim, approval(claim))).open
-    assert await told(store, claim.run.id) == ["run_started", "human_input_required"]
+    assert await event_types(store, claim.run.id) == ["run_started", "human_input_required"]

@@ -9,7 +9,7 @@ from bot.core.queue import Fenced
 from bot.core.run import RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose
-from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, new_run, response, told
+from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, event_types, new_run, response
 
 
 async def test_the_first_result_of_a_step_stays(store: RedisStore) -> None:
@@ -140,7 +140,11 @@ async def test_the_deadline_of_a_parked_run_passes_as_any_other(store: RedisStor
     assert await store.clock.apply_due(LOST) == 1
     [again] = await store.queue.claim("w2", [DEMO.name], 9, LEASE)
     assert again.run.id == claim.run.id
-    assert await told(store, claim.run.id) == ["run_started", "human_input_required", "human_input_completed"]
+    assert await event_types(store, claim.run.id) == [
+        "run_started",
+        "human_input_required",
+        "human_input_completed",
+    ]
 
 
 async def test_a_parked_run_is_cancelled_for_good(store: RedisStore) -> None:

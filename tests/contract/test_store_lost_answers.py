@@ -19,10 +19,10 @@ from tests.contract.examples import (
     UNPLACED,
     approval,
     claimed,
+    event_types,
     new_run,
     response,
     started,
-    told,
 )
 from tests.contract.lossy import LossyLine, lossy_line
 
@@ -50,7 +50,7 @@ async def test_a_new_run_is_still_new(line: LossyLine, far: RedisStore) -> None:
     line.lose(1)
     run, fresh = await far.runs.start(new_run())
     assert fresh
-    assert await told(far, run.id) == ["run_started"]
+    assert await event_types(far, run.id) == ["run_started"]
 
 
 async def test_a_cancelled_run_is_no_surprise_to_who_cancelled_it(line: LossyLine, far: RedisStore) -> None:
@@ -93,7 +93,7 @@ async def test_questions_answers_and_ends_happen_once(line: LossyLine, far: Redi
     assert ruling.verdict is not Verdict.REFUSED
     line.lose(1)
     await far.queue.finish(claim, result="done")
-    assert await told(far, claim.run.id) == [
+    assert await event_types(far, claim.run.id) == [
         "run_started",
         "human_input_required",
         "human_input_completed",
@@ -111,7 +111,7 @@ async def test_a_response_that_counts_is_recorded_once(line: LossyLine, far: Red
         assert ruling.verdict is not Verdict.REFUSED
         assert ruling.question is not None
         assert ruling.question.progress.approved == progress
-    assert await told(far, claim.run.id) == [
+    assert await event_types(far, claim.run.id) == [
         "run_started",
         "human_input_required",
         "human_input_recorded",

@@ -17,7 +17,7 @@ from bot.core.response import Approve, Reject, Response, Withdraw
 from bot.core.run import Claim, RunStatus
 from bot.core.tool_call import ToolCall, call_digest
 from bot.store.redis import RedisStore, open_store
-from tests.contract.examples import ADA, BOB, LOST, approval, claimed, told
+from tests.contract.examples import ADA, BOB, LOST, approval, claimed, event_types
 
 CY = ADA.model_copy(update={"user_id": "U3", "name": "Cy"})
 DEE = ADA.model_copy(update={"user_id": "U4", "name": "Dee"})
@@ -85,7 +85,7 @@ async def test_two_different_people_settle_what_needs_two(store: RedisStore) -> 
     assert second.question.outcome is not None
     assert [each.by for each in second.question.outcome.responses] == [ADA, BOB]
     assert (await say(store, asked, yes(CY))).code == "settled"
-    assert await told(store, claim.run.id) == [
+    assert await event_types(store, claim.run.id) == [
         "run_started",
         "human_input_required",
         "human_input_recorded",

@@ -15,7 +15,7 @@ from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.connection import connect
 from bot.store.redis import RedisStore
-from tests.contract.examples import ADA, BOB, LOST, approval, choice, claimed, response, told
+from tests.contract.examples import ADA, BOB, LOST, approval, choice, claimed, event_types, response
 
 pytestmark = pytest.mark.everywhere
 
@@ -27,7 +27,7 @@ async def test_a_question_is_recorded_and_announced_once(store: RedisStore) -> N
     assert first == again
     assert first.open
     assert (await store.runs.get(claim.run.id)).status is RunStatus.INPUT_REQUIRED
-    assert await told(store, claim.run.id) == ["run_started", "human_input_required"]
+    assert await event_types(store, claim.run.id) == ["run_started", "human_input_required"]
 
 
 async def test_an_answer_settles_the_question(store: RedisStore) -> None:
@@ -63,7 +63,7 @@ async def test_of_conflicting_answers_at_once_one_counts(store: RedisStore) -> N
     assert {ruling.code for ruling in rulings if ruling.verdict is Verdict.REFUSED} == {"settled"}
     outcomes = {ruling.question.outcome for ruling in rulings if ruling.question and ruling.question.outcome}
     assert len(outcomes) == 1
-    assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+    assert (await event_types(store, claim.run.id)).count("human_input_completed") == 1
 
 
 async def test_the_same_delivery_again_counts_once_and_is_no_conflict(store: RedisStore) -> None:
@@ -292,7 +292,7 @@ async def test_an_answer_after_the_deadline_never_counts_though_nobody_has_appli
     assert settled.outcome.text(question.options) == "Reject: No answer before the deadline."
     assert await store.questions.responses(claim.run.id, question.id) == []
     assert await store.clock.apply_due(LOST) == 0
-    assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+    assert (await event_types(store, claim.run.id)).count("human_input_completed") == 1
 
 
 async def test_of_answers_and_the_clock_at_a_deadline_one_settles_the_question(store: RedisStore) -> None:
@@ -303,7 +303,7 @@ async def test_of_answers_and_the_clock_at_a_deadline_one_settles_the_question(s
     rulings = await asyncio.gather(*answers)
     await applying
     assert {ruling.code for ruling in rulings} == {"settled"}
-    assert (await told(store, claim.run.id)).count("human_input_completed") == 1
+    assert (await event_types(store, claim.run.id)).count("human_input_completed") == 1
 
 
 async def test_a_deadline_that_passes_while_an_answer_is_evaluated_settles_the_question(
@@ -359,7 +359,7 @@ async def test_finishing_withdraws_open_questions(store: RedisStore) -> None:
     claim = await claimed(store)
     await store.questions.ask(claim, approval(claim))
     await store.queue.finish(claim, result="done")
-    assert await told(store, claim.run.id) == [
+    assert await event_types(store, claim.run.id) == [
         "run_started",
         "human_input_required",
         "human_input_completed",

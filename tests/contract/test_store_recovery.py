@@ -27,10 +27,10 @@ from tests.contract.examples import (
     UNPLACED,
     approval,
     claimed,
+    event_types,
     new_run,
     response,
     started,
-    told,
 )
 from tests.contract.lossy import LossyLine, lossy_line
 
@@ -120,7 +120,7 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
         assert (await store.runs.get(expiring.run.id)).status is RunStatus.RUNNING
         taken = await store.queue.claim("w2", [DEMO.name], 5, LEASE)
         assert {parked.run.id, held.id} == {claim.run.id for claim in taken}
-    assert (await told(store, ended.run.id))[-1] == "run_completed"
+    assert (await event_types(store, ended.run.id))[-1] == "run_completed"
 
 
 async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.Redis) -> None:
@@ -195,7 +195,7 @@ async def test_a_slow_server_is_waited_for_and_one_that_is_too_slow_is_not(
     line.delay = 0
     ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is not Verdict.REFUSED
-    assert (await told(far, claim.run.id)).count("human_input_completed") == 1
+    assert (await event_types(far, claim.run.id)).count("human_input_completed") == 1
 
 
 async def test_a_flushed_script_cache_loses_nothing_on_the_way_of_an_answer(

@@ -21,10 +21,10 @@ from tests.contract.examples import (
     PLACE,
     approval,
     claimed,
+    event_types,
     new_run,
     response,
     started,
-    told,
 )
 from tests.contract.servers import Pair, pair, until
 from tests.contract.test_store_cluster import sooner_or_later
@@ -95,7 +95,7 @@ async def test_an_answer_that_was_confirmed_outlives_the_primary() -> None:
             assert set(verdicts) == {Verdict.SETTLED}
             await sooner_or_later(store.health.ping)
             for claim, question in zip(claims, questions, strict=True):
-                assert (await told(store, claim.run.id))[-1] == "human_input_completed"
+                assert (await event_types(store, claim.run.id))[-1] == "human_input_completed"
                 [said] = await store.questions.responses(claim.run.id, question.id)
                 assert said.same_as(response())
             await store.queue.finish(claims[0], result="done")

@@ -25,10 +25,10 @@ from tests.contract.examples import (
     UNPLACED,
     approval,
     claimed,
+    event_types,
     new_run,
     response,
     started,
-    told,
 )
 
 
@@ -37,7 +37,7 @@ async def test_the_same_key_starts_one_run(store: RedisStore) -> None:
     starts = await asyncio.gather(*(store.runs.start(new) for _ in range(10)))
     assert sorted(fresh for _, fresh in starts) == [False] * 9 + [True]
     assert {run.id for run, _ in starts} == {ids.run_id("delivery 1")}
-    assert await told(store, new.id) == ["run_started"]
+    assert await event_types(store, new.id) == ["run_started"]
     assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 1
 
 
@@ -81,7 +81,7 @@ async def test_a_run_that_can_not_be_placed_fails_unless_it_was(store: RedisStor
     assert not await store.runs.fail_unplaced(placed.id, LOST)
     assert (await store.runs.get(lost.id)).error == LOST
     assert (await store.runs.get(placed.id)).status is RunStatus.QUEUED
-    assert await told(store, lost.id) == ["run_started", "run_failed"]
+    assert await event_types(store, lost.id) == ["run_started", "run_failed"]
 
 
 async def test_cancel_withdraws_what_is_open_and_ends_the_run(store: RedisStore) -> None:
@@ -92,7 +92,7 @@ async def test_cancel_withdraws_what_is_open_and_ends_the_run(store: RedisStore)
     outcome = (await store.questions.get(run.id, question.id)).outcome
     assert outcome is not None
     assert outcome.text(question.options) == "Withdrawn: the run ended"
-    assert await told(store, run.id) == [
+    assert await event_types(store, run.id) == [
         "run_started",
         "human_input_required",
         "human_input_completed",
@@ -121,7 +121,7 @@ async def test_after_a_cancel_the_worker_is_fenced_off(store: RedisStore) -> Non
     with pytest.raises(Fenced):
         await store.queue.finish(claim, result="done")
     assert await store.questions.list(claim.run.id) == []
-    assert await told(store, claim.run.id) == ["run_started", "run_cancelled"]
+    assert await event_types(store, claim.run.id) == ["run_started", "run_cancelled"]
 
 
 async def test_lists_are_newest_first_and_go_on_after_a_cursor(store: RedisStore) -> None:

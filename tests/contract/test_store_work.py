@@ -19,9 +19,9 @@ from tests.contract.examples import (
     approval,
     claimed,
     claimed_anyhow,
+    event_types,
     response,
     started,
-    told,
 )
 
 pytestmark = pytest.mark.everywhere
@@ -57,7 +57,7 @@ async def test_what_is_recorded_is_numbered_and_there_once(store: RedisStore) ->
     again = await store.events.append(claim, TASK)
     assert first == again
     assert first.seq == 2
-    assert await told(store, claim.run.id) == ["run_started", "task_started"]
+    assert await event_types(store, claim.run.id) == ["run_started", "task_started"]
 
 
 async def test_events_have_no_gap_however_many_write(store: RedisStore) -> None:
@@ -69,7 +69,7 @@ async def test_events_have_no_gap_however_many_write(store: RedisStore) -> None:
         store.questions.respond(claim.run.id, question.id, response()),
     )
     assert len({event.seq for event in recorded}) == 30
-    assert len(await told(store, claim.run.id)) == 33
+    assert len(await event_types(store, claim.run.id)) == 33
 
 
 async def test_a_finished_run_has_its_result_and_takes_nothing_more(store: RedisStore) -> None:
@@ -82,7 +82,7 @@ async def test_a_finished_run_has_its_result_and_takes_nothing_more(store: Redis
         await store.events.append(claim, TASK)
     with pytest.raises(Fenced):
         await store.queue.finish(claim, error=LOST)
-    assert await told(store, run.id) == ["run_started", "run_completed"]
+    assert await event_types(store, run.id) == ["run_started", "run_completed"]
 
 
 async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_off(store: RedisStore) -> None:
@@ -104,7 +104,7 @@ async def test_a_run_whose_lease_ran_out_is_queued_again_and_its_worker_fenced_o
             await late
     [again] = await store.queue.claim("w2", ["demo"], 1, LEASE)
     assert again.epoch > claim.epoch
-    assert await told(store, claim.run.id) == ["run_started"]
+    assert await event_types(store, claim.run.id) == ["run_started"]
 
 
 async def test_how_long_a_run_has_worked_goes_on_to_its_next_worker(store: RedisStore) -> None:
@@ -134,7 +134,7 @@ async def test_a_run_of_which_three_workers_died_is_given_up(store: RedisStore) 
         assert (await store.runs.get(run.id)).status is RunStatus.RUNNING
         assert await store.queue.abandon("w", LOST) == [run.id]
     assert (await store.runs.get(run.id)).error == LOST
-    assert await told(store, run.id) == ["run_started", "task_started", "run_failed"]
+    assert await event_types(store, run.id) == ["run_started", "task_started", "run_failed"]
     assert await store.queue.claim("w", ["demo"], 1, LEASE) == []
 
 

@@ -10,7 +10,7 @@ from bot.core.question import QuestionKind
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.test_resuming import once
-from tests.faults.test_retries import again, failed
+from tests.faults.test_retries import failed, retried
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel, call, say, text_of
 
@@ -209,9 +209,9 @@ async def test_a_flow_that_failed_is_tried_again_from_where_it_was(
     await deployment.say(question, "no")
     await failed(deployment, run, "model_error")
     model.fail(401)
-    second = await again(deployment, run)
+    second = await retried(deployment, run)
     await failed(deployment, second, "model_error")
-    third = await again(deployment, second)
+    third = await retried(deployment, second)
     assert await deployment.result(third) == "Gathered, Ada answered: no"
     assert await deployment.store.questions.list(third.id) == [], "nobody is asked again"
     assert await once(deployment, third) == [
@@ -233,7 +233,7 @@ async def test_a_flow_that_was_reworked_is_tried_again_and_nobody_is_asked(
     await deployment.question(run)
     await deployment.store.runs.cancel(run.id, ADA)
     rework()
-    new = await again(deployment, run)
+    new = await retried(deployment, run)
     proofread = await deployment.question(new)
     assert proofread.prompt == "Proofread?"
     await deployment.say(proofread, "no")

@@ -16,7 +16,7 @@ from tests.loopback.models import LoopbackModel, call, say
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
-async def again(deployment: Deployment, run: Run) -> Run:
+async def retried(deployment: Deployment, run: Run) -> Run:
     return await retry(deployment.store, await deployment.store.runs.get(run.id), key=uuid.uuid4().hex)
 
 
@@ -44,7 +44,7 @@ async def test_a_run_whose_model_failed_goes_on_with_that_call(
     await deployment.say(question, "Tea")
     await failed(deployment, run, "model_error")
     before = model.count(mark)
-    new = await again(deployment, run)
+    new = await retried(deployment, run)
     assert await deployment.result(new) == "Ada chose 'Tea'."
     assert model.count(mark) == before + 1
     assert worker_deployment.effects(mark) == ["one"]
@@ -71,7 +71,7 @@ async def test_answers_are_kept_through_any_number_of_tries(
         await deployment.say(question, number.lower())
         await deployment.until(run, lambda now: now.seq == ASKED_TWICE)
         await deployment.store.runs.cancel(run.id, ADA)
-        run = await again(deployment, run)
+        run = await retried(deployment, run)
     [question] = await deployment.asked(run)
     assert question.prompt == "Third?"
     await deployment.say(question, "third")
@@ -87,7 +87,7 @@ async def test_a_review_that_ended_the_run_is_asked_again(
     run = await deployment.start("reviewed", prompt=f"[[{mark}]]")
     await deployment.say(await deployment.question(run), "Reject")
     await failed(deployment, run, "rejected")
-    new = await again(deployment, run)
+    new = await retried(deployment, run)
     review = await deployment.question(new)
     assert (review.kind, review.context) == (QuestionKind.REVIEW, "A draft")
     await deployment.say(review, "Approve")
@@ -100,7 +100,7 @@ async def test_finished_tasks_are_not_done_again(deployment: Deployment, model: 
     run = await deployment.start("kept_second", prompt="[[first-kept]]")
     await deployment.question(run)
     await deployment.store.runs.cancel(run.id, ADA)
-    new = await again(deployment, run)
+    new = await retried(deployment, run)
     await deployment.question(new)
     assert model.count("first-kept") == 2
     await deployment.store.runs.cancel(new.id, ADA)
@@ -116,7 +116,7 @@ async def test_the_same_call_starts_one_run_and_a_completed_one_is_left_alone(
     run = await deployment.start("steps", prompt="[[simple]]")
     await deployment.question(run)
     with pytest.raises(Refused, match="not over"):
-        await again(deployment, run)
+        await retried(deployment, run)
     cancelled = await deployment.store.runs.cancel(run.id, ADA)
     first, second = await asyncio.gather(*(retry(deployment.store, cancelled, key="a") for _ in range(2)))
     assert first.id == second.id
@@ -129,4 +129,4 @@ async def test_the_same_call_starts_one_run_and_a_completed_one_is_left_alone(
     done = await deployment.store.runs.get(other.id)
     assert done.status is RunStatus.COMPLETED
     with pytest.raises(Refused, match="completed"):
-        await again(deployment, done)
+        await retried(deployment, done)

@@ -134,13 +134,13 @@ def test_the_kind_is_inferred_where_it_is_left_out(
     ],
 )
 def test_what_the_model_is_told(kind: QuestionKind, outcome: Outcome, words: str) -> None:
-    from crews.human_input.ask_human import told
+    from crews.human_input.ask_human import outcome_text
 
     options = options_for(kind, ("Plain", "Playful"))
     question = Question(
         id="q", run_id="r", kind=kind, prompt="?", options=options, policy=Policy(deciders=())
     )
-    assert told(question.model_copy(update={"outcome": outcome})) == words
+    assert outcome_text(question.model_copy(update={"outcome": outcome})) == words
 
 
 def test_outside_of_a_run_the_tool_says_that_it_reaches_nobody() -> None:

@@ -6,7 +6,7 @@ from bot.core.actor import Actor
 from bot.core.answering import interpret
 from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
-from crews.flows.feedback_spec import FeedbackSpec, again, feedback
+from crews.flows.feedback_spec import FeedbackSpec, feedback, follow_up_prompt
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 
@@ -82,7 +82,7 @@ def test_a_deadline_that_rejects_does() -> None:
 
 def test_words_are_kept_until_a_button_says_what_they_mean() -> None:
     said = settled(ROUNDS, "shorter")
-    assert again("Publish?", said) == (
+    assert follow_up_prompt("Publish?", said) == (
         "Publish?\n\nAda said: “shorter” That is kept as the feedback. Which of these is it?"
     )
     assert feedback(["shorter"], settled(ROUNDS, "needs_revision"), "needs_revision") == "shorter"
