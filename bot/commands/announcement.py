@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot import local_token
+from bot.core.project import Project
+from bot.core.text import terminal_safe
 from bot.settings import Settings
 
 
 def announcement(
-    settings: Settings, url: str, version: str, *, console: str, trusted: str, notices: Sequence[str] = ()
+    settings: Settings,
+    projects: Sequence[Project],
+    url: str,
+    version: str,
+    *,
+    console: str,
+    trusted: str,
+    notices: Sequence[str] = (),
 ) -> str:
     """A few lines for the operator. The only secret in them is part of the address `console`.
 
@@ -23,12 +32,24 @@ def announcement(
         **({"Webhooks": webhooks} if (webhooks := webhooks_line(settings)) else {}),
         **({"Delivery": delivery} if (delivery := delivery_line(settings)) else {}),
         "Store": _store_line(settings),
-        "Workers": str(settings.workers)
-        if settings.workers
-        else "none here: start them with `crewdeck worker`",
+        "Workers": _workers_line(settings, projects),
+        **({"Projects": _projects_line(projects)} if projects else {}),
     }
     table = "\n".join(f"  {name:<8} {line}" for name, line in lines.items())
     return f"Crewdeck {version} is up: {url}\n\n{table}\n\nCtrl-C stops everything it started.\n"
+
+
+def _workers_line(settings: Settings, projects: Sequence[Project]) -> str:
+    if not settings.workers:
+        return "none here: start them with `crewdeck worker`"
+    return (
+        f"{settings.workers}, and {settings.workers} for each project" if projects else str(settings.workers)
+    )
+
+
+def _projects_line(projects: Sequence[Project]) -> str:
+    """What was found; whether its crews load is told by the log, `crewdeck crews` and the console."""
+    return terminal_safe(", ".join(f"{each.name} ({each.root})" for each in projects), one_line=True)
 
 
 def delivery_line(settings: Settings) -> str:
@@ -95,4 +116,4 @@ def webhooks_line(settings: Settings) -> str:
 def _store_line(settings: Settings) -> str:
     if settings.redis_url is None:
         return f"embedded Valkey in {settings.data_dir}"
-    return "Redis, from CREWDECK_REDIS_URL or REDIS_URL"
+    return f"Redis, from {settings.redis_setting}"

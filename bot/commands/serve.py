@@ -68,6 +68,7 @@ class _Serving:
         trust = app.trust
         return announcement(
             self._settings,
+            self._projects,
             app.url,
             self._version,
             console=f"{app.url}/" if keys else local_url(app.url, trust),

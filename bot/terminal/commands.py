@@ -52,6 +52,8 @@ HINTS = {
     "not_found": " An id has 36 characters: `crewdeck inbox` and `crewdeck runs` show them.",
 }
 """What to do about an error, by its code, where the server can't say it."""
+NO_ID = "This is no id of a run or a question."
+"""Of an address that the server doesn't have: what differs in it is the id that was typed."""
 
 
 def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
@@ -203,7 +205,8 @@ def _refused(error: ApiError) -> int:
     if error.outcome is not None:
         return _mistake("".join(text for _, text in lines.decided(error.outcome)[1:]), FAILED)
     hint = HINTS.get(error.code, "")
-    return _mistake(f"{error.detail}{hint}", FAILED if error.code in RUN_STATE_CODES else MISTAKE)
+    detail = NO_ID if error.code == "not_found" else error.detail
+    return _mistake(f"{detail}{hint}", FAILED if error.code in RUN_STATE_CODES else MISTAKE)
 
 
 def _mistake(what: str, status: int = MISTAKE) -> int:

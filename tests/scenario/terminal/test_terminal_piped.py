@@ -58,8 +58,12 @@ def test_the_inbox_is_what_is_open_and_answers_are_arguments(server: Server) -> 
         (("start", "demo", "topic=a", "topic=b"), "topic: is given twice"),
         (("follow", "00000000-0000-4000-8000-000000000000"), "There is no run"),
         (("answer", "00000000-0000-4000-8000-000000000000", "yes"), "There is no question"),
-        (("answer", "1234abcd", "yes"), "An id has 36 characters: `crewdeck inbox`"),
-        (("record", "1234abcd"), "An id has 36 characters: `crewdeck inbox`"),
+        (
+            ("answer", "1234abcd", "yes"),
+            "no id of a run or a question. An id has 36 characters: `crewdeck inbox`",
+        ),
+        (("record", "1234abcd"), "no id of a run or a question. An id has 36 characters: `crewdeck inbox`"),
+        (("follow", "1234abcd"), "no id of a run or a question. An id has 36 characters: `crewdeck inbox`"),
     ],
 )
 def test_a_mistake_is_one_readable_line(server: Server, words: tuple[str, ...], said: str) -> None:
