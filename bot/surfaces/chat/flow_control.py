@@ -24,6 +24,8 @@ from bot.surfaces.chat.failures import RetryLater
 from bot.surfaces.chat.platform import Priority
 
 MAX_QUEUES = 1000
+MAX_PAUSE_S = 5.0
+"""Seconds that a call waits here while the platform wants none; who would wait longer comes back later."""
 MAX_YIELD_S = 0.5
 """Sending is held up for this long at most, so that no burst of presses stops it."""
 
@@ -93,6 +95,8 @@ class CallQueue:
     rate: Rate
     #: The part of the rate that is ours; other processes spend the rest.
     share: float = 1.0
+    #: Until when the platform asked to wait.
+    paused_until: float = 0.0
     _bucket: TokenBucket = field(init=False)
     _queue: list[Ticket] = field(default_factory=list, init=False)
     #: The turn of the call of each priority that was made last.
@@ -136,6 +140,7 @@ class CallQueue:
     def pause(self, seconds: float, now: float) -> None:
         """Allow nothing for so long, and no burst after it."""
         self.refill(now)
+        self.paused_until = max(self.paused_until, now + seconds)
         self._bucket.tokens = min(self._bucket.tokens, 1 - seconds * self._bucket.per_second)
 
     @property
@@ -183,7 +188,11 @@ class RateLimiter:
         self.share = 1.0
 
     async def acquire(self, method: str, channel: str, priority: Priority) -> None:
-        """Return when a call may be made, and count it."""
+        """Return when a call may be made, and count it.
+
+        Raises RetryLater where the platform asked to wait for longer than `MAX_PAUSE_S`: who waits here holds
+        up others, who wait for nothing.
+        """
         queue = self._queue_of(method, channel)
         if queue is not None:
             await self._wait_in(queue, queue.enqueue(priority, channel))
@@ -193,7 +202,7 @@ class RateLimiter:
 
     async def _wait_in(self, queue: CallQueue, ticket: Ticket) -> None:
         try:
-            if (seconds := queue.try_acquire(ticket, self._clock())) > 0:
+            if (seconds := self._seconds_until_turn(queue, ticket)) > 0:
                 async with slot_released():
                     await self._wait_for_turn(queue, ticket, seconds)
         finally:
@@ -201,8 +210,14 @@ class RateLimiter:
 
     async def _wait_for_turn(self, queue: CallQueue, ticket: Ticket, seconds: float) -> None:
         while seconds > 0:
-            await asyncio.sleep(seconds)
-            seconds = queue.try_acquire(ticket, self._clock())
+            await asyncio.sleep(min(seconds, MAX_PAUSE_S))
+            seconds = self._seconds_until_turn(queue, ticket)
+
+    def _seconds_until_turn(self, queue: CallQueue, ticket: Ticket) -> float:
+        now = self._clock()
+        if (left := queue.paused_until - now) > MAX_PAUSE_S:
+            raise RetryLater(left, "the platform asked to wait")
+        return queue.try_acquire(ticket, now)
 
     async def wait_for_capacity(self, method: str, priority: Priority) -> None:
         """Return when a call of this priority could be made. Nothing is counted."""

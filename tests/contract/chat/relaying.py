@@ -12,7 +12,8 @@ from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.run import Claim
 from bot.store.redis_keys import shard_of
-from tests.contract.chat.deployment import Deployment, Seen
+from tests.contract.chat.deployment import Deployment
+from tests.contract.chat.peers import Seen
 from tests.contract.examples import LEASE, approval, new_run
 
 ELSEWHERE = "elsewhere"

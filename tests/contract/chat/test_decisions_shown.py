@@ -11,7 +11,8 @@ from bot.core.question import Action, Question, Source
 from bot.core.response import make_response
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
-from tests.contract.chat.deployment import Deployment, Seen
+from tests.contract.chat.deployment import Deployment
+from tests.contract.chat.peers import Seen
 from tests.contract.examples import approval
 
 ARGUMENTS: dict[str, JsonValue] = {"recipient": "Acme", "amount": 1200}

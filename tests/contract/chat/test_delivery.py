@@ -10,7 +10,8 @@ from bot.core.files import stored_file
 from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.surfaces.chat.places import ChatPlace, MessageRef
-from tests.contract.chat.deployment import TENANT, Deployment, Disturbance, Seen, Trouble
+from tests.contract.chat.deployment import TENANT, Deployment
+from tests.contract.chat.peers import Disturbance, Seen, Trouble
 from tests.contract.examples import LOST, response
 
 DECIDING = ("Approve", "Reject")

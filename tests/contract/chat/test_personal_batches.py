@@ -8,7 +8,8 @@ from bot.core.response import make_response
 from bot.core.run import Claim
 from bot.core.unlinking import unlink
 from bot.surfaces.chat.message_keys import shown_digest
-from tests.contract.chat.deployment import Deployment, Seen
+from tests.contract.chat.deployment import Deployment
+from tests.contract.chat.peers import Seen
 from tests.contract.chat.relaying import (
     ADA,
     BOB,

@@ -5,7 +5,16 @@ import asyncio
 import pytest
 
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
-from bot.surfaces.chat.flow_control import MAX_YIELD_S, AckPriority, WorkLimit, slot_released, with_retries
+from bot.surfaces.chat.flow_control import (
+    MAX_YIELD_S,
+    AckPriority,
+    Rate,
+    RateLimiter,
+    WorkLimit,
+    slot_released,
+    with_retries,
+)
+from bot.surfaces.chat.platform import Priority
 from tests.virtual_time import in_virtual_time
 from tests.waiting import WITHIN
 
@@ -154,3 +163,35 @@ async def test_a_refusal_is_final() -> None:
     with pytest.raises(Rejected):
         await calls.run(4)
     assert calls.made == 2
+
+
+RATES = {"post": Rate(per_second=1, burst=2, by_channel=True)}
+
+
+@in_virtual_time
+async def test_who_would_wait_long_for_the_platform_comes_back_later_and_others_go_on() -> None:
+    """Also who waited already when the platform said so."""
+    clock = asyncio.get_running_loop()
+    limiter = RateLimiter(RATES, clock.time)
+    calls = [asyncio.create_task(limiter.acquire("post", "busy", Priority.NEWS)) for _ in range(4)]
+    await asyncio.sleep(0)
+    limiter.pause("post", "busy", 120)
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(each, RetryLater) for each in done] == [False, False, True, True]
+    assert clock.time() == pytest.approx(5, abs=5)
+    with pytest.raises(RetryLater) as later:
+        await limiter.acquire("post", "busy", Priority.DECISION)
+    assert later.value.seconds == pytest.approx(120, abs=5)
+    await limiter.acquire("post", "quiet", Priority.NEWS)
+    await asyncio.sleep(later.value.seconds)
+    await limiter.acquire("post", "busy", Priority.NEWS)
+
+
+@in_virtual_time
+async def test_a_short_pause_is_waited_for() -> None:
+    clock = asyncio.get_running_loop()
+    limiter = RateLimiter(RATES, clock.time)
+    limiter.pause("post", "busy", 3)
+    began = clock.time()
+    await limiter.acquire("post", "busy", Priority.NEWS)
+    assert clock.time() - began == pytest.approx(3, abs=0.1)

@@ -1,0 +1,95 @@
+"""Several processes deliver while the platform is in trouble: nothing is lost, nothing is posted twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bot.core.event import HumanInputReminded
+from bot.core.question import Action, Deadline
+from bot.core.run import Claim
+from bot.surfaces.chat.places import ChatPlace
+from tests.contract.chat.deployment import Deployment
+from tests.contract.chat.peers import Seen, Trouble
+from tests.contract.examples import LOST, response
+
+RUNS, CHANNELS, QUESTIONS = 4, 2, 2
+TROUBLES = (Trouble.RATE_LIMITED, Trouble.FAILED, Trouble.BROKEN)
+SEED = random.randrange(1_000_000)
+
+
+@pytest.mark.slow
+async def test_whoever_delivers_everything_is_shown_once_and_in_its_order(deployment: Deployment) -> None:
+    chance = random.Random(SEED)
+    deployment.peer.disturb(lambda _: chance.choice(TROUBLES) if chance.random() < 0.25 else Trouble.NONE)
+    channels = [deployment.peer.channel, *(deployment.peer.new_channel() for _ in range(CHANNELS - 1))]
+    async with AsyncExitStack() as processes, deployment.delivering("web-0"):
+        async with deployment.delivering("web-1"):
+            await processes.enter_async_context(deployment.delivering("web-2"))
+            for number in range(RUNS):
+                await deployment.start(channel=channels[number % CHANNELS])
+            claims = [await deployment.claim() for _ in range(RUNS)]
+            asking = [asyncio.create_task(plays(deployment, each)) for each in claims]
+            await deployment.sees("Question 0")
+        # One of them has left, and the others take over what it had.
+        await asyncio.gather(*asking)
+        for claim in claims:
+            await deployment.until(lambda claim=claim: deployment.all_shown(claim.run))  # type: ignore[misc]
+    for claim in claims:
+        seen = [each.words for each in await thread_of(deployment, claim)]
+        assert [kind_of(each) for each in seen] == expected(seen), (SEED, seen)
+        assert not any(each.buttons for each in await thread_of(deployment, claim)), SEED
+
+
+async def plays(deployment: Deployment, claim: Claim) -> None:
+    """A run that asks, reminds once, is answered, and ends."""
+    for number in range(QUESTIONS):
+        question = await deployment.ask(
+            claim,
+            f"Question {number}?",
+            deadline=Deadline(after=3600, remind_after=1),
+            task_id=f"task {number}",
+        )
+
+        async def reminded(question_id: str = question.id) -> bool:
+            await deployment.store.clock.apply_due(LOST)
+            return question_id in {
+                each.body.question_id
+                for each in await deployment.store.events.read(claim.run.id, 0)
+                if isinstance(each.body, HumanInputReminded)
+            }
+
+        await deployment.until(reminded)
+        said = response(Action.APPROVE, deployment.person("U0ADA"), key=question.id)
+        await deployment.store.questions.respond(question.run_id, question.id, said)
+    await deployment.store.queue.finish(claim, result="All is said.")
+
+
+async def thread_of(deployment: Deployment, claim: Claim) -> list[Seen]:
+    """The messages of a run, as they were posted."""
+    place = (await deployment.store.runs.get(claim.run.id)).place
+    assert place is not None
+    at = ChatPlace.decode(place, deployment.surface)
+    return [
+        each
+        for each in deployment.peer.messages(at.channel)
+        if at.thread in (each.thread, each.posted.message_id)
+    ]
+
+
+def kind_of(words: str) -> str:
+    """What a message is: the first one, a question, a reminder, or the end."""
+    for number in range(QUESTIONS):
+        if f"Question {number}?" in words:
+            return f"{'reminder' if 'is still open' in words else 'question'} {number}"
+    return "end" if "All is said." in words else "first"
+
+
+def expected(seen: list[str]) -> list[str]:
+    """What a thread has to show: who is answered before the reminder is posted needs none."""
+    reminded = {kind_of(each) for each in seen}
+    asked = [f"{kind} {number}" for number in range(QUESTIONS) for kind in ("question", "reminder")]
+    return ["first", *(each for each in asked if "question" in each or each in reminded), "end"]
