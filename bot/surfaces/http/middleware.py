@@ -10,6 +10,7 @@ suggest one, only the local user's token is accepted (`LocalTrust`). Requests to
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -137,13 +138,12 @@ class AuthMiddleware:
 
         Raises StoreUnavailable.
         """
-        needs_store = path not in PROBE_PATHS and not self._public(path)
-        try:
-            async with asyncio.timeout(None if needs_store else KEYS_TIMEOUT_S):
+        if path not in PROBE_PATHS and not self._public(path):
+            await self._keys.refresh()
+            return
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(KEYS_TIMEOUT_S):
                 await self._keys.refresh()
-        except (StoreUnavailable, TimeoutError):
-            if needs_store:
-                raise
 
     async def _admit_without_keys(self, request: web.Request) -> None:
         if self._trust.local_only:
@@ -272,8 +272,10 @@ class AuthMiddleware:
 
 
 def _is_forwarded(request: web.Request) -> bool:
-    names = (name.lower() for name in request.headers)
-    return any(name in FORWARDING_HEADERS or name.startswith(FORWARDING_HEADER_PREFIXES) for name in names)
+    names = set(map(str.lower, request.headers))
+    return not names.isdisjoint(FORWARDING_HEADERS) or any(
+        name.startswith(FORWARDING_HEADER_PREFIXES) for name in names
+    )
 
 
 @lru_cache(maxsize=64)
