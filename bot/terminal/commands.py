@@ -39,6 +39,7 @@ from crewdeck.client import (
 )
 
 if TYPE_CHECKING:
+    from bot.terminal.asking import Asking
     from bot.terminal.screen import Screen
 
 Work = Callable[[Client, "Screen | None"], Awaitable[int]]
@@ -292,21 +293,22 @@ async def _ask(client: Client, screen: Screen, question: Question) -> int:
         screen.say(lines.decided(question.outcome))
         return FAILED
     asking = Asking(client, screen)
-
-    async def watch() -> None:
-        async with aclosing(client.follow(question.run_id)) as events:
-            async for event in events:
-                if isinstance(event, HumanInputRecorded):
-                    asking.recorded(event)
-                if isinstance(event, HumanInputCompleted) and event.question_id == question.question_id:
-                    if not asking.is_mine(event.question_id):
-                        screen.say(*lines.of(event))
-                    asking.settled(event)
-                    return
-
-    watching = asyncio.create_task(watch())
+    watching = asyncio.create_task(_watch(client, screen, question, asking))
     try:
         return FAILED if await asking.ask(question) is None else COMPLETED
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(client: Client, screen: Screen, question: Question, asking: Asking) -> None:
+    """Tell the dialog what others answer, until the question is settled."""
+    async with aclosing(client.follow(question.run_id)) as events:
+        async for event in events:
+            if isinstance(event, HumanInputRecorded):
+                asking.recorded(event)
+            elif isinstance(event, HumanInputCompleted) and event.question_id == question.question_id:
+                if not asking.is_mine(event.question_id):
+                    screen.say(*lines.of(event))
+                asking.settled(event)
+                return

@@ -175,9 +175,8 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
             case ast.ImportFrom(module=str(module), level=0) if _theirs(module):
                 yield from ((alias.asname or alias.name, alias.name) for alias in node.names)
             case ast.Import():
-                for alias in node.names:
-                    if _theirs(alias.name):
-                        yield (alias.asname or alias.name.partition(".")[0], "")
+                modules = (alias for alias in node.names if _theirs(alias.name))
+                yield from ((alias.asname or alias.name.partition(".")[0], "") for alias in modules)
 
 
 def _theirs(module: str) -> bool:

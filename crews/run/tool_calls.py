@@ -93,9 +93,7 @@ class ToolCalls:
         Raises Leave where the call may have happened before, and nobody wants it again.
         """
         self._run.before_step()
-        scope = self._run.identity.scope
-        names = self._journal.names(scope, TOOL, *((name, each) for each in known_by or [arguments]))
-        step_name = names[0] if len(names) == 1 else next(filter(self._known, names), names[0])
+        step_name = self._step_name(name, known_by or [arguments])
         step = self._steps.find(step_name, f"the tool “{name}” returned", read=read)
         if step.recorded is not None:
             self._models.set_count(step.name, step.recorded.get("model_calls", 0))
@@ -108,16 +106,13 @@ class ToolCalls:
             on_interrupted = "ask"  # The run failed because of `fail`; its retry asks instead.
         if begun and not self._repeats(name, f"{step.name}/{begun}", on_interrupted):
             return self._steps.record(step, SKIPPED)
-        while True:
-            try:
-                if approval is not None:
-                    approval.obtain(step.name, begun)
-                return self._make(step, call, begun, approval)
-            except CallRefused as error:
-                if error.reason is None:  # Ask again, as another call.
-                    begun += 1
-                    continue
-                return self._record_refusal(step, error.reason)
+        return self._make_if_approved(step, call, begun, approval)
+
+    def _step_name(self, tool: str, known_by: Sequence[dict[str, Any]]) -> str:
+        """The name of the call's step: the one that the journal knows, or the first."""
+        contents = ((tool, each) for each in known_by)
+        names = self._journal.names(self._run.identity.scope, TOOL, *contents)
+        return names[0] if len(names) == 1 else next(filter(self._known, names), names[0])
 
     def cached(self, tool: str, given: str, look: Callable[[], Any], cache: str | None) -> Any:
         """What CrewAI's cache knows of a call, or knew when it was first asked: None if nothing.
@@ -164,10 +159,24 @@ class ToolCalls:
             or self._questions.was_asked(approval_key(step_name, 0))
         )
 
+    def _make_if_approved(
+        self, step: RecordedStep, call: Callable[[], Any], begun: int, approval: Approval | None
+    ) -> Any:
+        """Make the call once it is approved, or record its refusal."""
+        while True:
+            try:
+                if approval is not None:
+                    approval.obtain(step.name, begun)
+                return self._make(step, call, begun, approval)
+            except CallRefused as error:
+                if error.reason is not None:
+                    return self._record_refusal(step, error.reason)
+                begun += 1  # Ask again, as another call.
+
     def _make(
         self, step: RecordedStep, call: Callable[[], Any], begun: int, approval: Approval | None
     ) -> Any:
-        """Make a call that is let through, and record what it comes to."""
+        """Make a call that is approved, and record its result."""
         with self._steps.executing():
             self._writer.write(step.name + INTENDED, str(begun + 1))
             self._writer.flush()

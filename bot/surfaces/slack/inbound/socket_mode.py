@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.surfaces.chat.connection import Presence
 from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
+from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
 
@@ -69,15 +70,12 @@ class SocketMode:
         client.socket_mode_request_listeners.append(self._receive)
         self._client = client
         try:
-            async with asyncio.TaskGroup() as group:
-                connecting = client.connect()  # type: ignore[no-untyped-call]
-                tasks = [group.create_task(connecting), group.create_task(self._watch(client))]
+            connecting = client.connect()  # type: ignore[no-untyped-call]
+            async with run_alongside(connecting, self._watch(client)):
                 try:
                     yield
                 finally:
                     await self._drain()
-                    for task in tasks:
-                        task.cancel()
         finally:
             await _leave(client)
 
