@@ -53,7 +53,7 @@ def _projects_line(projects: Sequence[Project]) -> str:
 
 
 def delivery_line(settings: Settings) -> str:
-    """Where messages are sent from, unless that is as usual; empty then."""
+    """The process that sends messages; empty for the default."""
     if not settings.delivers or settings.delivery == "process":
         return ""
     if settings.delivery == "inside":

@@ -72,7 +72,7 @@ def _write(folder: Path, name: str) -> None:
 
 
 def _title(name: str) -> str:
-    """In quotes: `2024`, `on` and `null` are titles too."""
+    """Quoted, since `2024`, `on` and `null` are titles too."""
     return f'"{re.sub("[-_]+", " ", name).strip().capitalize() or name}"'
 
 

@@ -58,7 +58,7 @@ class Layout:
         return sorted({node for _, _, node in self._ranges})
 
     def owner(self, key: str) -> Node | None:
-        """The node that has a key; None if none is known to."""
+        """The node that has a key; None if it is not known."""
         slot = key_slot(key.encode())
         at = bisect_right(self._starts, slot) - 1
         if at < 0 or slot > self._ranges[at][1]:

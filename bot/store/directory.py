@@ -19,7 +19,7 @@ from bot.store.link_codes import LinkCodes
 from bot.store.live_groups import MAX_AGE_MS, LiveGroups, Members
 
 MAX_KNOWN_AGE_S = 1.0
-"""How old what is known of somebody may be, where finding out who they are took longer than that."""
+"""Maximum age of the stored identities, if looking up the person took longer."""
 
 
 class RedisDirectory:

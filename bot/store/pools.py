@@ -46,7 +46,7 @@ def server_pool(address: Address, node: Node | None = None) -> BlockingConnectio
 
 
 class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Connections to the server that the sentinels call the primary, whichever that is by then."""
+    """Connections to the server that the sentinels call the primary, at the time of connecting."""
 
     async def has_moved(self, since: Node) -> bool:
         """Whether sentinels call another one the primary than `since`; its connections are closed then."""

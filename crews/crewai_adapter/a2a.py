@@ -157,7 +157,7 @@ def _call_async(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
 
 
 class _Delegation:
-    """A message to a remote agent, and what comes of it."""
+    """A message to a remote agent, and its result."""
 
     def __init__(self, run: RunContext, given: dict[str, Any]) -> None:
         """`given`: the arguments of CrewAI's `execute_a2a_delegation`."""

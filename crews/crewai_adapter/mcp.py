@@ -21,9 +21,9 @@ from typing import Any
 class SendOptions:
     """How a call is to be sent."""
 
-    #: Not again, whatever becomes of it.
+    #: Without a retry after a failure.
     once: bool
-    #: With the very arguments that the tool is called with.
+    #: With the arguments of the call, unchanged.
     exactly: bool
 
 

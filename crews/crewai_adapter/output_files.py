@@ -30,7 +30,7 @@ def install() -> None:
 
 
 def save_output(task: Task, output: TaskOutput) -> None:
-    """Write what the task came to into its file, if it has one. CrewAI does so after the crew's callbacks."""
+    """Write the task's output into its file, if it has one. CrewAI does so after the crew's callbacks."""
     if task.output_file:
         structured = output.pydantic.model_dump_json() if output.pydantic else output.raw
         task._save_file(output.json_dict or structured)  # noqa: SLF001 - as it does

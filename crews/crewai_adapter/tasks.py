@@ -31,7 +31,7 @@ def install() -> None:
 class NoTaskOutputStorage(TaskOutputStorageHandler):
     """CrewAI's store of task outputs, which keeps nothing.
 
-    The real one writes what tasks came to into one SQLite file of the machine, and every crew empties it.
+    The real one writes the outputs of tasks into one SQLite file of the machine, and every crew empties it.
     """
 
     def __init__(self) -> None:

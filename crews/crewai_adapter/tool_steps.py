@@ -188,7 +188,7 @@ class ToolStep:
     def _invalid(
         self, known_by: list[dict[str, Any]], error: InvalidArguments
     ) -> tuple[_Call, Callable[[], dict[str, Any]]]:
-        """A call that comes to the tool's objection. Nobody is asked, and the tool isn't called."""
+        """A call whose result is the tool's objection. Nobody is asked, and the tool isn't called."""
 
         def refuse() -> dict[str, Any]:
             raise error
@@ -217,7 +217,7 @@ class ToolStep:
 
 
 def read_by_agent() -> bool:
-    """Whether an agent reads what a call made here comes to; otherwise code does, such as another tool's."""
+    """Whether an agent reads the result of a call made here; otherwise code does, such as another tool's."""
     return AGENT.get() is not None and not INSIDE_TOOL.get()
 
 
@@ -243,7 +243,7 @@ class _Call:
         self._known_by = known_by
         self._used = used
         self._approval = approval
-        #: An agent reads text; code that calls a tool itself gets the very values.
+        #: An agent reads text; code that calls a tool itself gets the unchanged values.
         self._read_by_agent = read_by_agent()
         self._begun = False
 

@@ -7,7 +7,7 @@
         pause: "{pace}"
       - say: "Done. {ask_human}"
 
-`{name}` is an input, what an earlier task in the context came to, or the latest result of that tool.
+`{name}` is an input, the output of an earlier task in the context, or the latest result of that tool.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ NO_REPLY = "There is no reply to that. What next?"
 
 @dataclass(frozen=True)
 class Reply:
-    """What one turn of a conversation came to."""
+    """The result of one turn of a conversation."""
 
     #: What people are shown; empty if the flow has no reply for them.
     text: str

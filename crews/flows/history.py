@@ -4,7 +4,7 @@ For a method's call `m:<name>:<occurrence>` the journal holds
 
     m:draft:0/begun   it was begun, as the run's how-manieth
     m:draft:0/...     its steps, until it is done
-    done/m:draft:0/   what it came to, the state then, and as the how-manieth end
+    done/m:draft:0/   its result, the state at its end, and the number of that end
     fed/m:draft:0/    people have said what they think of it (`@human_feedback`), likewise
     state/3/          the state at this end, where a method had recorded it that isn't come to any more
 """

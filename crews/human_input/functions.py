@@ -223,7 +223,7 @@ def _one_question(asking: Asking) -> Dialogue[object]:
 
 
 def _outcome(answered: Question) -> Outcome:
-    """What it came to. Raises NotAnswered."""
+    """The outcome of a settled question. Raises NotAnswered."""
     if answered.outcome is None or answered.outcome.action in {Action.EXPIRE, Action.CANCEL}:
         raise NotAnswered(outcome_text(answered))
     return answered.outcome

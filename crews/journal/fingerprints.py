@@ -39,7 +39,7 @@ _NAMED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 _IDS = frozenset({"id", "call_id", "tool_call_id", "tool_use_id", "toolUseId"})
 """Ids of calls: providers draw them anew, or they are addresses. Whose they are follows from their order."""
 _OPAQUE = frozenset({"raw_tool_call_parts"})
-"""The provider's own objects, which say once more what the rest of the message says."""
+"""The provider's own objects, which repeat the content of the rest of the message."""
 
 
 class _Valueless(Exception):  # noqa: N818 - a signal
@@ -192,7 +192,7 @@ def _name(value: Any) -> str:
 
 
 def _digest(tag: str, parts: Sequence[str]) -> str:
-    """Of parts whose ends can't be mistaken, whatever is in them."""
+    """The digest of parts, whose boundaries are unambiguous whatever they contain."""
     digest = hashlib.sha256(tag.encode())
     for part in parts:
         written = part.encode("utf-8", "surrogatepass")

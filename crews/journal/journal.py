@@ -4,7 +4,7 @@ A step's name is `<scope>/<kind>/<fingerprint of its content>/<occurrence>`; its
 course it is taken, or the tool call. The store keeps the first result that is noted under a name.
 
 A run that tries another one again begins with what that one has recorded, under names of their own
-(`bot/core/retry.py`): it uses what it comes to, and nothing of it is missed.
+(`bot/core/retry.py`): it finds those that it repeats, and expects none of them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Journal:
         self._left = {
             name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(SEEDED_PREFIX)
         }
-        #: Those that nobody misses: a person said that the run goes on without them.
+        #: Those that need no repetition: a person decided that the run goes on without them.
         self._excused = {
             name
             for prefix in (CREW, DIVERGED)

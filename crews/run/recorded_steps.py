@@ -45,7 +45,7 @@ class RecordedSteps:
     ) -> RecordedStep:
         """The step with this name; where its result can't be read, the one that is taken again.
 
-        `what` came to the result, in words. `read`: what the caller makes of it; raises Unreadable.
+        `what`: the source of the result, in words. `read`: converts the result; raises Unreadable.
         The requester says whether a step is taken again. Raises Leave if not.
         """
         step = RecordedStep(name, self._journal.found(name))

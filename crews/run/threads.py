@@ -81,7 +81,7 @@ class Threads:
 
 
 def outcome_of(call: Callable[[], T]) -> Outcome[T]:
-    """What a call comes to, as a value."""
+    """The outcome of a call, as a value."""
     try:
         return Returned(call())
     except BaseException as error:  # noqa: BLE001 - a crew may raise anything, and only its own run fails

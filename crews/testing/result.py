@@ -1,4 +1,4 @@
-"""What a crew came to in a test."""
+"""The result of a crew in a test."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def run_crew(  # noqa: PLR0913 - what a test can script
     groups: Mapping[str, Sequence[str]] | None = None,
     timeout: float = TIMEOUT_S,
 ) -> CrewResult:
-    """Run a crew with scripted answers, and return what it came to. Needs no Redis, no Slack and no key.
+    """Run a crew with scripted answers, and return its result. Needs no Redis, no Slack and no key.
 
     `what`: a factory, a class with `@CrewBase`, a Flow, a Crew, or the folder of a crew or a project (of
     whose crews `crew` is the one meant). `model`: what every model answers, in order, or by tasks; None: the

@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 UNREADABLE_RETRY_S = 60.0
 """Seconds after which somebody looks again whether a run's journal can be read: with other keys, it can."""
 SLOW_START_S = 0.5
-"""Seconds of starting after which a run that blocks doesn't count as one of these any more."""
+"""Seconds after its start from which a blocked run no longer counts as starting."""
 MAX_CONCURRENT_STARTS = 4
 """Runs that start at the same time; a hundred at once would leave none of them any of the processor."""
 

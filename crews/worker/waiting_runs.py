@@ -1,7 +1,7 @@
 """Answered runs that wait for a slot of their worker, and when each of them goes on or leaves.
 
-While answers come one upon the other they are handed over first. Then the runs that wait go on: few at first,
-after each lull twice as many. Times are those of an event loop; nothing here waits.
+While answers arrive in quick succession they are handed over first. Then the runs that wait go on: few at
+first, after each lull twice as many. Times are those of an event loop; nothing here waits.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ long, its first run goes back to the queue."""
 LULL_S = 0.02
 """Seconds without another answer, after which those that came at once have been handed over."""
 SMALL_BURST = 4
-"""So many answers, one upon the other, hold up nobody for whom there is a slot."""
+"""A burst of so many answers delays no run for which there is a slot."""
 MAX_HOLD_S = 1.0
 """While answers are handed over, one run in line goes on after so many seconds. Those that go on take the
 processor from the others, whose tools wait for their answers."""
 MAX_BURST_S = 10.0
-"""Seconds after which all go on for which there are slots, also if answers keep coming one upon the other."""
+"""Seconds after which all runs go on for which there are slots, even if the burst continues."""
 
 
 @dataclass(eq=False)
@@ -47,14 +47,14 @@ class WaitingRun:
 
 
 class AnswerBurst:
-    """Answers that come one upon the other: when they have been handed over, and how many runs go on then."""
+    """Answers in quick succession: when they have been handed over, and how many runs go on then."""
 
     def __init__(self, most: int) -> None:
         """`most`: the runs that may work at once."""
         self._most = most
         #: Runs whose answers are on their way through this process.
         self._expected: set[str] = set()
-        #: The runs that were answered one upon the other, and when the last and the first one of them was.
+        #: The runs that were answered in this burst, and when the last and the first answer arrived.
         self._answered: set[str] = set()
         self._answered_at = self._since = 0.0
         #: How many go on at the end of the next lull, and when some did last.
@@ -80,7 +80,7 @@ class AnswerBurst:
 
     @property
     def is_small(self) -> bool:
-        """Whether it holds up nobody for whom there is a slot."""
+        """Whether it delays no run for which there is a slot."""
         return len(self._answered) <= SMALL_BURST
 
     @property
@@ -94,7 +94,7 @@ class AnswerBurst:
 
     @property
     def ends_at(self) -> float:
-        """When nobody is held up by it any more, even if it goes on."""
+        """When it delays no run any more, even if it continues."""
         return self._since + MAX_BURST_S
 
     def ramp_up(self, now: float) -> int:

@@ -188,7 +188,7 @@ class Worker:
         return not self._stopping.is_set()
 
     async def _watch(self) -> None:
-        """Stop at once if the engine has ended: leased runs are given back, and none is claimed."""
+        """Stop at once if the engine has ended: give leased runs back, and claim no more."""
         await self._engine.ended()
         log.critical("the crews' thread has ended; what is held is given back", held=len(self._held))
         self._broken = True

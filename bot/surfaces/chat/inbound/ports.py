@@ -19,7 +19,7 @@ from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.places import MessageRef
 
 REPLAYED = "crewdeck_again"
-"""Added to a payload that is handled once more. No platform's own payload has such a field."""
+"""Marks a payload that is handled again. No platform's own payload has such a field."""
 
 Names = Mapping[str, str]
 
@@ -60,7 +60,7 @@ class Reply:
     errors: Mapping[str, str] = field(default_factory=dict)
     #: A form to show: in the open one that was pressed in or submitted, else a new one.
     form: Form | None = None
-    #: What the person is told instead of both where the form that they acted in is closed by then.
+    #: The message in place of both, if the form that the person acted in has been closed.
     fallback: Callable[[], Awaitable[Message]] | None = None
     #: Runs after the acknowledgement, once for a request however often it arrives; not if `form` isn't shown.
     then: Callable[[], Awaitable[None]] | None = None
@@ -239,7 +239,7 @@ class Orphans(Protocol):
         """Whether this message is recorded. False while the store is away."""
 
     async def adopt(self, run_id: str, question_id: str, posted: MessageRef) -> None:
-        """Record a message unless it is. Raises StoreUnavailable."""
+        """Record a message unless it is recorded. Raises StoreUnavailable."""
 
     async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         """Adopt this message unless it is recorded in a moment."""

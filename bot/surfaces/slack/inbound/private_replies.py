@@ -98,7 +98,7 @@ async def _deliver(method: SendMethod, to: ReplyTarget, message: Message) -> boo
 
 
 class ModalOpener:
-    """Opens modals. Slack gives three seconds after a press; who was too late is told so. It refuses some."""
+    """Opens modals within the three seconds that Slack gives after a press; says so if it is too late."""
 
     def __init__(self, api: SlackApi, messenger: SlackMessenger) -> None:
         self._api = api

@@ -140,7 +140,7 @@ class Activities:
         return ActivityResponse(200 if handled else 503)
 
     async def _pressed_message(self, payload: Mapping[str, Any], activity: Activity) -> ActivityResponse:
-        """A press of a client that doesn't know Action.Execute: what comes of it is told."""
+        """A press in a client without Action.Execute; the outcome is sent as a message."""
         data = _data(activity.value)
         if isinstance(data, Pressed):
             work = self._engine.presses.handle(activity.press(data))

@@ -94,7 +94,7 @@ class DialogAnswer:
     """The answer to what opens or submits a dialog."""
 
     def __init__(self, again: Callable[[Mapping[str, str]], Awaitable[Form | None]] = _no_form) -> None:
-        """`again` makes the submitted form once more, with what is wrong."""
+        """`again` renders the submitted form with its errors."""
         self._again = again
         self.body: Json = dialog_text(sentences.LATER)
 
@@ -166,7 +166,7 @@ class PersonalCards:
 
 
 def _for_everybody(message: Message) -> Message:
-    """The message with all that can be pressed: whoever reads it may, also as a linked identity."""
+    """The message with all its buttons: the reader may press them, also as a linked identity."""
     rows = (replace(each, audience=None) if isinstance(each, Actions) else each for each in message.blocks)
     return replace(message, blocks=tuple(rows))
 

@@ -64,7 +64,7 @@ class TeamsMessenger:
 
 
 class LateFormOpener:
-    """Dialogs open with the answer to a press: these came too late for it."""
+    """Sends forms that were ready too late: a dialog opens only in the answer to a press."""
 
     def __init__(self, messenger: TeamsMessenger) -> None:
         self._messenger = messenger
