@@ -113,6 +113,13 @@ def read_entra_id(text: str) -> str:
     return text.strip().lower()
 
 
+def unreadable(file: Path, error: OSError | UnicodeDecodeError) -> str:
+    """That a file of settings can't be read, and why."""
+    no_text = isinstance(error, UnicodeDecodeError)
+    why = "it is no UTF-8 text. Save it as UTF-8" if no_text else error.strerror or error
+    return f"{file.absolute()} can't be read: {why}."
+
+
 def check_readable(folder: Path) -> None:
     """Raises ValueError if there is no such folder, or if it can't be read."""
     try:

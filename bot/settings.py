@@ -44,6 +44,7 @@ from bot.setting_values import (
     read_memory,
     read_replicas,
     read_server_url,
+    unreadable,
 )
 
 DOTENV = ".env"
@@ -374,7 +375,7 @@ def _read(kind: type[Read], **given: Any) -> Read:
         end = "" if msg.endswith("...") else "."
         raise SettingsError(f"{with_source(name)}: {msg}{end}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{Path(DOTENV).absolute()} can't be read: {error}") from error
+        raise SettingsError(unreadable(Path(DOTENV), error)) from error
 
 
 def _require(name: str, check: Callable[[Path], None], folder: Path) -> None:

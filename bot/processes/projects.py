@@ -72,15 +72,17 @@ def _find(reference: Reference, base: Path) -> Project:
     name, what = (named[1], named[2]) if named else ("", reference.written)
     try:
         root, target = _located(what, base)
+        name = name or _name(root, target)
+        python = _interpreter(root)
     except ValueError as error:
         raise reference.refused(f"{error}. {REMEDY}") from None
     except OSError as error:
         raise reference.refused(f"it can't be read: {error.strerror}") from error
     return Project(
-        name=name or _name(root, target),
+        name=name,
         root=str(root),
         target=target,
-        python=str(_interpreter(root) or ""),
+        python=str(python or ""),
     )
 
 

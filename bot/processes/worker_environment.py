@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from bot.core.errors import SettingsError
 from bot.core.project import Project
 from bot.logging import MIN_SECRET_LENGTH, secrets_of
+from bot.setting_values import unreadable
 from bot.settings import DOTENV, Remote, Settings, load
 
 PIPE = "CREWDECK_SECRETS_FD"
@@ -97,7 +98,7 @@ def read_project_dotenv(settings: Settings) -> list[str]:
     try:
         written = _written_in(file) if file.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file.absolute()} can't be read: {error}") from error
+        raise SettingsError(unreadable(file, error)) from error
     left_out = []
     for name, value in written.items():
         if value is None or (not value and os.environ.get(name)):

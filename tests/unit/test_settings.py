@@ -213,7 +213,7 @@ def test_a_wrong_value_in_the_file_names_the_file(nothing_set: Path) -> None:
 
 def test_a_file_that_is_no_text_is_named(nothing_set: Path) -> None:
     (nothing_set / ".env").write_bytes(b"PORT=\xff\xfe\n")
-    with pytest.raises(SettingsError, match=r"\.env can't be read"):
+    with pytest.raises(SettingsError, match=r"\.env can't be read: it is no UTF-8 text. Save it as UTF-8\.$"):
         load()
 
 

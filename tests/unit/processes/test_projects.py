@@ -1,7 +1,9 @@
 """Which project a name on the command line, or in CREWDECK_PROJECTS, stands for."""
 
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,20 @@ def test_what_is_not_there_is_said_with_where_it_was_named(
     monkeypatch.setenv("CREWDECK_PROJECTS", reference)
     with pytest.raises(SettingsError, match=r"^CREWDECK_PROJECTS \(in the environment\): "):
         find_configured(settings)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line() -> None:
+    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name:
+        closed = Path(name) / "closed"
+        closed.mkdir(mode=0o000)
+        Path(name).chmod(0o755)
+        us = os.geteuid()
+        os.seteuid(us or 65534)
+        try:
+            with pytest.raises(SettingsError, match=r": it can't be read: Permission denied\.$"):
+                find(str(closed))
+        finally:
+            os.seteuid(us)
 
 
 def test_arguments_and_the_setting_name_projects_together(
