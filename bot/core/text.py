@@ -23,6 +23,8 @@ _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _VIRAMA = 9
 """The canonical combining class of the virama, after which Indic scripts use joiners."""
 _NOT_ASCII_TEXT = re.compile(r"[^\x20-\x7e\n\t]+")
+#: All but ASCII, and letters and digits of any script: these are visible, except for the fillers of Hangul.
+_NOT_PLAIN = re.compile(r"(?:[^\w\x20-\x7e\n\t]|[\u115f\u1160\u3164\uffa0])+")
 #: England, Scotland and Wales: the only flags that are encoded with tag characters.
 _TAGGED_FLAG = re.compile(
     "\U0001f3f4\U000e0067\U000e0062"
@@ -140,7 +142,7 @@ def terminal_safe(text: str, *, one_line: bool = False) -> str:
 
 def drop_invisible(text: str) -> str:
     """Remove the characters that `visible` replaces, to compare texts by their appearance."""
-    return _NOT_ASCII_TEXT.sub(lambda found: "".join(filter(_seen, found[0])), text)
+    return _NOT_PLAIN.sub(lambda found: "".join(filter(_seen, found[0])), text)
 
 
 def says_nothing(text: str) -> bool:
