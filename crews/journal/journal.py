@@ -12,7 +12,6 @@ from __future__ import annotations
 # ruff: noqa: ANN401 - JSON
 import json
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -74,7 +73,7 @@ class Journal:
         #: How often the content of steps and questions came up.
         self.occurrences = Occurrences()
         self._lock = threading.Lock()
-        self._found_at = time.monotonic()
+        self._finds = 0
 
     @property
     def begun(self) -> bool:
@@ -129,7 +128,7 @@ class Journal:
             return None
         with self._lock:
             self._left.discard(name)
-            self._found_at = time.monotonic()
+            self._finds += 1
         return json.loads(written)
 
     @staticmethod
@@ -184,10 +183,10 @@ class Journal:
                 self._left.discard(name)
 
     @property
-    def seconds_since_found(self) -> float:
-        """Seconds since a record was last found."""
+    def finds(self) -> int:
+        """How often a record was found."""
         with self._lock:
-            return time.monotonic() - self._found_at
+            return self._finds
 
     def own_records(self, prefix: str) -> list[tuple[str, Any]]:
         """What this run itself has recorded under names that start so; nothing of one that it tries again."""

@@ -15,7 +15,11 @@ from crews.run import system_questions
 from crews.run.questions import HumanQuestions
 
 QUIET_S = 2.0
-"""Seconds without a recorded step being repeated, after which the remaining ones are considered missing."""
+"""Seconds without a recorded step being repeated, after which the remaining ones are considered missing.
+
+They are counted in pauses of the thread that waits: while a machine stands still, nobody repeats anything.
+"""
+PAUSE_S = 0.05
 
 
 class NonDeterminism:
@@ -57,10 +61,12 @@ class NonDeterminism:
 
     def _missed(self, scope: str) -> list[str]:
         """The recorded steps that were not repeated. Concurrent agents first get time to repeat theirs."""
-        left = self._journal.unrepeated_model_calls(scope)
-        while left and not self._in_order(scope) and self._journal.seconds_since_found < QUIET_S:
+        left, finds, quiet = self._journal.unrepeated_model_calls(scope), self._journal.finds, 0.0
+        while left and not self._in_order(scope) and quiet < QUIET_S:
             self._run.check()
-            time.sleep(0.05)
+            time.sleep(PAUSE_S)
+            before, finds = finds, self._journal.finds
+            quiet = quiet + PAUSE_S if finds == before else 0.0
             left = self._journal.unrepeated_model_calls(scope)
         return left
 

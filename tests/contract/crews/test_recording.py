@@ -19,6 +19,8 @@ from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
 from crews.crewai_adapter import environment
+from crews.journal.journal import Journal
+from crews.journal.model_call import ModelCall
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
@@ -223,8 +225,10 @@ class Behind:
 
     def __init__(self) -> None:
         self.let = asyncio.Event()
+        self.announces = False
 
     async def before(self, _task: TaskIdentity | None) -> None:
+        self.announces = True
         await self.let.wait()
 
     def asked(self, question: Question) -> None: ...
@@ -252,6 +256,42 @@ async def test_a_question_that_is_being_put_is_under_way(place: Place) -> None:
     session.stop()
     with pytest.raises(Leave):
         await asking
+
+
+class Looked(Journal):
+    """Counts how often it was looked at for what is left."""
+
+    looks = 0
+
+    def unrepeated_model_calls(self, scope: str = "") -> list[str]:
+        left = super().unrepeated_model_calls(scope)
+        self.looks += 1
+        return left
+
+
+async def test_after_a_machine_stood_still_agents_that_work_side_by_side_have_time_to_repeat_their_steps(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked whether the crew has changed."""
+    from crews.definitions.definition import Limits
+    from crews.run.nondeterminism import NonDeterminism
+    from crews.run.questions import HumanQuestions
+    from crews.run.session import RunSession
+
+    claim, others = await place.claimed(), "m:other:0/model/x/0"
+    journal, behind = Looked({others: '{"result": "said"}'}), Behind()
+    session = RunSession(claim, Limits(), place.proxy)
+    questions = HumanQuestions(session, place.proxy, behind)
+    right = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: right() + 10)
+    checked = NonDeterminism(questions, journal, session.writer).check
+    checking = asyncio.create_task(asyncio.to_thread(checked, "m:other:0", ModelCall([])))
+    await until(lambda: journal.looks)
+    assert journal.found(others) == {"result": "said"}
+    await until(lambda: checking.done() or behind.announces)
+    session.stop()
+    await checking
+    assert not behind.announces
 
 
 async def test_while_it_is_not_certain_whose_the_run_is_no_step_is_begun(place: Place) -> None:
