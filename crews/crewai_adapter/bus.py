@@ -1,4 +1,9 @@
-"""CrewAI's event bus: no listener ends it or keeps others from being called; cancelled tasks are let go."""
+"""CrewAI's event bus: no listener ends it, keeps others from being called, or makes us miss an event.
+
+CrewAI calls listeners in a pool of threads, in any order, and where one of them awaits, the end of a crew
+waits for none of the others. So what we have to hear is heard as it is emitted, in the thread that emits it.
+Cancelled tasks are let go.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,8 @@ from crewai.events import crewai_event_bus, event_bus
 from crewai.events.event_listener import event_listener
 
 Listener = Callable[..., Awaitable[Any]]
+Tap = Callable[[Any, Any], None]
+"""Is called with the source and the event. Returns at once, and never raises."""
 
 
 class ListenerExited(Exception):  # noqa: N818 - says what happened
@@ -19,14 +26,34 @@ class ListenerExited(Exception):  # noqa: N818 - says what happened
 
 
 def install() -> None:
-    """Contain listeners that call `sys.exit()`: CrewAI only catches Exceptions."""
+    """Contain listeners that call `sys.exit()`, as CrewAI only catches Exceptions; make `tap` possible."""
     bus: Any = type(crewai_event_bus)
     if getattr(bus, "_crewdeck_installed", False):
         return
     module: Any = event_bus
     module.is_call_handler_safe = _called_safely(module.is_call_handler_safe)
     bus._acall_handlers = _awaited_safely(bus._acall_handlers)  # noqa: SLF001 - a seam
+    bus.emit = _tapped(bus.emit)
+    bus._crewdeck_taps = []  # noqa: SLF001 - a seam
     bus._crewdeck_installed = True  # noqa: SLF001 - a seam
+
+
+def tap(heard: Tap) -> Callable[[], None]:
+    """Call this with each event as it is emitted, until what is returned is called. After `install`."""
+    taps: list[Tap] = type(crewai_event_bus)._crewdeck_taps  # type: ignore[attr-defined] # noqa: SLF001 - a seam
+    taps.append(heard)
+    return lambda: taps.remove(heard)
+
+
+def _tapped(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def emit(bus: Any, source: Any, event: Any) -> Any:
+        future = original(bus, source, event)
+        for heard in tuple(bus._crewdeck_taps):  # noqa: SLF001 - a seam
+            heard(source, event)
+        return future
+
+    return emit
 
 
 def _called_safely(original: Callable[..., Exception | None]) -> Callable[..., Exception | None]:

@@ -1,7 +1,7 @@
 """A run's progress in the order in which it happened.
 
-CrewAI calls listeners from a pool of threads, in any order: events wait a moment, are sorted by the number
-that CrewAI gave them, and recorded one after the other.
+Threads of a run tell of it side by side: events wait a moment, are sorted by the number that CrewAI gave
+them, and recorded one after the other.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from bot.core.event import TaskCompleted, TaskStarted
 
@@ -39,7 +40,8 @@ class Progress:
 
     def add(self, sequence: int, event: Progressed) -> None:
         """Queue an event, which is CrewAI's `sequence`-th one of this run."""
-        self._loop.call_soon_threadsafe(self._push, sequence, event)
+        with suppress(RuntimeError):  # The worker has stopped.
+            self._loop.call_soon_threadsafe(self._push, sequence, event)
 
     async def follow(self) -> None:
         """Record queued events, until cancelled."""

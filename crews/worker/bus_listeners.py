@@ -12,6 +12,7 @@ from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.question import Question
 from crews.building.build import Built
+from crews.crewai_adapter import bus
 from crews.run.context import CURRENT
 from crews.run.identity import TaskIdentity
 from crews.run.progress import Progress, Progressed
@@ -22,19 +23,13 @@ from crews.worker.execution import Execution
 def listen(executions: Mapping[str, Execution]) -> Callable[[], None]:
     """Report the progress of these runs (by id) to them, until what is returned is called."""
 
-    @crewai_event_bus.on(TaskStartedEvent)
-    def started(source: Any, event: TaskStartedEvent) -> None:
-        _note(executions, TaskStarted, source, event)
+    def heard(source: Any, event: Any) -> None:
+        if isinstance(event, TaskStartedEvent):
+            _note(executions, TaskStarted, source, event)
+        elif isinstance(event, TaskCompletedEvent):
+            _note(executions, TaskCompleted, source, event)
 
-    @crewai_event_bus.on(TaskCompletedEvent)
-    def completed(source: Any, event: TaskCompletedEvent) -> None:
-        _note(executions, TaskCompleted, source, event)
-
-    def stop() -> None:
-        crewai_event_bus.off(TaskStartedEvent, started)
-        crewai_event_bus.off(TaskCompletedEvent, completed)
-
-    return stop
+    return bus.tap(heard)
 
 
 def _note(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,6 +220,35 @@ async def test_a_run_that_was_taken_away_meanwhile_calls_no_tool(place: Place) -
     assert place.done == ["asked", "asked"]
     assert (await place.store.runs.get(claim.run.id)).status is RunStatus.CANCELLED
     assert not any("/model/" in name for name in await place.store.journal.read(claim.run.id))
+
+
+async def test_tasks_are_reported_although_other_listeners_hold_up_all_listeners(place: Place) -> None:
+    """Where one of them awaits, CrewAI ends a crew without waiting for those that don't."""
+    from crewai.events import crewai_event_bus
+    from crewai.events.types.task_events import TaskCompletedEvent
+
+    let = threading.Event()
+
+    async def awaits(_source: object, _event: object) -> None:
+        await asyncio.sleep(0)
+
+    def blocks(_source: object, _event: object, *_: object) -> None:
+        let.wait(WITHIN)
+
+    # One thread calls them, in any order: one of many comes first.
+    listeners: list[Callable[..., Any]] = [awaits, *(partial(blocks) for _ in range(15))]
+    for each in listeners:
+        crewai_event_bus.on(TaskCompletedEvent)(each)
+    try:
+        claim = await place.claimed()
+        async with place.executing(claim) as run:
+            await run
+    finally:
+        let.set()
+        for each in listeners:
+            crewai_event_bus.off(TaskCompletedEvent, each)
+    told = [event.body.type for event in await place.store.events.read(claim.run.id)]
+    assert told == ["run_started", *["task_started", "task_completed"] * 2, "run_completed"]
 
 
 class Behind:
