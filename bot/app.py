@@ -32,6 +32,7 @@ from bot.store.health import Outage
 from bot.store.open import open_configured
 from bot.surfaces.chat.connection import ConnectionStatus
 from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.probes import Probes
@@ -111,9 +112,11 @@ async def running(settings: Settings, projects: Sequence[Project]) -> AsyncItera
         await stack.enter_async_context(run_alongside(*tasks))
         await follow_endpoints(settings, store)
         url = url_of(listener)
-        ack_priority, at = AckPriority(), console_url(settings, url)
-        delivery = await _open_delivery(stack, settings, store, wakeups, metrics, ack_priority, at)
-        chats = await _open_chats(stack, settings, store, wakeups, metrics, ack_priority, at)
+        services = ProcessServices(
+            settings, store, wakeups, metrics, AckPriority(), console_url(settings, url)
+        )
+        delivery = await _open_delivery(stack, services)
+        chats = await _open_chats(stack, services)
         trust, wrong_keys = await _trust(settings, store), WrongKeys()
         console = Console(settings, store, trust, wrong_keys, _membership_lookup(chats))
         api = await stack.enter_async_context(
@@ -152,49 +155,30 @@ async def _trust(settings: Settings, store: RedisStore) -> LocalTrust:
         return LocalTrust(exposed_by)
 
 
-async def _open_delivery(
-    stack: AsyncExitStack,
-    settings: Settings,
-    store: RedisStore,
-    wakeups: Wakeups,
-    metrics: Metrics,
-    ack_priority: AckPriority,
-    console: str,
-) -> DeliverySupervisor | None:
+async def _open_delivery(stack: AsyncExitStack, services: ProcessServices) -> DeliverySupervisor | None:
     """Have delivered what is to be delivered, in the way that the settings say."""
+    settings = services.settings
     if not settings.delivers or settings.delivery == "none":
         return None
     if settings.delivery == "inside":
-        await stack.enter_async_context(delivering(settings, store, wakeups, metrics, ack_priority, console))
+        await stack.enter_async_context(delivering(services))
         return None
-    supervisor = DeliverySupervisor(metrics, console)
+    supervisor = DeliverySupervisor(services.metrics, services.console)
     await stack.enter_async_context(run_alongside(supervisor.run()))
     return supervisor
 
 
-async def _open_chats(
-    stack: AsyncExitStack,
-    settings: Settings,
-    store: RedisStore,
-    wakeups: Wakeups,
-    metrics: Metrics,
-    ack_priority: AckPriority,
-    console: str,
-) -> dict[str, ChatSurface]:
+async def _open_chats(stack: AsyncExitStack, services: ProcessServices) -> dict[str, ChatSurface]:
     """The receiving parts of the configured chat platforms. Imported late: their libraries load slowly."""
     chats: dict[str, ChatSurface] = {}
-    if settings.slack_on:
+    if services.settings.slack_on:
         from bot.surfaces.slack.surface import open_slack
 
-        chats["slack"] = await stack.enter_async_context(
-            open_slack(settings, store, wakeups, metrics, ack_priority, console)
-        )
-    if settings.teams_on:
+        chats["slack"] = await stack.enter_async_context(open_slack(services))
+    if services.settings.teams_on:
         from bot.surfaces.teams.surface import open_teams
 
-        chats["teams"] = await stack.enter_async_context(
-            open_teams(settings, store, wakeups, metrics, ack_priority, console)
-        )
+        chats["teams"] = await stack.enter_async_context(open_teams(services))
     return chats
 
 

@@ -10,12 +10,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from bot.core.ports import Clock, KeyValueStore, Store
-from bot.core.wakeups import Wakeups
-from bot.metrics import Metrics
-from bot.settings import Settings
+from bot.core.ports import Clock, KeyValueStore
 from bot.surfaces.chat.connection import Presence, count_present
-from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.webhooks.surface import open_webhooks
 
 ALL_SURFACES = "all"
@@ -23,36 +20,27 @@ ALL_SURFACES = "all"
 
 
 @asynccontextmanager
-async def delivering(
-    settings: Settings,
-    store: Store,
-    wakeups: Wakeups,
-    metrics: Metrics,
-    ack_priority: AckPriority,
-    console: str,
-) -> AsyncIterator[None]:
-    """Deliver to everything that the settings name, during the block. The caller runs `wakeups`.
+async def delivering(services: ProcessServices) -> AsyncIterator[None]:
+    """Deliver to everything that the settings name, during the block.
 
-    `console` is the address where people find the console. Platforms are imported late: their libraries are
-    slow to load.
+    Platforms are imported late: their libraries are slow to load.
     """
+    settings, store = services.settings, services.store
     async with AsyncExitStack() as stack:
         presence = Presence(ALL_SURFACES, store.key_values, store.clock, uuid.uuid4().hex, "delivery")
         await stack.enter_async_context(presence.announced())
         if settings.webhooks or settings.webhook_urls:
-            await stack.enter_async_context(open_webhooks(settings, store, wakeups, metrics))
+            await stack.enter_async_context(
+                open_webhooks(settings, store, services.wakeups, services.metrics)
+            )
         if settings.slack_on:
             from bot.surfaces.slack.delivery import open_slack_delivery
 
-            await stack.enter_async_context(
-                open_slack_delivery(settings, store, wakeups, metrics, ack_priority)
-            )
+            await stack.enter_async_context(open_slack_delivery(services))
         if settings.teams_on:
             from bot.surfaces.teams.delivery import open_teams_delivery
 
-            await stack.enter_async_context(
-                open_teams_delivery(settings, store, wakeups, metrics, ack_priority, console)
-            )
+            await stack.enter_async_context(open_teams_delivery(services))
         yield
 
 

@@ -19,6 +19,7 @@ from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.services import ProcessServices
 from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ async def _work(settings: Settings, console: str, *, supervised: bool) -> None:
             open_configured(settings) as store,
             # The clock is kept by web processes and workers.
             run_alongside(wakeups.follow(store.events), *([reports.run()] if reports else [])),
-            delivering(settings, store, wakeups, metrics, AckPriority(), console),
+            delivering(ProcessServices(settings, store, wakeups, metrics, AckPriority(), console)),
         ):
             garbage_collector.freeze()
             log.info("delivering")

@@ -7,13 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.ports import Store
-from bot.core.wakeups import Wakeups
-from bot.metrics import Metrics
-from bot.settings import Settings
 from bot.surfaces.chat.connection import Presence, resume_workspace
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.platform import Recipients
+from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups
 from bot.surfaces.slack.home import Home
@@ -27,13 +24,13 @@ DRAIN_TIMEOUT_S = 1.0
 
 
 @asynccontextmanager
-async def open_slack_delivery(
-    settings: Settings, store: Store, wakeups: Wakeups, metrics: Metrics, ack_priority: AckPriority
-) -> AsyncIterator[None]:
+async def open_slack_delivery(services: ProcessServices) -> AsyncIterator[None]:
     """Deliver during the block. If Slack can't be reached, everything is tried again."""
-    owner = uuid.uuid4().hex
+    store, owner = services.store, uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
+        api = await stack.enter_async_context(
+            open_api(services.settings, services.metrics, services.ack_priority)
+        )
         presence = Presence(SURFACE, store.key_values, store.clock, owner, "delivery")
         await stack.enter_async_context(presence.announced())
         background, installation = BackgroundTasks(), SlackInstallation(api)
@@ -43,9 +40,9 @@ async def open_slack_delivery(
         store.directory.serve(SURFACE, UserGroups(api, installation))
         worker = OutboxWorker(
             store,
-            wakeups,
+            services.wakeups,
             api,
-            metrics,
+            services.metrics,
             owner,
             recipients=Recipients(people.actor, home.changed),
             peers=lambda: presence.count,

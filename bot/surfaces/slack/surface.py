@@ -15,15 +15,14 @@ from bot.core.question import Question
 from bot.core.run import Run
 from bot.core.sessions import MembershipLookup
 from bot.core.wakeups import Wakeups
-from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.connection import ConnectionStatus, Presence, resume_workspace
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
-from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.chat.wording import batches, question_buttons
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
@@ -72,27 +71,20 @@ class SlackSurface:
 
 
 @asynccontextmanager
-async def open_slack(
-    settings: Settings,
-    store: Store,
-    wakeups: Wakeups,
-    metrics: Metrics,
-    ack_priority: AckPriority,
-    console: str,
-) -> AsyncIterator[SlackSurface]:
+async def open_slack(services: ProcessServices) -> AsyncIterator[SlackSurface]:
     """Open the receiving part of the surface; `delivery.py` has the other one.
 
-    If Slack can't be reached, connecting is retried and nothing else stops. `console` is the address where
-    people find the console.
+    If Slack can't be reached, connecting is retried and nothing else stops.
     """
-    owner = uuid.uuid4().hex
+    settings, store, owner = services.settings, services.store, uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(open_api(settings, metrics, ack_priority))
+        api = await stack.enter_async_context(open_api(settings, services.metrics, services.ack_priority))
         presence = Presence(SURFACE, store.key_values, store.clock, owner)
         await stack.enter_async_context(presence.announced())
-        inbound = SlackInbound(api, store, wakeups, presence, settings, console)
+        inbound = SlackInbound(api, store, services.wakeups, presence, settings, services.console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
-        dispatcher = Dispatcher(inbound.application(settings.slack_api_url), metrics, ack_priority)
+        application = inbound.application(settings.slack_api_url)
+        dispatcher = Dispatcher(application, services.metrics, services.ack_priority)
         store.directory.serve(SURFACE, UserGroups(api, inbound.installation))
         socket = _socket_mode(settings, api, dispatcher, presence)
         await stack.enter_async_context(

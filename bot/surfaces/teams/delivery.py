@@ -7,15 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.actor import Actor
-from bot.core.ports import Store
-from bot.core.wakeups import Wakeups
-from bot.metrics import Metrics
-from bot.settings import Settings
 from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected
-from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.platform import ProfileUnavailable, Recipients
+from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect
@@ -27,23 +23,13 @@ DRAIN_TIMEOUT_S = 1.0
 
 
 @asynccontextmanager
-async def open_teams_delivery(
-    settings: Settings,
-    store: Store,
-    wakeups: Wakeups,
-    metrics: Metrics,
-    ack_priority: AckPriority,
-    console: str,
-) -> AsyncIterator[None]:
-    """Deliver during the block. If Teams can't be reached, everything is tried again.
-
-    `console` is the address where people find the console.
-    """
-    owner = uuid.uuid4().hex
+async def open_teams_delivery(services: ProcessServices) -> AsyncIterator[None]:
+    """Deliver during the block. If Teams can't be reached, everything is tried again."""
+    settings, store, owner = services.settings, services.store, uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        app = TeamsApp.of(settings, console)
+        app = TeamsApp.of(settings, services.console)
         platform = await stack.enter_async_context(
-            open_platform(app, store.key_values, store.files, metrics, ack_priority)
+            open_platform(app, store.key_values, store.files, services.metrics, services.ack_priority)
         )
         presence = Presence(SURFACE, store.key_values, store.clock, owner, "delivery")
         await stack.enter_async_context(presence.announced())
@@ -52,9 +38,9 @@ async def open_teams_delivery(
         people = TeamsActors(settings.teams_tenant_id, platform.directory, store.key_values, background)
         worker = OutboxWorker(
             store,
-            wakeups,
+            services.wakeups,
             platform,
-            metrics,
+            services.metrics,
             owner,
             recipients=Recipients(recipient_lookup(people, platform)),
             peers=lambda: presence.count,

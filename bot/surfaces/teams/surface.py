@@ -24,6 +24,7 @@ from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.chat.wording import batches, question_buttons
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
@@ -64,30 +65,22 @@ class TeamsSurface:
 
 
 @asynccontextmanager
-async def open_teams(
-    settings: Settings,
-    store: Store,
-    wakeups: Wakeups,
-    metrics: Metrics,
-    ack_priority: AckPriority,
-    console: str,
-) -> AsyncIterator[TeamsSurface]:
+async def open_teams(services: ProcessServices) -> AsyncIterator[TeamsSurface]:
     """Open the receiving part of the surface; `delivery.py` has the other one.
 
-    If Teams can't be reached, connecting is retried and nothing else stops. `console` is the address where
-    people find the console.
+    If Teams can't be reached, connecting is retried and nothing else stops.
     """
-    owner = uuid.uuid4().hex
+    settings, store, owner = services.settings, services.store, uuid.uuid4().hex
     async with AsyncExitStack() as stack:
-        app = TeamsApp.of(settings, console)
+        app = TeamsApp.of(settings, services.console)
         platform = await stack.enter_async_context(
-            open_platform(app, store.key_values, store.files, metrics, ack_priority)
+            open_platform(app, store.key_values, store.files, services.metrics, services.ack_priority)
         )
         presence = Presence(SURFACE, store.key_values, store.clock, owner)
         await stack.enter_async_context(presence.announced())
-        inbound = TeamsInbound(platform, store, wakeups, presence, settings, console)
+        inbound = TeamsInbound(platform, store, services.wakeups, presence, settings, services.console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
-        activities = inbound.activities(metrics, ack_priority)
+        activities = inbound.activities(services.metrics, services.ack_priority)
         credentials = Credentials(platform.tokens)
         await stack.enter_async_context(
             run_alongside(
