@@ -27,6 +27,8 @@ over_both = pytest.mark.parametrize("slack_deployment", ["http", "socket"], indi
 """For tests of what depends on how Slack's deliveries arrive; the others run over HTTP alone."""
 SECRET = "a-signing-secret"
 CREWS = Path(__file__).parent / "crews"
+PATIENCE_S = 30.0
+"""How long this Slack waits for acknowledgements. That they come in time has tests of its own."""
 ENDED = ("Completed", "Failed", "Cancelled")
 _NUMBERS = itertools.count(1)
 
@@ -62,7 +64,10 @@ async def slack_deployed(
     transport: Transport, env: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> AsyncIterator[SlackDeployment]:
     """A server that is connected to a Slack of its own, with the test crews and one worker."""
-    async with LoopbackSlack() as slack, serving(slack, transport, env, folder) as server:
+    async with (
+        LoopbackSlack(ack_seconds=PATIENCE_S) as slack,
+        serving(slack, transport, env, folder) as server,
+    ):
         yield SlackDeployment(slack, server, transport)
 
 

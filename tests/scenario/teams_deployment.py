@@ -15,7 +15,7 @@ from typing import TypeVar
 from tests.loopback.slack import LoopbackSlack
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Message, Person, Receipt
 from tests.scenario.server import Server
-from tests.scenario.slack_deployment import ChannelDeployment, connect, slack_settings
+from tests.scenario.slack_deployment import PATIENCE_S, ChannelDeployment, connect, slack_settings
 from tests.waiting import WITHIN
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def teams_settings(teams: LoopbackTeams) -> dict[str, str]:
 @asynccontextmanager
 async def teams_deployed(env: Mapping[str, str] | None = None) -> AsyncIterator[TeamsDeployment]:
     """A server that is connected to a Teams and a Slack of its own, with the test crews and one worker."""
-    async with LoopbackTeams() as teams, LoopbackSlack() as slack:
+    async with LoopbackTeams() as teams, LoopbackSlack(ack_seconds=PATIENCE_S) as slack:
         settings = slack_settings(slack, "http") | teams_settings(teams) | dict(env or {})
         async with Server.start(settings) as server:
             teams.connect(f"{server.url}/api/messages")
