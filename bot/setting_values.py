@@ -115,8 +115,10 @@ def read_entra_id(text: str) -> str:
 
 def unreadable(file: Path, error: OSError | UnicodeDecodeError) -> str:
     """That a file of settings can't be read, and why."""
-    no_text = isinstance(error, UnicodeDecodeError)
-    why = "it is no UTF-8 text. Save it as UTF-8" if no_text else error.strerror or error
+    if isinstance(error, UnicodeDecodeError):
+        why: object = "it is no UTF-8 text. Save it as UTF-8"
+    else:
+        why = error.strerror or error
     return f"{file.absolute()} can't be read: {why}."
 
 
