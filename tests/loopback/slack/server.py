@@ -25,6 +25,7 @@ from tests.loopback.slack.shown import Message, View
 from tests.loopback.slack.socket_mode import Sockets
 from tests.loopback.slack.state import Channel, Clock, Kind, User, UserGroup, Workspace
 from tests.loopback.slack.transport import Http, Parcel, Receipt
+from tests.loopback.slack.transport import Kind as ParcelKind
 from tests.loopback.slack.web_api import WebApi
 from tests.loopback.slack.wire import Body
 from tests.waiting import WITHIN
@@ -282,6 +283,10 @@ class LoopbackSlack(LoopbackServer):
     async def act(self, payload: Body, by: Person) -> Delivery:
         """An interaction with exactly this payload, and what `by` is shown because of it."""
         return await self._post.send(self.workspace, "interactive", payload, by.id)
+
+    async def deliver(self, kind: ParcelKind, payload: Body) -> Delivery:
+        """A request with exactly this payload."""
+        return await self._post.send(self.workspace, kind, payload)
 
     async def url_verification(
         self, challenge: str = "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.ports import Store
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.actions import NotATarget, Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.decision_forms import DecisionForms
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
@@ -71,6 +72,8 @@ class FormHandlers:
                     return await self._fields.submit(sent) if callback in CALLBACKS else SILENT
         except StoreUnavailable:
             return _wrong(sentences.NOT_SAVED)
+        except NotATarget:
+            return _wrong(sentences.FORM_UNKNOWN)
         except CrewdeckError as refused:
             return _wrong(str(refused))
 
@@ -82,10 +85,10 @@ class FormHandlers:
         """
         if sent.callback in CALLBACKS:
             return question_forms.filled(await self._fields.shown(sent), sent.values, errors)
-        target = Target.decode(sent.metadata)
         try:
+            target = Target.decode(sent.metadata)
             question = await self._store.questions.get(target.run_id, target.question_id)
-        except NotFound:
+        except (NotATarget, NotFound):
             return None
         form: Form | None = question_forms.reply_form(question)
         if sent.callback in {actions.EDIT, actions.REJECT}:
@@ -113,8 +116,10 @@ class FormHandlers:
         if sent.callback in CALLBACKS:
             return await self._fields.close(sent)
         if sent.callback in actions.FORMS_WITH_DRAFTS:
-            actor = await self._people.actor(sent.reply_to.user, sent.installation)
-            await self._drafts.save(_draft(sent.callback, sent.metadata), actor, sent.values)
+            with suppress(NotATarget):
+                name = _draft(sent.callback, sent.metadata)
+                actor = await self._people.actor(sent.reply_to.user, sent.installation)
+                await self._drafts.save(name, actor, sent.values)
         return SILENT
 
     async def with_draft(self, form: Form, actor: Actor) -> Form:
@@ -148,7 +153,7 @@ class FormHandlers:
 
 
 def _draft(callback: str, metadata: str) -> str:
-    """The name of an answer's draft. Raises ValueError.
+    """The name of an answer's draft. Raises NotATarget.
 
     An edited question has another digest, and with it a draft of its own.
     """

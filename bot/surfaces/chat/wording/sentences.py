@@ -119,6 +119,7 @@ def no_such_run(prefix: str) -> str:
 
 # ── forms ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+FORM_UNKNOWN: Final = "I can't tell what this form is about, so nothing was decided. Please open it again."
 FORM_EXPIRED: Final = "This form has been open for too long. Please start the crew again."
 START_EXPIRED: Final = "This has been there for too long. Please start the crew again."
 FORM_OF_ANOTHER: Final = "This form was opened for somebody else. Please start the crew yourself."

@@ -105,14 +105,9 @@ class Dispatcher:
         kind = kind_of(payload)
         if kind not in SHAPES:
             return BoltResponse(status=200, body="")  # of no use here, and not to be sent again
-        try:
-            # Bolt takes it for granted that a payload has the parts of its kind.
-            SHAPES[kind].model_validate(payload)
-        except ValidationError as error:
-            log.warning("a payload doesn't have Slack's format", problems=error.error_count())
+        request = _request(kind, payload)
+        if request is None:
             return BoltResponse(status=400, body="not something that Slack sends")
-        # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
-        request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
         with self._ack_priority.acknowledging():
             response = await self._app.async_dispatch(request)
         self._metrics.acks.observe(KINDS[kind], perf_counter() - started)
@@ -121,3 +116,18 @@ class Dispatcher:
     async def replay(self, payload: Mapping[str, Any]) -> int:
         """Handle a saved payload; the status of its acknowledgement, which reaches nobody."""
         return (await self.dispatch(payload)).status
+
+
+def _request(kind: str, payload: Mapping[str, Any]) -> AsyncBoltRequest | None:
+    """The request of a payload; None for what has not Slack's shape."""
+    try:
+        # Bolt takes it for granted that a payload has the parts of its kind.
+        SHAPES[kind].model_validate(payload)
+        # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
+        return AsyncBoltRequest(mode="socket_mode", body=dict(payload))
+    except ValidationError as error:
+        log.warning("a payload doesn't have Slack's format", problems=error.error_count())
+    except (AttributeError, LookupError, TypeError) as error:
+        # Bolt reads ids of parts that we don't need.
+        log.warning("a payload doesn't have Slack's format", why=str(error))
+    return None

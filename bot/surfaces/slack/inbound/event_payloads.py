@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
+from pydantic import field_validator
 
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
@@ -83,6 +84,14 @@ class Event(Payload):
     event_id: str = ""
     authorizations: tuple[Authorization, ...] = ()
     event: dict[str, Any]
+
+    @field_validator("event")
+    @classmethod
+    def _has_a_type(cls, event: dict[str, Any]) -> dict[str, Any]:
+        """Bolt chooses who handles it by its type."""
+        if not isinstance(event.get("type"), str):
+            raise ValueError("an event has a type")  # noqa: TRY004 - pydantic reports it
+        return event
 
     @property
     def team(self) -> str:

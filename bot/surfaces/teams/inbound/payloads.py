@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
@@ -57,6 +57,7 @@ def without_quotes(text: str) -> str:
 
 
 FILE = "application/vnd.microsoft.teams.file.download.info"
+MAX_ID_DIGITS = 20
 MAX_LOCALE_LENGTH = 100
 """Characters of a locale's tag and of a time zone's name; the longest ones have about half of it."""
 _APPS = "28:"
@@ -247,7 +248,7 @@ class Activity(Payload):
         return IncomingMessage(
             key=self.key,
             id=self.id,
-            sent_at=self.timestamp.timestamp() if self.timestamp else 0.0,
+            sent_at=_seconds(self.timestamp) if self.timestamp else 0.0,
             reply_to=self.to_sender,
             from_person=self.from_person,
             direct=direct,
@@ -288,8 +289,13 @@ class Activity(Payload):
 
 def is_before(one: str, other: str) -> bool | None:
     """Whether a message comes before another one, as far as ids tell: most are milliseconds since 1970."""
-    told = all(each.isascii() and each.isdigit() for each in (one, other))
+    told = all(each.isascii() and each.isdigit() and len(each) <= MAX_ID_DIGITS for each in (one, other))
     return int(one) < int(other) if told else None
+
+
+def _seconds(at: datetime) -> float:
+    """Since the epoch; a time without a zone is in UTC."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _mention(entity: Entity) -> Mentioned:
