@@ -18,7 +18,7 @@ from tests.waiting import eventually
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 
 
-class Desk:
+class DeliveryProcess:
     """One web process that shows one run."""
 
     def __init__(self, store: RedisStore, claim: Claim, owner: str = "web") -> None:
@@ -36,47 +36,47 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(store: RedisStore) -> Desk:
-    return Desk(store, await claimed(store, place=PLACE))
+async def process(store: RedisStore) -> DeliveryProcess:
+    return DeliveryProcess(store, await claimed(store, place=PLACE))
 
 
-async def test_a_run_is_pending_until_its_newest_event_is_shown(desk: Desk) -> None:
-    assert await desk.pending() == [desk.run]
-    assert await desk.lease()
-    assert await desk.shown(1, parent="C1/1700.1")
-    assert await desk.pending() == []
-    assert await desk.store.outbox.state("slack", desk.run) == DeliveryState(
+async def test_a_run_is_pending_until_its_newest_event_is_shown(process: DeliveryProcess) -> None:
+    assert await process.pending() == [process.run]
+    assert await process.lease()
+    assert await process.shown(1, parent="C1/1700.1")
+    assert await process.pending() == []
+    assert await process.store.outbox.state("slack", process.run) == DeliveryState(
         cursor=1, messages={"parent": "C1/1700.1"}
     )
-    await desk.store.events.append(desk.claim, TASK)
-    assert await desk.pending() == [desk.run]
+    await process.store.events.append(process.claim, TASK)
+    assert await process.pending() == [process.run]
 
 
-async def test_what_happens_during_a_delivery_stays_pending(desk: Desk) -> None:
-    await desk.lease()
-    await desk.store.events.append(desk.claim, TASK)
-    assert await desk.shown(1)
-    assert await desk.pending() == [desk.run]
+async def test_what_happens_during_a_delivery_stays_pending(process: DeliveryProcess) -> None:
+    await process.lease()
+    await process.store.events.append(process.claim, TASK)
+    assert await process.shown(1)
+    assert await process.pending() == [process.run]
 
 
-async def test_a_late_report_does_not_turn_the_cursor_back(desk: Desk) -> None:
-    await desk.lease()
-    await desk.store.events.append(desk.claim, TASK)
-    await desk.shown(2)
-    await desk.shown(1, q="C1/1700.2")
-    assert await desk.store.outbox.state("slack", desk.run) == DeliveryState(
+async def test_a_late_report_does_not_turn_the_cursor_back(process: DeliveryProcess) -> None:
+    await process.lease()
+    await process.store.events.append(process.claim, TASK)
+    await process.shown(2)
+    await process.shown(1, q="C1/1700.2")
+    assert await process.store.outbox.state("slack", process.run) == DeliveryState(
         cursor=2, messages={"q": "C1/1700.2"}
     )
-    assert await desk.pending() == []
+    assert await process.pending() == []
 
 
-async def test_a_postponed_run_is_silent_whatever_happens_in_it(desk: Desk) -> None:
-    await desk.lease()
-    assert await desk.store.outbox.postpone("slack", desk.owner, desk.run, LEASE)
-    await desk.store.events.append(desk.claim, TASK)
-    assert await desk.pending() == []
-    assert await desk.store.outbox.postpone("slack", desk.owner, desk.run, 0.01)
-    assert await eventually(desk.pending) == [desk.run]
+async def test_a_postponed_run_is_silent_whatever_happens_in_it(process: DeliveryProcess) -> None:
+    await process.lease()
+    assert await process.store.outbox.postpone("slack", process.owner, process.run, LEASE)
+    await process.store.events.append(process.claim, TASK)
+    assert await process.pending() == []
+    assert await process.store.outbox.postpone("slack", process.owner, process.run, 0.01)
+    assert await eventually(process.pending) == [process.run]
 
 
 async def test_a_run_without_a_place_is_nobodys_to_show(store: RedisStore) -> None:
@@ -84,73 +84,77 @@ async def test_a_run_without_a_place_is_nobodys_to_show(store: RedisStore) -> No
     assert await store.outbox.pending("slack", shard_of(run.id)) == []
 
 
-async def test_a_shard_is_one_processs_until_given_back_or_expired(desk: Desk) -> None:
-    other = Desk(desk.store, desk.claim, "other")
-    assert await desk.lease()
-    assert await desk.lease()
+async def test_a_shard_is_one_processs_until_given_back_or_expired(process: DeliveryProcess) -> None:
+    other = DeliveryProcess(process.store, process.claim, "other")
+    assert await process.lease()
+    assert await process.lease()
     assert not await other.lease()
     await other.store.outbox.release_shard("slack", other.shard, "other")
     assert not await other.lease()
-    await desk.store.outbox.release_shard("slack", desk.shard, "web")
+    await process.store.outbox.release_shard("slack", process.shard, "web")
     assert await other.lease(0.02)
     await asyncio.sleep(0.03)
     assert not await other.shown(1)
-    assert await desk.lease()
+    assert await process.lease()
     assert not await other.shown(1)
-    assert await desk.shown(1)
+    assert await process.shown(1)
 
 
-async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(desk: Desk) -> None:
-    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
-    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.6")
-    assert (await desk.store.outbox.state("slack", desk.run)).messages == {"q1": "C1/1700.5"}
+async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(process: DeliveryProcess) -> None:
+    await process.store.outbox.adopt("slack", process.run, "q1", "C1/1700.5")
+    await process.store.outbox.adopt("slack", process.run, "q1", "C1/1700.6")
+    assert (await process.store.outbox.state("slack", process.run)).messages == {"q1": "C1/1700.5"}
 
 
-async def test_an_adopted_copy_keeps_its_run_pending_until_it_is_looked_after(desk: Desk) -> None:
-    await desk.lease()
-    await desk.shown(1)
-    assert await desk.pending() == []
-    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
-    await desk.store.outbox.adopt("slack", desk.run, "q1", "C1/1700.5")
-    await desk.shown(1, other="C1/1700.6")
-    assert await desk.pending() == [desk.run]
-    assert (await desk.store.outbox.state("slack", desk.run)).outdated == {"q1"}
-    await desk.shown(1, q1="C1/1700.5")
-    assert await desk.pending() == []
-    assert (await desk.store.outbox.state("slack", desk.run)).outdated == frozenset()
+async def test_an_adopted_copy_keeps_its_run_pending_until_it_is_looked_after(
+    process: DeliveryProcess,
+) -> None:
+    await process.lease()
+    await process.shown(1)
+    assert await process.pending() == []
+    await process.store.outbox.adopt("slack", process.run, "q1", "C1/1700.5")
+    await process.store.outbox.adopt("slack", process.run, "q1", "C1/1700.5")
+    await process.shown(1, other="C1/1700.6")
+    assert await process.pending() == [process.run]
+    assert (await process.store.outbox.state("slack", process.run)).outdated == {"q1"}
+    await process.shown(1, q1="C1/1700.5")
+    assert await process.pending() == []
+    assert (await process.store.outbox.state("slack", process.run)).outdated == frozenset()
 
 
-async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(desk: Desk) -> None:
-    question = await desk.store.questions.ask(desk.claim, approval(desk.claim))
-    await desk.store.questions.respond(desk.run, question.id, response())
-    await desk.store.outbox.adopt("slack", desk.run, question.id, "C1/1700.7")
-    await desk.lease()
-    await desk.shown(2, **{question.id: "C1/1700.7"})
-    assert await desk.pending() == [desk.run]
-    assert not (await desk.store.questions.get(desk.run, question.id)).open
+async def test_an_answer_before_the_place_of_its_question_is_recorded_counts(
+    process: DeliveryProcess,
+) -> None:
+    question = await process.store.questions.ask(process.claim, approval(process.claim))
+    await process.store.questions.respond(process.run, question.id, response())
+    await process.store.outbox.adopt("slack", process.run, question.id, "C1/1700.7")
+    await process.lease()
+    await process.shown(2, **{question.id: "C1/1700.7"})
+    assert await process.pending() == [process.run]
+    assert not (await process.store.questions.get(process.run, question.id)).open
 
 
 # ── relayed to other surfaces ───────────────────────────────────────────────────────────────────────────
 
 
-async def relayed(desk: Desk) -> list[str]:
-    return await desk.store.outbox.pending("teams", desk.shard)
+async def relayed(process: DeliveryProcess) -> list[str]:
+    return await process.store.outbox.pending("teams", process.shard)
 
 
-async def test_question_events_are_relayed_to_surfaces_that_asked_for_them(desk: Desk) -> None:
-    outbox = desk.store.outbox
-    await outbox.lease_shard("webhook:crm", desk.shard, "web", LEASE)
-    await outbox.lease_shard("teams", desk.shard, "web", LEASE, relay=True)
-    await desk.store.events.append(desk.claim, TASK)
-    assert await relayed(desk) == []
-    await desk.store.questions.ask(desk.claim, approval(desk.claim))
-    assert await relayed(desk) == [desk.run]
-    assert await outbox.pending("webhook:crm", desk.shard) == []
-    assert await outbox.mark_delivered("teams", "web", desk.run, 3, {"q1": "a/1"})
-    assert await relayed(desk) == []
-    assert (await outbox.state("teams", desk.run)).messages == {"q1": "a/1"}
-    await outbox.adopt("teams", desk.run, "q2", "a/2")
-    assert await relayed(desk) == [desk.run]
+async def test_question_events_are_relayed_to_surfaces_that_asked_for_them(process: DeliveryProcess) -> None:
+    outbox = process.store.outbox
+    await outbox.lease_shard("webhook:crm", process.shard, "web", LEASE)
+    await outbox.lease_shard("teams", process.shard, "web", LEASE, relay=True)
+    await process.store.events.append(process.claim, TASK)
+    assert await relayed(process) == []
+    await process.store.questions.ask(process.claim, approval(process.claim))
+    assert await relayed(process) == [process.run]
+    assert await outbox.pending("webhook:crm", process.shard) == []
+    assert await outbox.mark_delivered("teams", "web", process.run, 3, {"q1": "a/1"})
+    assert await relayed(process) == []
+    assert (await outbox.state("teams", process.run)).messages == {"q1": "a/1"}
+    await outbox.adopt("teams", process.run, "q2", "a/2")
+    assert await relayed(process) == [process.run]
 
 
 async def test_nothing_is_relayed_of_a_run_that_lives_on_no_chat_surface(store: RedisStore) -> None:
@@ -161,33 +165,35 @@ async def test_nothing_is_relayed_of_a_run_that_lives_on_no_chat_surface(store: 
     assert await store.outbox.pending("teams", shard) == []
 
 
-async def test_a_surface_shows_only_runs_that_live_there_or_are_relayed(desk: Desk) -> None:
-    outbox = desk.store.outbox
-    await outbox.lease_shard("teams", desk.shard, "web", LEASE)
-    await desk.store.questions.ask(desk.claim, approval(desk.claim))
-    await outbox.mark_delivered("teams", "web", desk.run, 2, {"q1": "a/1"})
-    await outbox.adopt("teams", desk.run, "q2", "a/2")
-    assert (await outbox.state("teams", desk.run)) == DeliveryState()
+async def test_a_surface_shows_only_runs_that_live_there_or_are_relayed(process: DeliveryProcess) -> None:
+    outbox = process.store.outbox
+    await outbox.lease_shard("teams", process.shard, "web", LEASE)
+    await process.store.questions.ask(process.claim, approval(process.claim))
+    await outbox.mark_delivered("teams", "web", process.run, 2, {"q1": "a/1"})
+    await outbox.adopt("teams", process.run, "q2", "a/2")
+    assert (await outbox.state("teams", process.run)) == DeliveryState()
 
 
-async def test_questions_of_who_unlinks_are_shown_anew_except_in_the_runs_home(desk: Desk) -> None:
+async def test_questions_of_who_unlinks_are_shown_anew_except_in_the_runs_home(
+    process: DeliveryProcess,
+) -> None:
     slack, teams = (Actor(surface=each, tenant="T1", user_id="U1") for each in ("slack", "teams"))
-    await desk.store.directory.redeem(await desk.store.directory.new_code(slack), teams)
-    outbox = desk.store.outbox
-    await desk.lease()
-    await outbox.lease_shard("teams", desk.shard, "web", LEASE, relay=True)
-    question = approval(desk.claim).model_copy(update={"policy": Policy(deciders=(slack.principal,))})
-    await desk.store.questions.ask(desk.claim, question)
-    others = approval(desk.claim, "other").model_copy(update={"policy": Policy(deciders=("slack:T1:U2",))})
-    await desk.store.questions.ask(desk.claim, others)
-    newest = (await desk.store.runs.get(desk.run)).seq
-    await desk.shown(newest)
-    await outbox.mark_delivered("teams", "web", desk.run, newest)
-    assert await outbox.pending("teams", desk.shard) == []
-    assert await unlink(desk.store, teams, slack.principal)
-    [name] = (await outbox.state("teams", desk.run)).outdated
+    await process.store.directory.redeem(await process.store.directory.new_code(slack), teams)
+    outbox = process.store.outbox
+    await process.lease()
+    await outbox.lease_shard("teams", process.shard, "web", LEASE, relay=True)
+    question = approval(process.claim).model_copy(update={"policy": Policy(deciders=(slack.principal,))})
+    await process.store.questions.ask(process.claim, question)
+    others = approval(process.claim, "other").model_copy(update={"policy": Policy(deciders=("slack:T1:U2",))})
+    await process.store.questions.ask(process.claim, others)
+    newest = (await process.store.runs.get(process.run)).seq
+    await process.shown(newest)
+    await outbox.mark_delivered("teams", "web", process.run, newest)
+    assert await outbox.pending("teams", process.shard) == []
+    assert await unlink(process.store, teams, slack.principal)
+    [name] = (await outbox.state("teams", process.run)).outdated
     assert name.split(":")[:2] == ["redrawn", question.id]
-    assert await outbox.pending("teams", desk.shard) == [desk.run]
-    assert await desk.pending() == []
-    await outbox.mark_delivered("teams", "web", desk.run, newest, {name: ""})
-    assert await outbox.pending("teams", desk.shard) == []
+    assert await outbox.pending("teams", process.shard) == [process.run]
+    assert await process.pending() == []
+    await outbox.mark_delivered("teams", "web", process.run, newest, {name: ""})
+    assert await outbox.pending("teams", process.shard) == []

@@ -1,7 +1,7 @@
-"""A TCP line to Redis that goes bad: held in a direction, slow, cut in the midst of an answer, led elsewhere.
+"""A TCP proxy of Redis with faults: held in a direction, slow, cut in the midst of an answer, led elsewhere.
 
 What is held isn't lost: as on a network that comes back, it arrives late, also when its sender has hung up.
-The line has a thread of its own; its methods may be called from any other.
+The proxy has a thread of its own; its methods may be called from any other.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a reset."""
 
 
-class Way:
-    """One direction of the line."""
+class Direction:
+    """One direction of the proxy."""
 
     def __init__(self) -> None:
         #: Seconds that each piece takes, at least and at most.
@@ -49,47 +49,47 @@ class Way:
         await self._open.wait()
 
 
-class Line:
-    """The line; `url` is its near end."""
+class RedisProxy:
+    """The proxy; `url` is its near end."""
 
     def __init__(self, redis_url: str, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._upstream = redis_url
         self._writers: set[asyncio.StreamWriter] = set()
         self._carrying: set[asyncio.Task[None]] = set()
-        self.to_server, self.to_client = Way(), Way()
+        self.to_server, self.to_client = Direction(), Direction()
         self.url = ""
 
     @classmethod
     @contextmanager
-    def laid(cls, redis_url: str) -> Iterator[Self]:
-        """A line to the Redis at this URL."""
+    def listening(cls, redis_url: str) -> Iterator[Self]:
+        """A proxy of the Redis at this URL."""
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="line", daemon=True)
+        thread = threading.Thread(target=loop.run_forever, name="proxy", daemon=True)
         thread.start()
-        line = cls(redis_url, loop)
-        server = line._do(line._listen())
+        proxy = cls(redis_url, loop)
+        server = proxy._do(proxy._listen())
         try:
-            yield line
+            yield proxy
         finally:
-            line._call(server.close)
-            line._do(line._end())
+            proxy._call(server.close)
+            proxy._do(proxy._end())
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10)
             loop.close()
 
-    def hold(self, *ways: Way) -> None:
-        """Nothing gets through these ways (by default both), and nobody is told."""
-        for way in ways or (self.to_server, self.to_client):
-            self._call(way.hold)
+    def hold(self, *directions: Direction) -> None:
+        """Nothing gets through these directions (by default both), and nobody is told."""
+        for direction in directions or (self.to_server, self.to_client):
+            self._call(direction.hold)
 
     def heal(self) -> None:
         """Everything is as it should be; what was held arrives now."""
-        for way in (self.to_server, self.to_client):
-            way.latency, way.resets = (0.0, 0.0), []
-            self._call(way.release)
+        for direction in (self.to_server, self.to_client):
+            direction.latency, direction.resets = (0.0, 0.0), []
+            self._call(direction.release)
 
-    # ── on the line's own loop ──────────────────────────────────────────────────────────────────────────
+    # ── on the proxy's own loop ─────────────────────────────────────────────────────────────────────────
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(WITHIN)
@@ -112,8 +112,8 @@ class Line:
             _reset(writer)
             return
         self._writers |= {writer, back}
-        for source, sink, way in ((reader, back, self.to_server), (there, writer, self.to_client)):
-            task = asyncio.create_task(self._carry(source, sink, way))
+        for source, sink, direction in ((reader, back, self.to_server), (there, writer, self.to_client)):
+            task = asyncio.create_task(self._carry(source, sink, direction))
             self._carrying.add(task)
             task.add_done_callback(self._carrying.discard)
 
@@ -123,18 +123,20 @@ class Line:
             return await asyncio.open_unix_connection(where["path"])
         return await asyncio.open_connection(where.get("host", "127.0.0.1"), where.get("port", 6379))
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: Way) -> None:
+    async def _carry(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: Direction
+    ) -> None:
         with contextlib.suppress(OSError):
             while piece := await source.read(CHUNK):
-                await way.passed()
-                if way.resets:
-                    sink.write(piece[: way.resets.pop(0)])
+                await direction.passed()
+                if direction.resets:
+                    sink.write(piece[: direction.resets.pop(0)])
                     await sink.drain()
                     _reset(sink)
                     break
                 sink.write(piece)
                 await sink.drain()
-            await way.passed()
+            await direction.passed()
         sink.close()
         self._writers.discard(sink)
 

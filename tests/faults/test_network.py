@@ -14,7 +14,7 @@ from tests.contract.http.served import Served, http_client
 from tests.faults.checks import ended_once
 from tests.faults.multi_web_deployment import MultiWebDeployment
 from tests.faults.process_deployment import ProcessDeployment, Web
-from tests.faults.proxy import Line, Way
+from tests.faults.proxy import Direction, RedisProxy
 from tests.loopback.models import LoopbackModel, call, say
 from tests.loopback.slack import Delivery
 from tests.waiting import WITHIN
@@ -26,19 +26,24 @@ ANYONE = Approvers(requester=False, anyone=True)
 
 
 @pytest.fixture
-def line(processes: ProcessDeployment) -> Iterator[Line]:
+def proxy(processes: ProcessDeployment) -> Iterator[RedisProxy]:
     """What the far process reaches Redis by."""
-    with Line.laid(processes.redis_url) as laid:
-        yield laid
+    with RedisProxy.listening(processes.redis_url) as listening:
+        yield listening
 
 
-def ways(line: Line, names: str) -> list[Way]:
-    return [getattr(line, name) for name in names.split("+")]
+def directions(proxy: RedisProxy, names: str) -> list[Direction]:
+    return [getattr(proxy, name) for name in names.split("+")]
 
 
 @pytest.mark.parametrize("held", ["to_server", "to_client", "to_server+to_client"])
 async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
-    processes: ProcessDeployment, line: Line, people: Deployment, model: LoopbackModel, mark: str, held: str
+    processes: ProcessDeployment,
+    proxy: RedisProxy,
+    people: Deployment,
+    model: LoopbackModel,
+    mark: str,
+    held: str,
 ) -> None:
     """What it had sent arrives when others have finished the run long since."""
     model.script(
@@ -50,14 +55,14 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
             say("{last}"),
         ],
     )
-    far = processes.worker(CREWDECK_REDIS_URL=line.url)
+    far = processes.worker(CREWDECK_REDIS_URL=proxy.url)
     await far.ready()
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     await processes.did(mark, 2)
-    line.hold(*ways(line, held))
+    proxy.hold(*directions(proxy, held))
     near = processes.worker()
     assert await people.result(run) == "did after"
-    line.heal()
+    proxy.heal()
     await far.left(run)
     twice = processes.effects(mark) == ["before", "work", "work", "after"]  # It may be repeated, and says so.
     # Only on its way to the store, and on a connection that stood already, could the first time be recorded.
@@ -74,7 +79,12 @@ async def test_a_worker_that_is_cut_off_loses_its_run_and_comes_back(
 
 @pytest.mark.parametrize("bad", ["slow", "broken"])
 async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
-    processes: ProcessDeployment, line: Line, people: Deployment, model: LoopbackModel, mark: str, bad: str
+    processes: ProcessDeployment,
+    proxy: RedisProxy,
+    people: Deployment,
+    model: LoopbackModel,
+    mark: str,
+    bad: str,
 ) -> None:
     """Answers take 200 to 500 ms, or are cut off in their midst now and then."""
     chosen = random.Random(1)
@@ -87,12 +97,12 @@ async def test_a_worker_behind_a_bad_line_keeps_its_run_and_does_nothing_twice(
             say("{last}"),
         ],
     )
-    worker = processes.worker(CREWDECK_REDIS_URL=line.url, CREWDECK_LEASE="6")
+    worker = processes.worker(CREWDECK_REDIS_URL=proxy.url, CREWDECK_LEASE="6")
     await worker.ready()
     if bad == "slow":
-        line.to_client.latency = (0.2, 0.5)
+        proxy.to_client.latency = (0.2, 0.5)
     else:
-        line.to_client.resets = [chosen.choice([0, 1, 5, 40, 4096]) for _ in range(20)]
+        proxy.to_client.resets = [chosen.choice([0, 1, 5, 40, 4096]) for _ in range(20)]
     run = await people.start("stuck", prompt=f"[[{mark}]]")
     await people.say(await people.question(run), "yes")
     assert await people.result(run) == "did three"
@@ -108,11 +118,11 @@ async def answer(web: Web, question: Question, words: str) -> int:
 
 
 async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count(
-    processes: ProcessDeployment, line: Line
+    processes: ProcessDeployment, proxy: RedisProxy
 ) -> None:
     async with MultiWebDeployment.built(processes, webs=1) as multi_web:
         on, [near] = multi_web.on, multi_web.webs
-        far = multi_web.web(CREWDECK_REDIS_URL=line.url)
+        far = multi_web.web(CREWDECK_REDIS_URL=proxy.url)
         await far.up()
         claim = await on.claimed(await on.start())
         async with http_client(far.url, WITHIN) as client:
@@ -120,11 +130,11 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
             following = asyncio.create_task(all_of(over_sse(served, f"/{claim.run.id}")))
             for number, held in enumerate(("to_server", "to_client", "to_server+to_client")):
                 question = await on.ask(claim, f"Number {number}?", kind=QuestionKind.TEXT, approvers=ANYONE)
-                line.hold(*ways(line, held))
+                proxy.hold(*directions(proxy, held))
                 cut_off = asyncio.create_task(answer(far, question, "from afar"))
                 await asyncio.sleep(0.5)
                 status = await answer(near, question, "from nearby")
-                line.heal()
+                proxy.heal()
                 settled = await on.store.questions.get(claim.run.id, question.id)
                 assert settled.outcome is not None
                 counted = settled.outcome.comment
@@ -138,11 +148,11 @@ async def test_a_web_process_that_is_cut_off_confirms_nothing_that_did_not_count
 
 
 async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(
-    processes: ProcessDeployment, line: Line
+    processes: ProcessDeployment, proxy: RedisProxy
 ) -> None:
     async with MultiWebDeployment.built(processes, webs=1) as multi_web:
         on, ada = multi_web.on, multi_web.slack.person("U0ADA", name="Ada")
-        far = multi_web.web(CREWDECK_REDIS_URL=line.url)
+        far = multi_web.web(CREWDECK_REDIS_URL=proxy.url)
         await far.up()
         claim = await on.claimed(await on.start())
         questions: list[Question] = []
@@ -150,10 +160,10 @@ async def test_presses_behind_a_slow_line_are_acknowledged_in_time_and_count(
         # Where much else is going on, all three are acknowledged in time in one of the attempts.
         for first in range(0, 3 * ATTEMPTS, 3):
             numbers = range(first, first + 3)
-            line.heal()
+            proxy.heal()
             questions += [await on.ask(claim, f"Number {n}?", task_id=f"t{n}") for n in numbers]
             shown = [await on.sees(lambda n=n: on.said(f"Number {n}?")) for n in numbers]  # type: ignore[misc]
-            line.to_server.latency, line.to_client.latency = (0.05, 0.1), (0.2, 0.5)
+            proxy.to_server.latency, proxy.to_client.latency = (0.05, 0.1), (0.2, 0.5)
             pressed = [await (await multi_web.at(far, ada.press(each, "Approve"))) for each in shown]
             if all(each.ok for each in pressed):
                 break

@@ -32,8 +32,8 @@ async def client(served: Served) -> AsyncIterator[Client]:
         yield opened
 
 
-class Line:
-    """A line to a server that can be cut: after so many bytes of each connection's answer, or altogether."""
+class HttpProxy:
+    """A proxy of a server that can be cut: after so many bytes of each connection's answer, or altogether."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -47,7 +47,7 @@ class Line:
         self._server: asyncio.Server | None = None
 
     @contextlib.asynccontextmanager
-    async def laid(self) -> AsyncIterator["Line"]:
+    async def listening(self) -> AsyncIterator["HttpProxy"]:
         server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._server = server
@@ -94,6 +94,6 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left
 
 
 @pytest.fixture
-async def line(served: Served) -> AsyncIterator[Line]:
-    async with Line(served.port).laid() as laid:
-        yield laid
+async def proxy(served: Served) -> AsyncIterator[HttpProxy]:
+    async with HttpProxy(served.port).listening() as listening:
+        yield listening

@@ -17,7 +17,7 @@ from bot.core.question import Question, QuestionKind
 from bot.core.run import RunError
 from bot.store.redis import RedisStore
 from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, StreamReset, SyncClient, Unreachable
-from tests.contract.client.conftest import Line
+from tests.contract.client.conftest import HttpProxy
 from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, SECRETS, Served, demo, serve
 from tests.ports import HOST, reserved
@@ -173,21 +173,21 @@ async def test_too_many_calls_are_made_a_little_later(store: RedisStore) -> None
     assert len(found) == 10
 
 
-async def test_a_lost_answer_starts_no_second_run(line: Line) -> None:
-    line.cuts = [20, 150]
-    async with Client(line.url) as client:
+async def test_a_lost_answer_starts_no_second_run(proxy: HttpProxy) -> None:
+    proxy.cuts = [20, 150]
+    async with Client(proxy.url) as client:
         started = await client.start("demo")
         assert [run.run_id for run in (await client.runs()).runs] == [started.run_id]
-    assert line.connections >= 3
+    assert proxy.connections >= 3
 
 
-async def test_lost_words_are_never_said_to_the_next_question(served: Served, line: Line) -> None:
+async def test_lost_words_are_never_said_to_the_next_question(served: Served, proxy: HttpProxy) -> None:
     claim = await served.started()
     first = await served.ask(claim, "Publish it?")
     at_once, asked_anew = asyncio.Event(), asyncio.Event()
     at_once.set()
-    line.cuts, line.waits = [20], [at_once, asked_anew]
-    async with Client(line.url) as client:
+    proxy.cuts, proxy.waits = [20], [at_once, asked_anew]
+    async with Client(proxy.url) as client:
         saying = asyncio.create_task(client.respond(claim.run.id, "Approve"))
         await eventually(lambda: _settled(served, first))
         following = await served.ask(claim, "Pay for it?")

@@ -22,7 +22,7 @@ from crewdeck.client import (
 )
 from crewdeck.client.events import parse
 from crewdeck.client.streams import MAX_RECONNECT_DELAY_S, StreamPosition
-from tests.contract.client.conftest import Line
+from tests.contract.client.conftest import HttpProxy
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served
 
@@ -98,10 +98,10 @@ async def test_an_unknown_run_is_an_error(client: Client) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(3))
-async def test_cut_connections_leave_no_gap(line: Line, served: Served, seed: int) -> None:
+async def test_cut_connections_leave_no_gap(proxy: HttpProxy, served: Served, seed: int) -> None:
     chance = random.Random(seed)
     claim = await served.started()
-    line.cuts = [chance.randrange(1, 2500) for _ in range(8)]
+    proxy.cuts = [chance.randrange(1, 2500) for _ in range(8)]
     lost: list[None] = []
 
     async def play() -> None:
@@ -110,22 +110,24 @@ async def test_cut_connections_leave_no_gap(line: Line, served: Served, seed: in
             await asyncio.sleep(chance.random() * 0.05)
         await served.store.queue.finish(claim, result="Done.")
 
-    async with Client(line.url) as client, asyncio.TaskGroup() as group:
+    async with Client(proxy.url) as client, asyncio.TaskGroup() as group:
         # The first connection must come about: without a server a stream fails at once.
-        line.cuts.insert(0, 1500)
+        proxy.cuts.insert(0, 1500)
         group.create_task(play())
         seen = [event.seq async for event in client.follow(claim.run.id, lost=lambda: lost.append(None))]
     assert seen == list(range(1, 23))
-    assert line.connections > 1
+    assert proxy.connections > 1
     assert lost
 
 
-async def test_a_stream_gives_up_when_there_is_no_server_for_too_long(line: Line, served: Served) -> None:
+async def test_a_stream_gives_up_when_there_is_no_server_for_too_long(
+    proxy: HttpProxy, served: Served
+) -> None:
     claim = await served.started()
-    async with Client(line.url, reconnect_timeout=0.5) as client:
+    async with Client(proxy.url, reconnect_timeout=0.5) as client:
         events = client.follow(claim.run.id)
         assert (await anext(events)).seq == 1
-        line.close()
+        proxy.close()
         with pytest.raises(Unreachable):
             await anext(events)
 
@@ -150,16 +152,16 @@ async def test_the_inbox_begins_with_what_is_open(served: Served, client: Client
 
 
 @pytest.mark.faults
-async def test_the_inbox_survives_cuts_and_goes_on_after_its_cursor(line: Line, served: Served) -> None:
+async def test_the_inbox_survives_cuts_and_goes_on_after_its_cursor(proxy: HttpProxy, served: Served) -> None:
     claim = await served.started()
-    async with Client(line.url) as client:
+    async with Client(proxy.url) as client:
         inbox = client.inbox()
         complete = await anext(inbox)
         asked = [await served.ask(claim, f"Question {number}?") for number in range(3)]
         seen = []
         for _ in asked:
             seen.append(await anext(inbox))
-            line.cut()
+            proxy.cut()
         await inbox.aclose()
         again = await first(client.inbox(after=complete.cursor), 3)
     assert [event.fields["question_id"] for event in seen] == [question.id for question in asked]

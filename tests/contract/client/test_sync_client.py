@@ -17,7 +17,7 @@ from crewdeck.client import (
     SyncClient,
     Unreachable,
 )
-from tests.contract.client.conftest import Line
+from tests.contract.client.conftest import HttpProxy
 from tests.contract.http.served import Served
 from tests.ports import HOST, reserved
 
@@ -81,16 +81,16 @@ async def test_starting_cancelling_and_errors_are_those_of_the_other_client(serv
 
 
 @pytest.mark.faults
-async def test_a_stream_that_is_cut_comes_back(line: Line, served: Served) -> None:
+async def test_a_stream_that_is_cut_comes_back(proxy: HttpProxy, served: Served) -> None:
     claim = await served.started()
     for number in range(1, 6):
         await served.work(claim, number, 5)
     await served.store.queue.finish(claim, result="Done.")
-    line.cuts = [900, 10, 700, 1200]
+    proxy.cuts = [900, 10, 700, 1200]
     lost: list[None] = []
 
     def follow() -> list[int | None]:
-        with SyncClient(line.url) as client:
+        with SyncClient(proxy.url) as client:
             return [event.seq for event in client.follow(claim.run.id, lost=lambda: lost.append(None))]
 
     assert await asyncio.to_thread(follow) == list(range(1, 13))
@@ -116,16 +116,16 @@ async def test_a_useless_cursor_is_said_and_the_inbox_begins_with_what_is_open(s
     assert isinstance(complete, SnapshotComplete)
 
 
-async def test_a_lost_answer_starts_no_second_run(line: Line) -> None:
-    line.cuts = [20, 150]
+async def test_a_lost_answer_starts_no_second_run(proxy: HttpProxy) -> None:
+    proxy.cuts = [20, 150]
 
     def play() -> None:
-        with SyncClient(line.url) as client:
+        with SyncClient(proxy.url) as client:
             started = client.start("demo")
             assert [run.run_id for run in client.runs().runs] == [started.run_id]
 
     await asyncio.to_thread(play)
-    assert line.connections >= 3
+    assert proxy.connections >= 3
 
 
 def test_nobody_there_is_one_readable_error() -> None:
