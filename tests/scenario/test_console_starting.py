@@ -36,7 +36,27 @@ async def test_crews_that_are_starting_are_announced_and_then_listed() -> None:
         await expect(page.get_by_role("link", name="News report")).to_be_visible()
         await expect(page.get_by_role("link", name="Ask")).to_be_focused()
         await expect(status).to_be_hidden()
-        await expect(page.get_by_text("Can’t be offered")).to_be_hidden()
+        problems = page.get_by_role("heading", name="Problems")
+        await expect(problems).to_be_hidden()
+        await store.catalogue.announce("machine:1", [Crew(name="ask", title="Ask finance")])
+        await here.go("#/runs")
+        await here.go("#/start")
+        await expect(problems).to_be_visible()
+        await expect(
+            page.get_by_text("ask: workers of elsewhere and machine announce different")
+        ).to_be_visible()
+
+
+async def test_of_a_run_that_is_not_there_nothing_else_is_shown() -> None:
+    async with (
+        Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
+        chromium() as browser,
+        window(browser, server.url, calm=False) as here,
+    ):
+        await here.go("#/runs/00000000-0000-4000-8000-000000000000")
+        await expect(here.page.get_by_role("alert")).to_contain_text("There is no run")
+        await expect(here.page.get_by_role("heading", name="About this run")).to_be_hidden()
+        await expect(here.page.locator(".state")).to_be_hidden()
 
 
 async def test_the_form_of_a_crew_that_is_starting_comes_by_itself() -> None:

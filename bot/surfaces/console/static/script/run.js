@@ -20,11 +20,12 @@ const LAST = new Set(["run_completed", "run_failed", "run_cancelled"]);
 
 export function runView({ inbox }, [id]) {
   const title = h("h1", { tabindex: "-1" }, "Run");
-  const state = h("span", { class: "state" });
+  const state = h("span", { class: "state", hidden: true });
   const waits = h("p", { class: "hint", hidden: true });
   const cancel = h("button", { type: "button", class: "no", hidden: true }, "Cancel this run");
   const wrong = h("p", { class: "problem", role: "alert", hidden: true });
   const facts = h("dl", { class: "facts" });
+  const about = h("section", { class: "aside", "aria-label": "About this run", hidden: true }, h("h2", {}, "About this run"), facts, h("p", { class: "row" }, cancel));
   const timeline = new Timeline(inbox);
   const end = h("div", {});
   const node = h(
@@ -34,7 +35,7 @@ export function runView({ inbox }, [id]) {
     wrong,
     h("section", { "aria-label": "Timeline" }, timeline.node),
     end,
-    h("section", { class: "aside", "aria-label": "About this run" }, h("h2", {}, "About this run"), facts, h("p", { class: "row" }, cancel)),
+    about,
   );
 
   const listening = new AbortController();
@@ -52,6 +53,7 @@ export function runView({ inbox }, [id]) {
     run = found;
     write(title, run.title);
     facts.replaceChildren(...factsOf(run));
+    about.hidden = false;
     timeline.learn(run.questions);
     status(run.status);
     waiting(run.waiting_for);
@@ -74,6 +76,7 @@ export function runView({ inbox }, [id]) {
     over = ["completed", "failed", "cancelled"].includes(now);
     state.className = `state ${now}`;
     write(state, STATES[now] ?? now);
+    state.hidden = false;
     cancel.hidden = over;
     if (now !== "queued") waiting(null);
   }

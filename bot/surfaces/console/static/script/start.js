@@ -63,7 +63,7 @@ function showCrews({ crews, problems, starting }, parts) {
     h("li", {}, h("a", { href: `#/start/${encodeURIComponent(crew.name)}` }, h("h2", {}, crew.title), crew.description ? h("p", {}, crew.description) : "")),
   );
   const broken = problems.map((each) => h("li", {}, `${each.name}: ${each.problem}.${each.remedy ? ` ${each.remedy}` : ""}`));
-  const section = h("section", { hidden: !broken.length }, h("h2", {}, "Can’t be offered"), h("ul", { class: "problem" }, broken));
+  const section = h("section", { hidden: !broken.length }, h("h2", {}, "Problems"), h("ul", { class: "problem" }, broken));
   const focused = document.activeElement?.closest(".crews a")?.getAttribute("href");
   parts.body.replaceChildren(h("ul", { class: "crews" }, links), section);
   if (focused) [...parts.body.querySelectorAll(".crews a")].find((each) => each.getAttribute("href") === focused)?.focus();
