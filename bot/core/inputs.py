@@ -29,14 +29,17 @@ def gather(
         if name is None:
             free.append(word)
         elif name in values:
-            problems[name] = "is given twice"
+            problems[name] = "is given twice: give it once"
         else:
             values[name] = word
     if text := tidy(" ".join(free)):
         if main_input is None:
             problems["words"] = f"this crew takes no free text, so say what {text!r} is: name=value"
         elif main_input in values:
-            problems[main_input] = "is given twice: by name, and as free text"
+            problems[main_input] = (
+                "is given twice, by name and as free text: write it once, a value of several words in quotes "
+                f'({main_input}="two words")'
+            )
         else:
             values[main_input] = text
     if problems:

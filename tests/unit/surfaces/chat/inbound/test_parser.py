@@ -174,6 +174,22 @@ def test_an_input_given_twice_is_refused(rest: str) -> None:
         parser.given(CREW, rest)
 
 
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        ("topic=New York", 'a value of several words in quotes (topic="two words")'),
+        ('topic="the "old" mills" of Brest', 'a value of several words in quotes (topic="two words")'),
+        ("topic=a topic=b", "give it once"),
+        ("topic= tides", "write it directly after the ="),
+        ('topic="tides', 'end it with "'),
+    ],
+)
+def test_who_cannot_be_understood_reads_what_to_write(rest: str, says: str) -> None:
+    with pytest.raises(InvalidInputs) as refused:
+        parser.given(CREW, rest)
+    assert says in refused.value.problems["topic"]
+
+
 def test_free_text_is_refused_where_no_input_takes_it() -> None:
     crew = CREW.model_copy(update={"main_input": None})
     with pytest.raises(InvalidInputs, match="takes no free text"):
