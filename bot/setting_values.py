@@ -16,6 +16,8 @@ from bot.core.journal import parse_journal_keys
 
 MIN_MEMORY_BYTES = 64 << 20
 """The smallest useful memory limit of the embedded Valkey."""
+MAX_MEMORY_BYTES = 1 << 50
+"""A petabyte: more is a slip, and from 16 exabytes on Valkey doesn't start."""
 
 
 def check_bot_token(token: SecretStr) -> SecretStr:
@@ -101,7 +103,7 @@ def read_memory(text: str | int | None) -> int | None:
         return None if isinstance(text, str) else text
     found = re.fullmatch(r"(\d+)\s*(mb|gb)", text.strip().lower())
     size = int(found[1]) << {"mb": 20, "gb": 30}[found[2]] if found else 0
-    if size < MIN_MEMORY_BYTES:
+    if not MIN_MEMORY_BYTES <= size <= MAX_MEMORY_BYTES:
         raise ValueError("it is `auto` or a size from 64mb on, such as `512mb` or `2gb`")
     return size
 

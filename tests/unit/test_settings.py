@@ -429,7 +429,7 @@ def test_the_stores_memory_is_a_size(text: str, size: int | None, monkeypatch: p
     assert load().store_memory == size
 
 
-@pytest.mark.parametrize("text", ["much", "0", "1mb", "-5gb", "2", "2tb"])
+@pytest.mark.parametrize("text", ["much", "0", "1mb", "-5gb", "2", "2tb", "99999999999999gb"])
 def test_a_memory_of_no_use_is_refused_in_one_line(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREWDECK_STORE_MEMORY", text)
     with pytest.raises(SettingsError, match=r"CREWDECK_STORE_MEMORY.*512mb"):
