@@ -18,6 +18,7 @@ from crewai.flow.flow import FlowState
 from crewai.flow.flow_definition import FlowDefinitionCondition
 from crewai.flow.flow_wrappers import FlowMethod
 
+from crews.crewai_adapter.lines import context_of
 from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
@@ -40,7 +41,8 @@ class _Pool(ThreadPoolExecutor):
         run = CURRENT.get()
         if run is None:
             return super().submit(call, *args, **kwargs)
-        return run.activity.track_call(partial(call, *args, **kwargs), submit=super().submit)
+        made = partial(call, *args, **kwargs)
+        return run.activity.track_call(made, submit=super().submit, context=context_of(call))
 
 
 def install() -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from crewai.agents.agent_executor import AgentExecutor
 
+from crews.crewai_adapter.lines import context_of
+from crews.run.context import CURRENT
 from crews.run.threads import Raised, outcome_of
 
 
@@ -52,7 +54,11 @@ class _InPlace(ThreadPoolExecutor):
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self._beside:
-            return super().submit(call, *args, **kwargs)
+            run = CURRENT.get()
+            if run is None:
+                return super().submit(call, *args, **kwargs)
+            made = partial(call, *args, **kwargs)
+            return run.activity.track_call(made, submit=super().submit, context=context_of(call))
         with _no_loop():
             outcome = outcome_of(partial(call, *args, **kwargs))
         done: Future[Any] = Future()

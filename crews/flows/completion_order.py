@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import takewhile
 
+from crews.run.activity import line_waits
+
 POLL_INTERVAL_S = 0.1
 QUIET_POLLS = 20
 """Polls in a row without any progress, after which missing completions count as never occurring."""
@@ -71,6 +73,11 @@ class CompletionOrder:
         self._progress = asyncio.Event()
 
     async def _until(self, ready: Callable[[], bool]) -> None:
+        if not ready():
+            with line_waits():  # For others, which may wait for people.
+                await self._waited(ready)
+
+    async def _waited(self, ready: Callable[[], bool]) -> None:
         still = 0
         while not ready():
             try:

@@ -90,9 +90,7 @@ class FlowReplay:
         self._begun = self._recorded.last_number
         #: Calls that were begun, or are done, and have not come up again.
         self._unseen = set(self._recorded.scopes)
-        self._working: Counter[str] = Counter()
         self._state: Any = None
-        run.at_work = self.at_work
 
     def replays(self, flow: object) -> bool:
         """Whether this is the run's own flow, not one that its methods started."""
@@ -119,10 +117,6 @@ class FlowReplay:
         self._state = None
         return await self._flow.take_turn(message, inputs, self._run.run_id)
 
-    def at_work(self) -> bool:
-        """Whether a method is working and not waiting for people."""
-        return any(not self._run.parking.is_waiting(part) for part in tuple(self._working))
-
     # ── one call of a method ────────────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
@@ -131,7 +125,8 @@ class FlowReplay:
         call = self._called(name)
         method = METHOD.set(call.part)
         try:
-            yield call
+            with self._run.activity.own_line():
+                yield call
         finally:
             METHOD.reset(method)
             for end in call.ends:
@@ -162,8 +157,7 @@ class FlowReplay:
         if call.done is not None and "result" in call.done:
             return await self._replayed(call, call.done)
         await self._begin(call)
-        with self._at_work(call.part):
-            result = await in_thread(self._run.threads, work)
+        result = await in_thread(self._run.threads, work)
         if call.done is not None:
             await self._take(call, call.done["end"])
         else:
@@ -250,16 +244,6 @@ class FlowReplay:
         if call.holding:
             call.holding = False
             self._order.end_turn()
-
-    @contextmanager
-    def _at_work(self, part: TaskIdentity) -> Iterator[None]:
-        self._working[part.id] += 1
-        try:
-            yield
-        finally:
-            # The run isn't idle until the method's result is recorded.
-            self._run.activity.touch()
-            del self._working[part.id]
 
     # ── the state ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,20 +1,97 @@
-"""Tracks the steps of a run that are under way; they are recorded before the run leaves its worker."""
+"""Tracks what a run does: steps, which are recorded before it leaves its worker, and lines of execution.
+
+Between two steps of a line code of the crew may run for any time: until the line waits for people, the run
+doesn't leave because others do.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self, TypeVar
 
 from crews.journal.writer import Writer
 
 T = TypeVar("T")
-_THREAD = threading.local()
-"""`call`: the step that stands for this thread's call until the first step of the call begins."""
+
+
+class Line:
+    """A line of execution of a run. It is active until it ends, except while it waits for people or lines."""
+
+    def __init__(self, changed: Callable[[int], None]) -> None:
+        """`changed` is called with 1 when it becomes active, and with -1 when it is that no more."""
+        self._lock = threading.Lock()
+        self._changed = changed
+        self._waits = 0
+        self._ended = False
+        #: The thread, or the task of an event loop, that it is.
+        self._place = _place()
+        changed(1)
+
+    def begin_here(self) -> None:
+        """It is the current thread or task."""
+        self._place = _place()
+
+    def wait(self) -> None:
+        """It waits from now on, until `go_on` is called as often as this. From any thread."""
+        self._change(1)
+
+    def go_on(self) -> None:
+        self._change(-1)
+
+    def end(self) -> None:
+        self._change(0, ended=True)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it goes on, and the current thread or task is it."""
+        return not self._ended and self._place == _place()
+
+    def _change(self, waits: int, *, ended: bool = False) -> None:
+        with self._lock:
+            before = self._active
+            self._waits += waits
+            self._ended = self._ended or ended
+            change = self._active - before
+        if change:
+            self._changed(change)
+
+    @property
+    def _active(self) -> int:
+        return int(not self._ended and not self._waits)
+
+
+LINE: ContextVar[Line | None] = ContextVar("crewdeck_line", default=None)
+"""The line of execution that this belongs to; None in threads that are not known."""
+
+
+def _place() -> object:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return task or threading.get_ident()
+
+
+@contextmanager
+def line_waits() -> Iterator[None]:
+    """The current line waits while the block runs."""
+    line = LINE.get()
+    if line is None:
+        yield
+        return
+    line.wait()
+    try:
+        yield
+    finally:
+        line.go_on()
 
 
 class Step:
@@ -46,37 +123,79 @@ class Activity:
         self._writer = writer
         self._lock = threading.Lock()
         self._under_way = 0
+        self._active_lines = 0
         self._idle_since = time.monotonic()
         #: For those who wait until nothing is under way.
         self._waiting: list[Future[None]] = []
 
     def step(self) -> Step:
         """A step, which is under way from now on."""
-        step = self._begin()
-        call: Step | None = getattr(_THREAD, "call", None)
-        if call is not None:
-            call.end()
-        return step
+        with self._lock:
+            self._under_way += 1
+        return Step(self._end)
+
+    def line(self) -> Line:
+        """A line of execution, which is active from now on."""
+        return Line(self._line_changed)
+
+    @contextmanager
+    def new_line(self) -> Iterator[None]:
+        """The block is a line of its own, for which the current one waits."""
+        line = self.line()
+        token = LINE.set(line)
+        before = token.old_value if isinstance(token.old_value, Line) else None
+        if before is not None:
+            before.wait()
+        try:
+            yield
+        finally:
+            LINE.reset(token)
+            if before is not None:
+                before.go_on()
+            line.end()
+
+    @contextmanager
+    def own_line(self) -> Iterator[None]:
+        """The block is a line of its own, unless it already belongs to that of its thread or task."""
+        line = LINE.get()
+        if line is not None and line.is_here:
+            yield
+            return
+        with self.new_line():
+            yield
 
     def track_call(
-        self, call: Callable[[], T], *, submit: Callable[[Callable[[], T]], Future[T]]
+        self,
+        call: Callable[[], T],
+        *,
+        submit: Callable[[Callable[[], T]], Future[T]],
+        context: contextvars.Context | None = None,
     ) -> Future[T]:
         """Have `submit`, an executor's, make the call in a thread; returns its future.
 
-        The call is a step that is under way from now until its own first step begins. A thread may
-        begin late; the run doesn't leave before that, even if all others ask people meanwhile.
+        The call is a line from now on, and the current one waits for it. A thread may begin late; the run
+        doesn't leave before that, even if all others ask people meanwhile.
+        `context`: in which the call is made, if not in the thread's.
         """
-        step = self._begin()
+        line, before = self.line(), LINE.get()
+        if before is not None:
+            before.wait()
 
         def tracked() -> T:
-            _THREAD.call = step
-            try:
-                return call()
-            finally:
-                del _THREAD.call
+            line.begin_here()
+            if context is None:
+                LINE.set(line)
+            else:
+                context.run(LINE.set, line)
+            return call()
+
+        def done(_future: Future[T]) -> None:
+            if before is not None:
+                before.go_on()
+            line.end()
 
         future = submit(tracked)
-        future.add_done_callback(lambda _future: step.end())  # Also if it is cancelled, and never called.
+        future.add_done_callback(done)  # Also if it is cancelled, and never called.
         return future
 
     def touch(self) -> None:
@@ -84,10 +203,14 @@ class Activity:
         with self._lock:
             self._idle_since = time.monotonic()
 
-    def idle(self) -> float | None:
-        """Seconds since the last step ended; None while one is under way or being recorded."""
+    def idle(self, *, steps_only: bool = False) -> float | None:
+        """Seconds since something was under way; None while anything is: a step, its recording, or a line.
+
+        `steps_only`: whatever lines do between steps.
+        """
         with self._lock:
-            under_way = self._under_way or self._writer.unwritten
+            lines = 0 if steps_only else self._active_lines
+            under_way = self._under_way or lines or self._writer.unwritten
             return None if under_way else time.monotonic() - self._idle_since
 
     async def wait_idle(self) -> None:
@@ -102,10 +225,10 @@ class Activity:
         await asyncio.wrap_future(ended)
         await self._writer.flushed()
 
-    def _begin(self) -> Step:
+    def _line_changed(self, change: int) -> None:
         with self._lock:
-            self._under_way += 1
-        return Step(self._end)
+            self._active_lines += change
+            self._idle_since = time.monotonic()
 
     def _end(self) -> None:
         with self._lock:

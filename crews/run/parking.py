@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from crews.run.exits import Parked
 
 QUIET_S = 0.25
-"""Seconds without any step after which a run that waits does nothing else."""
+"""Seconds after which a run that waits, and in which nothing is under way, does nothing else."""
 
 
 class ResidentRuns:
@@ -46,7 +46,7 @@ class Parking:
         leave: Callable[[Parked], object],
         on_idle: Callable[[], None],
     ) -> None:
-        """`idle`: for how many seconds no step was under way; None while one is.
+        """`idle`: for how many seconds nothing was under way; None while anything is.
 
         `on_idle` is called once the run waits and does nothing else. It goes on when one of its questions is
         settled.
@@ -58,27 +58,21 @@ class Parking:
         self._leave = leave
         self._on_idle = on_idle
         self._is_idle = False
-        #: Since when each question is waited for, and in which part of the run.
+        #: Since when each question is waited for.
         self._waits: dict[str, float] = {}
-        self._asked_in: dict[str, str | None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def waiting(self, question_id: str, part_id: str | None = None) -> Iterator[None]:
+    def waiting(self, question_id: str) -> Iterator[None]:
         """The run waits for this question while the block runs."""
         self._waits[question_id] = self._loop.time()
-        self._asked_in[question_id] = part_id
         self._check_in(min(QUIET_S, self._window))
         try:
             yield
         finally:
-            del self._waits[question_id], self._asked_in[question_id]
+            del self._waits[question_id]
             self._not_idle()
             self._check_in(min(QUIET_S, self._window))
-
-    def is_waiting(self, part_id: str) -> bool:
-        """Whether this part of the run waits for people."""
-        return part_id in self._asked_in.values()
 
     def park_soon(self) -> None:
         """Leave as soon as nothing else is going on."""

@@ -27,7 +27,7 @@ from bot.core.question import (
 )
 from bot.core.text import valid
 from bot.core.tool_call import ToolCall
-from crews.run.activity import Step
+from crews.run.activity import Step, line_waits
 from crews.run.exits import Released
 from crews.run.failures import unsatisfiable
 from crews.run.identity import TaskIdentity
@@ -220,7 +220,8 @@ class HumanQuestions:
         if not asked.open:
             return asked
         settled: Question | None
-        with self.run.parking.waiting(asked.id, asked.task_id):
+        # The line is active again before the question counts as settled here.
+        with self.run.parking.waiting(asked.id), line_waits():
             if slot_later:
                 settled = await self._store.outcome(asked)
                 self.run.resume()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -74,7 +74,7 @@ class RunSession:
         if not self.history.journal.begun:
             self.writer.write(FORM, str(FORMAT))
             self.writer.write(CALLS, json.dumps("given"))
-        #: Whether a step is under way.
+        #: What is under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
         #: Whether the run is still this worker's.
@@ -87,8 +87,6 @@ class RunSession:
         self.parking = Parking(loop, resident, self._idle, self.leave, lambda: store.free_slot(claim))
         #: In which its crew is built and executed.
         self.threads = Threads(f"run {ids.short(claim.run.id)}")
-        #: Whether something that is no step is at work besides; set for flows.
-        self.at_work: Callable[[], bool] = lambda: False
         #: Done once the run is to leave.
         self.leaving: asyncio.Future[None] = loop.create_future()
         self._lock = threading.Lock()
@@ -270,7 +268,8 @@ class RunSession:
             self._waits.discard(task)
 
     def _idle(self) -> float | None:
-        return None if self.at_work() or self._slots else self.activity.idle()
+        # A run that is given back leaves before its next step anyway.
+        return None if self._slots else self.activity.idle(steps_only=self._releasing)
 
     def _interrupt(self) -> None:
         for wait in tuple(self._waits):

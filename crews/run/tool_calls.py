@@ -177,7 +177,8 @@ class ToolCalls:
         self, step: RecordedStep, call: Callable[[], Any], begun: int, approval: Approval | None
     ) -> Any:
         """Make a call that is approved, and record its result."""
-        with self._steps.executing():
+        # What threads that the tool starts do later doesn't belong to the line of whoever called it.
+        with self._steps.executing(), self._run.activity.new_line():
             self._writer.write(step.name + INTENDED, str(begun + 1))
             self._writer.flush()
             self._run.check_lease()

@@ -250,6 +250,10 @@ class Runtime:
     def work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
         """Run the crew, once it is built; returns the result as text."""
         context = execution.context
+        with context.activity.new_line():
+            return self._worked(context, execution, crew, blueprint)
+
+    def _worked(self, context: RunContext, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
         if isinstance(crew, Flow):
             # If the flow was changed, recorded methods don't come up.
             replay = self._replay(execution, crew)
