@@ -8,13 +8,15 @@ from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from types import SimpleNamespace
 from typing import Any
+
+from crews.human_input.arguments import not_null, resolved
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,17 @@ class SendOptions:
 
     #: Without a retry after a failure.
     once: bool
-    #: With the arguments of the call, unchanged.
-    exactly: bool
+    #: With the arguments of the call, unchanged; their JSON Schema. None: as CrewAI sends them.
+    exactly: Mapping[str, Any] | None
 
 
-CREWAI_DEFAULT = SendOptions(once=False, exactly=False)
+CREWAI_DEFAULT = SendOptions(once=False, exactly=None)
 """Outside of runs."""
 _SEND_OPTIONS: ContextVar[SendOptions] = ContextVar("crewdeck_mcp_send_options", default=CREWAI_DEFAULT)
 
 
 @contextmanager
-def sent(*, once: bool, exactly: bool) -> Iterator[None]:
+def sent(*, once: bool, exactly: Mapping[str, Any] | None) -> Iterator[None]:
     """What a tool sends to its server in the block is sent with these options."""
     install()
     token = _SEND_OPTIONS.set(SendOptions(once, exactly))
@@ -83,16 +85,26 @@ def _attempt_by_address(original: Callable[..., Awaitable[Any]]) -> Callable[...
 def _arguments(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     @wraps(original)
     def clean(client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-        return _given(arguments) if _SEND_OPTIONS.get().exactly else original(client, arguments)
+        schema = _SEND_OPTIONS.get().exactly
+        return original(client, arguments) if schema is None else _given(arguments, schema, schema)
 
     return clean
 
 
-def _given(value: Any) -> Any:
-    """The value without fields that are None: to servers these aren't given, and many refuse null."""
+def _given(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Any:
+    """The value without fields of the schema that are None: to servers these aren't given; many refuse null.
+
+    Where the schema names no fields, null was given, and shown.
+    """
+    schema = not_null(resolved(schema, whole), whole)
     match value:
         case dict():
-            return {name: _given(each) for name, each in value.items() if each is not None}
+            fields = schema.get("properties", {})
+            return {
+                name: _given(each, fields.get(name, {}), whole)
+                for name, each in value.items()
+                if each is not None or name not in fields
+            }
         case list():
-            return [_given(each) for each in value]
+            return [_given(each, schema.get("items", {}), whole) for each in value]
     return value

@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -325,7 +325,7 @@ class _Call:
         try:
             with (
                 approved_call(original, self._tool, *_parts(original)),
-                mcp.sent(once=not self._repeatable, exactly=self._approval is not None),
+                mcp.sent(once=not self._repeatable, exactly=self._shown_by),
             ):
                 return call()
         except (Exception, Leave, Fenced):
@@ -338,6 +338,11 @@ class _Call:
         finally:
             WANTED.reset(wanted)
             INSIDE_TOOL.reset(token)
+
+    @property
+    def _shown_by(self) -> Mapping[str, Any] | None:
+        """The schema of the arguments that people were shown; None if nobody decides on them."""
+        return self._approval.call.parameters.json_schema if self._approval is not None else None
 
     def _written(self, result: Any) -> Any:
         """The result as it is recorded."""

@@ -305,7 +305,7 @@ def _secrets_in(schema: Mapping[str, Any], whole: Mapping[str, Any], at: str = "
     """The properties that are secret, or have something secret in them that has no name of its own."""
     properties = schema.get("properties")
     for name, each in properties.items() if isinstance(properties, dict) else ():
-        prop, place = _only(_resolved(each, whole), whole), f"{at}{name}"
+        prop, place = not_null(resolved(each, whole), whole), f"{at}{name}"
         if _declares_secret(prop):
             yield place
         elif isinstance(prop.get("properties"), dict) and place.count(SEPARATOR) < _DEEPEST:
@@ -326,7 +326,7 @@ def resolve_hidden(name: str, whole: Mapping[str, Any]) -> tuple[str, str]:
             return (SEPARATOR.join(path[:depth]) or name), ""
         if each not in properties:
             return (SEPARATOR.join(path[:depth]) or name), each
-        schema = _only(_resolved(properties[each], whole), whole)
+        schema = not_null(resolved(properties[each], whole), whole)
     return name, ""
 
 
@@ -344,7 +344,7 @@ def _mentions_secret(part: Any, whole: Mapping[str, Any], seen: Collection[str] 
         case dict():
             reference = part.get("$ref")
             if isinstance(reference, str) and reference not in seen:
-                target = _resolved(part, whole)
+                target = resolved(part, whole)
                 if _mentions_secret(target, whole, {*seen, reference}):
                     return True
             return _declares_secret(part) or any(
@@ -355,14 +355,14 @@ def _mentions_secret(part: Any, whole: Mapping[str, Any], seen: Collection[str] 
     return False
 
 
-def _only(prop: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
+def not_null(prop: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a property is if it isn't null."""
     kinds = prop.get("anyOf") or prop.get("oneOf")
     others = [each for each in kinds if each != {"type": "null"}] if isinstance(kinds, list) else []
-    return {**prop, **_resolved(others[0], whole)} if len(others) == 1 else prop
+    return {**prop, **resolved(others[0], whole)} if len(others) == 1 else prop
 
 
-def _resolved(part: Any, whole: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(part: Any, whole: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a schema that a reference stands for."""
     if not isinstance(part, dict):
         return {}

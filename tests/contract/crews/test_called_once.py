@@ -130,6 +130,9 @@ async def test_a_server_is_sent_what_was_approved(desk: Desk, sent: list[dict[st
         await desk.result(run)
     [arguments] = sent
     assert without_null(arguments) == without_null(question.call.arguments)
+    assert arguments["options"] == given["options"], (
+        "null was given there: it may say that something is removed"
+    )
 
 
 def without_null(value: object) -> object:
