@@ -17,9 +17,11 @@ import structlog
 from crewai import Agent, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.agents.tools_handler import ToolsHandler
+from crewai.tasks.llm_guardrail import LLMGuardrail
 from crewai.tasks.task_output import TaskOutput
 from crewai.tools import BaseTool
 from crewai.utilities.i18n import get_i18n
+from crewai.utilities.planning_handler import CrewPlanner
 
 from bot.core.queue import Fenced
 from crews.crewai_adapter import tasks
@@ -36,6 +38,10 @@ _AT_WORK: ContextVar[tuple[int, ...]] = ContextVar("crewdeck_agents_at_work", de
 """The agents that are at work here, one for the other."""
 
 
+_OF_CREWAI: ContextVar[bool] = ContextVar("crewdeck_agent_of_crewai", default=False)
+"""Whether an agent of CrewAI's own works here, which no crew knows: one that plans, or checks an output."""
+
+
 def install() -> None:
     """Let agents ask people, work on several tasks at once, and end with their run."""
     if getattr(Agent, "_crewdeck_installed", False):
@@ -46,6 +52,8 @@ def install() -> None:
     agent.execute_task = _allow_concurrent_tasks(agent.execute_task)
     task: Any = Task
     task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
+    for owner, name in ((CrewPlanner, "_handle_crew_planning"), (LLMGuardrail, "_validate_output")):
+        setattr(owner, name, _of_crewai(getattr(owner, name)))
     tasks.install()
     agent._crewdeck_installed = True  # noqa: SLF001 - a seam
 
@@ -98,10 +106,24 @@ def _lacks_ask_human(agent: Agent, tools: Iterable[BaseTool]) -> bool:
     run = CURRENT.get()
     if run is None or run.ask_human is False or is_not_asking(agent):
         return False
+    if _OF_CREWAI.get() and not run.crewai_agents_ask:
+        return False
     roles = {agent.role.strip(), (agent._original_role or agent.role).strip()}  # noqa: SLF001 - with placeholders
     if run.ask_human is not True and roles.isdisjoint(map(str.strip, run.ask_human)):
         return False
     return all(each.name != ASK_HUMAN for each in tools)
+
+
+def _of_crewai(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        token = _OF_CREWAI.set(True)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            _OF_CREWAI.reset(token)
+
+    return call
 
 
 class _BusyAgents:

@@ -45,6 +45,8 @@ AskHumanFor = bool | tuple[str, ...]
 """Which agents of a crew have the tool ask_human: all, none, or those with these roles."""
 ASK_HUMAN_ENTRY = "ask_human"
 """The entry of the journal that says which agents of a run have it."""
+CREWAI_AGENTS_ENTRY = "crewai_agents"
+"""The entry that says that agents of CrewAI's own, such as its planner, don't have it."""
 
 
 class RunContext(RunSession):
@@ -72,6 +74,8 @@ class RunContext(RunSession):
         }
         #: Which agents have the tool ask_human without naming it; set by `give_ask_human`.
         self.ask_human: AskHumanFor = False
+        #: Whether agents of CrewAI's own have it, too, as in runs that earlier releases began.
+        self.crewai_agents_ask = False
         #: Where questions are put to people.
         self.questions = HumanQuestions(self, store, announcer)
         #: What every model call and tool call passes through.
@@ -88,7 +92,9 @@ class RunContext(RunSession):
         to nobody: its recorded model calls were made with those tools.
         """
         journal = self.history.journal
+        self.crewai_agents_ask = journal.begun and journal.found(CREWAI_AGENTS_ENTRY) is None
         if not journal.begun:
+            self.writer.write(CREWAI_AGENTS_ENTRY, json.dumps("not asking"))
             self.writer.write(ASK_HUMAN_ENTRY, json.dumps(to))
             self.ask_human = to
             return

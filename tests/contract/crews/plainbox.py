@@ -195,6 +195,12 @@ def plans(_inputs: dict[str, Any]) -> Crew:
     return one_task(agent(), planning=True, planning_llm=MODEL)
 
 
+@crew(title="Plans and checks", inputs=PROMPT, main_input="prompt")
+def plans_and_checks(_inputs: dict[str, Any]) -> Crew:
+    who = agent(tools=[])
+    return Crew(agents=[who], tasks=[task(who, guardrail="It is a text.")], planning=True, planning_llm=MODEL)
+
+
 @crew(title="Reasons", inputs=PROMPT, main_input="prompt")
 def reasons(_inputs: dict[str, Any]) -> Crew:
     return one_task(agent(planning_config=PlanningConfig(max_attempts=1, reasoning_effort="low")))

@@ -17,8 +17,8 @@ from tests.waiting import until
 
 BOX = "tests.contract.crews.plainbox"
 CREWS = (
-    "plain slow_start streams plans reasons guarded knows paced side_by_side calls_tools stops_engine exits "
-    "exit_flow"
+    "plain slow_start streams plans plans_and_checks reasons guarded knows paced side_by_side calls_tools "
+    "stops_engine exits exit_flow"
 )
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS.split())
 ASK = call("ask_human", question="Go on?", kind="approval")
@@ -94,6 +94,28 @@ async def test_a_crew_that_plans_its_tasks_goes_on_with_its_plan(
     run = await plain.start("plans", prompt="[[plan-first]]")
     assert await settled(plain, parking, run) == "by plan: Ada approved."
     assert (model.count("plan-first"), model.count("planned")) == (1, 2)
+
+
+@shows("Planning")
+async def test_agents_of_crewai_itself_ask_nobody(plain: Deployment, model: LoopbackModel) -> None:
+    """Its planner and the agent that checks an output: what they ask would be asked in no crew's name."""
+
+    def planner(_asked: Conversation) -> Turn:
+        plan = {"task_number": 1, "task": "work", "plan": "Follow the plan. [[equipped]]"}
+        return say(json.dumps({"list_of_plans_per_task": [plan]}))
+
+    model.script("plans-alone", planner)
+    model.script("equipped", [say("a text [[checked]]")])
+    model.script("checked", [say(json.dumps({"valid": True, "feedback": None}))])
+    await plain.result(await plain.start("plans_and_checks", prompt="[[plans-alone]]"))
+    offered = {
+        marker: [each["function"]["name"] for each in asked.body.get("tools") or ()]
+        for marker in ("plans-alone", "equipped", "checked")
+        for asked in model.requests
+        if asked.marker == marker
+    }
+    assert "ask_human" in offered["equipped"]
+    assert offered["plans-alone"] == offered["checked"] == []
 
 
 def reasoning(tool: str, **arguments: str) -> list[tuple[str, Turn]]:

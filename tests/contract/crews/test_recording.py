@@ -205,7 +205,7 @@ async def test_models_are_asked_ahead_of_the_journal_but_no_tool_is_called(place
         await run
     assert place.done == ["asked", "asked", "acted", "asked"]
     assert (await place.store.runs.get(claim.run.id)).result == "Done."
-    kept = {"format", "calls", "ask_human", "crew/000", "done/1", "done/2"}
+    kept = {"format", "calls", "ask_human", "crewai_agents", "crew/000", "done/1", "done/2"}
     assert set(await place.store.journal.read(claim.run.id)) == kept
 
 
