@@ -4,10 +4,13 @@ from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+import json
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial, wraps
+from types import MappingProxyType
 from typing import Any
 
 from crewai.agents import agent_executor
@@ -17,10 +20,14 @@ from crewai.flow import runtime
 from crewai.flow.flow import FlowState
 from crewai.flow.flow_definition import FlowDefinitionCondition
 from crewai.flow.flow_wrappers import FlowMethod
+from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
+from crewai.utilities.agent_utils import extract_tool_call_info, parse_tool_call_args
+from crewai.utilities.string_utils import sanitize_tool_name
 
 from crews.crewai_adapter.lines import context_of
 from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS
+from crews.journal.occurrences import EqualCalls
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
 MAX_CONCURRENT_TOOL_CALLS = 512
@@ -56,6 +63,10 @@ def install() -> None:
     _share_signatures()
     executor.invoke = _invoke(executor.invoke)
     executor.invoke_async = _invoke_async(executor.invoke_async)
+    executor._should_parallelize_native_tool_calls = _beside_each_other(  # noqa: SLF001
+        executor._should_parallelize_native_tool_calls  # noqa: SLF001
+    )
+    executor._execute_single_native_tool_call = _numbered(executor._execute_single_native_tool_call)  # noqa: SLF001
     module.ThreadPoolExecutor = _Pool
     steps: Any = StepExecutor
     steps.execute = _beside_others(steps.execute)
@@ -109,6 +120,66 @@ def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
         if run is None:
             return original(*args, **kwargs)
         return run.recorder.delegated(lambda: original(*args, **kwargs))
+
+    return execute
+
+
+# ── equal calls of one turn ─────────────────────────────────────────────────────────────────────────────
+
+_EQUAL: ContextVar[Mapping[int, tuple[EqualCalls, int]]] = ContextVar(
+    "crewdeck_equal_calls", default=MappingProxyType({})
+)
+"""Of the calls of the current turn those that have equal ones, by their `id`."""
+
+
+def _beside_each_other(original: Callable[..., bool]) -> Callable[..., bool]:
+    """Whether calls of a turn are made at the same time. Not two equal ones that hand work to others.
+
+    Those are no steps: whose model calls are whose couldn't be told when the run is taken up.
+    """
+
+    @wraps(original)
+    def beside_each_other(executor: AgentExecutor, calls: list[Any]) -> bool:
+        _EQUAL.set({})
+        if CURRENT.get() is None or not original(executor, calls):
+            return bool(original(executor, calls))
+        equal = [each for each in _equal(calls) if len(each) > 1]
+        if any(_delegates(executor, each[0]) for each in equal):
+            return False
+        groups = [(EqualCalls(len(each)), each) for each in equal]
+        _EQUAL.set({id(call): (group, at) for group, each in groups for at, call in enumerate(each)})
+        return True
+
+    return beside_each_other
+
+
+def _equal(calls: list[Any]) -> list[list[Any]]:
+    """The calls, together where they are of the same tool with the same arguments."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for call in calls:
+        _, tool, given = extract_tool_call_info(call) or ("", "", "")
+        arguments, _ = parse_tool_call_args(given, tool, "")
+        written = str(given) if arguments is None else json.dumps(arguments, sort_keys=True, default=str)
+        found.setdefault((tool, written), []).append(call)
+    return list(found.values())
+
+
+def _delegates(executor: AgentExecutor, call: Any) -> bool:
+    _, name, _ = extract_tool_call_info(call) or ("", "", "")
+    tools = [each for each in executor.original_tools or [] if sanitize_tool_name(each.name) == name]
+    return any(isinstance(each, BaseAgentTool) for each in tools)
+
+
+def _numbered(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What comes up in equal calls of a turn is numbered as the model asked for them."""
+
+    @wraps(original)
+    def execute(executor: AgentExecutor, call: Any) -> Any:
+        run, equal = CURRENT.get(), _EQUAL.get().get(id(call))
+        if run is None or equal is None:
+            return original(executor, call)
+        with run.history.journal.occurrences.equal_call(*equal):
+            return original(executor, call)
 
     return execute
 

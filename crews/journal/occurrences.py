@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 Occurrence = tuple[Hashable, int]
@@ -47,6 +49,40 @@ ATTEMPT: ContextVar[Attempt | None] = ContextVar("crewdeck_attempt", default=Non
 """The attempt in whose course this happens."""
 
 
+class EqualCalls:
+    """Equal tool calls of one turn, made at the same time, and numbered as the model asked for them.
+
+    Each content that comes up in one of them is taken to come up in all, so numbers are reserved for all.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._going_on = size
+        self._taken: Counter[tuple[Hashable, int]] = Counter()
+        #: The numbers of each content: those of the first time that it comes up in each call, and so on.
+        self._numbers: defaultdict[Hashable, list[list[int]]] = defaultdict(list)
+        self._left: set[Occurrence] = set()
+
+    def take(self, content: Hashable, member: int, reserve: Callable[[int], list[int]]) -> int:
+        """The number for the next time that this content comes up in the call with this place in the turn."""
+        times, numbers = self._taken[content, member], self._numbers[content]
+        self._taken[content, member] += 1
+        if times == len(numbers):
+            numbers.append(reserve(self.size))
+            self._left.update((content, each) for each in numbers[-1])
+        self._left.discard((content, numbers[times][member]))
+        return numbers[times][member]
+
+    def end_one(self) -> set[Occurrence]:
+        """One of the calls has ended; the reserved numbers that nobody will take, once all have."""
+        self._going_on -= 1
+        return set() if self._going_on else self._left
+
+
+EQUAL_CALL: ContextVar[tuple[EqualCalls, int] | None] = ContextVar("crewdeck_equal_call", default=None)
+"""The call in whose course this happens, if there are equal ones in its turn, and its place among them."""
+
+
 class Occurrences:
     """One run's. From any thread."""
 
@@ -58,13 +94,35 @@ class Occurrences:
 
     def take(self, content: Hashable) -> int:
         """The number of earlier occurrences of this content, without those that a later attempt repeats."""
+        equal = EQUAL_CALL.get()
         with self._lock:
-            taken = self._taken[content]
-            number = next(each for each in itertools.count() if each not in taken)
-            taken.add(number)
+            if equal is None:
+                [number] = self._reserve(content, 1)
+            else:
+                calls, member = equal
+                number = calls.take(content, member, partial(self._reserve, content))
             for attempt in _lineage():
                 attempt.taken.add((content, number))
         return number
+
+    def _reserve(self, content: Hashable, size: int) -> list[int]:
+        """The first numbers that nobody has."""
+        taken = self._taken[content]
+        numbers = list(itertools.islice((each for each in itertools.count() if each not in taken), size))
+        taken.update(numbers)
+        return numbers
+
+    @contextmanager
+    def equal_call(self, calls: EqualCalls, member: int) -> Iterator[None]:
+        """The block is one of these calls, until what it calls has a scope of its own."""
+        token = EQUAL_CALL.set((calls, member))
+        try:
+            yield
+        finally:
+            EQUAL_CALL.reset(token)
+            with self._lock:
+                for content, number in calls.end_one():
+                    self._taken[content].discard(number)
 
     @staticmethod
     def asks(agent: object, content: Hashable, number: int) -> None:

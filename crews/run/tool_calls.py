@@ -12,6 +12,7 @@ from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error
 from crews.journal.journal import CACHED, IN_CACHE, INTENDED, TOOL, original_step_name
 from crews.journal.model_call import RecordedStep
+from crews.journal.occurrences import EQUAL_CALL
 from crews.journal.serialization import encode
 from crews.run import system_questions
 from crews.run.identity import METHOD, TOOL_SCOPE
@@ -182,7 +183,7 @@ class ToolCalls:
             self._writer.write(step.name + INTENDED, str(begun + 1))
             self._writer.flush()
             self._run.check_lease()
-            scope = TOOL_SCOPE.set(step.name)
+            scope, equal = TOOL_SCOPE.set(step.name), EQUAL_CALL.set(None)
             try:
                 result = call()
             except CallRefused:
@@ -193,6 +194,7 @@ class ToolCalls:
                 self._record_executed(more)
                 raise
             finally:
+                EQUAL_CALL.reset(equal)
                 TOOL_SCOPE.reset(scope)
             more = {**self._model_calls_of(step), **_approved_call(approval, encode(result))}
             recorded = self._steps.record(step, result, more=more, now=True)

@@ -1,12 +1,44 @@
 """Crews that do several things at a time, one of which comes to its question late."""
 
+from threading import Event, current_thread
 from typing import Any
 
 from crewai import Crew
 from crewai.flow.flow import Flow, listen, start
+from crewai.hooks import ToolCallHookContext, before_tool_call
+from crewai.tools import BaseTool
 
-from crewdeck import crew
-from tests.contract.crews.plainbox import PROMPT, agent, side_by_side
+from crewdeck import AskHuman, crew
+from tests.contract.crews.plainbox import PROMPT, agent, one_task, side_by_side
+from tests.waiting import WITHIN
+
+
+class Ticket(BaseTool):
+    """Returns another number each time. Of equal calls the second one of the turn gets the first number."""
+
+    name: str = "ticket"
+    description: str = "Draws a number."
+
+    def _run(self, queue: str) -> str:
+        DRAWN.set()
+        NUMBERS.append(queue)
+        return f"number {len(NUMBERS)}"
+
+
+NUMBERS: list[str] = []
+DRAWN = Event()
+
+
+@before_tool_call
+def first_comes_second(context: ToolCallHookContext) -> None:
+    """Threads of a turn are numbered in the order of its calls."""
+    if context.tool_name == "ticket" and current_thread().name.endswith("_0"):
+        DRAWN.wait(WITHIN)
+
+
+@crew(title="Tickets", inputs=PROMPT, main_input="prompt")
+def tickets(_inputs: dict[str, Any]) -> Crew:
+    return one_task(agent(tools=[Ticket(), AskHuman()]))
 
 
 @crew(title="Tasks", inputs=PROMPT, main_input="prompt")

@@ -6,12 +6,13 @@ import pytest
 
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.contract.crews.test_plain_crewai import parked
 from tests.fork_server.client import ForkServer
-from tests.loopback.models import LoopbackModel, call, say
+from tests.loopback.models import LoopbackModel, call, say, text_of
 
 CREWS = ("tasks", "awaited_tasks", "tasks_in_a_method", "methods")
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
-    f"{name} = tests.contract.crews.linebox:{name}" for name in CREWS
+    f"{name} = tests.contract.crews.linebox:{name}" for name in (*CREWS, "tickets")
 )
 
 
@@ -49,3 +50,21 @@ async def test_a_question_is_asked_however_late_the_code_before_it_comes_to_it(
     await deployment.result(run)
     assert len(await deployment.store.questions.list(run.id)) == many
     assert [model.count(name) - earlier for name, earlier in zip(asks, before, strict=True)] == [2, 2]
+
+
+async def test_equal_calls_of_a_turn_have_their_own_results_again(
+    deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    """Whichever thread came first, before the run was parked and afterwards: the model is told the same."""
+    draw = call("ticket", queue="A")
+    ask = call("ask_human", question="Go on?", kind="text")
+    model.script("tickets", [draw & draw, ask, say("{last}")])
+    run = await deployment.start("tickets", prompt="[[tickets]]")
+    question = await deployment.question(run)
+    await parked(worker, run)
+    await deployment.say(question, "yes")
+    await deployment.result(run)
+    assert len(await deployment.store.questions.list(run.id)) == 1, "nobody is asked whether the run changed"
+    assert model.count("tickets") == 3
+    told = [text_of(each) for each in model.requests[-1].body["messages"] if each["role"] == "tool"]
+    assert told[:2] == ["number 2", "number 1"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crews.journal.occurrences import ATTEMPT, Attempt, Occurrences
+from crews.journal.occurrences import ATTEMPT, Attempt, EqualCalls, Occurrences
 
 
 def always(_content: object) -> bool:
@@ -69,3 +69,35 @@ def test_others_model_calls_are_not_what_an_attempt_failed_with() -> None:
         seen.asks(object(), "memory", seen.take("memory"))
         seen.repeat(attempt, always)
         assert seen.take("memory") == 0
+
+
+def test_equal_calls_are_numbered_in_their_order_whichever_comes_first() -> None:
+    seen = Occurrences()
+    assert seen.take("tool") == 0
+    calls = EqualCalls(3)
+    for member in (2, 0, 1):
+        with seen.equal_call(calls, member):
+            assert seen.take("tool") == 1 + member
+    assert seen.take("tool") == 4
+
+
+def test_numbers_that_no_equal_call_came_to_are_free_once_all_have_ended() -> None:
+    """As if nobody had reserved them: journals of earlier releases go on."""
+    seen = Occurrences()
+    calls = EqualCalls(2)
+    with seen.equal_call(calls, 0):
+        assert [seen.take("cached"), seen.take("tool"), seen.take("tool")] == [0, 0, 2]
+    with seen.equal_call(calls, 1):
+        assert seen.take("cached") == 1
+    assert [seen.take("cached"), seen.take("tool"), seen.take("tool")] == [2, 1, 3]
+
+
+def test_equal_calls_of_a_repeated_attempt_have_their_numbers_again() -> None:
+    seen = Occurrences()
+    for _ in range(2):
+        with within(Attempt("task", object())) as attempt:
+            calls = EqualCalls(2)
+            for member in (1, 0):
+                with seen.equal_call(calls, member):
+                    assert seen.take("tool") == member
+            seen.repeat(attempt, always)
