@@ -46,8 +46,8 @@ async def failure(deployment: Deployment, crew: str, prompt: str) -> RunError:
 @pytest.mark.parametrize("what", SAID)
 async def test_in_a_crew(exits: Deployment, exiting: WorkerProcess, model: LoopbackModel, what: str) -> None:
     model.script("exits", [call("exit_tool"), say("done")])
-    model.script("waiting", [call("ask_human", question="Go on?", kind="approval"), say("{last}")])
-    waiting = await exits.start("exits", prompt="[[waiting]] nowhere none")
+    model.script("exits-wait", [call("ask_human", question="Go on?", kind="approval"), say("{last}")])
+    waiting = await exits.start("exits", prompt="[[exits-wait]] nowhere none")
     question = await exits.question(waiting)
     errors = await asyncio.gather(*(failure(exits, "exits", f"[[exits]] {place} {what}") for place in PLACES))
     for place, error in zip(PLACES, errors, strict=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from asyncio import create_subprocess_exec, subprocess, timeout
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,3 +162,15 @@ async def test_it_runs_as_a_process_of_its_own_from_a_script_file(tmp_path: Path
     finally:
         process.terminate()
         await process.wait()
+
+
+def test_a_marker_whose_calls_are_counted_is_scripted_in_one_module() -> None:
+    """Which modules share the model of a process depends on which process they are given to."""
+    scripted, counted = defaultdict[str, set[str]](set), set[str]()
+    for module in (ROOT / "tests" / "contract" / "crews").glob("test_*.py"):
+        text = module.read_text()
+        counted.update(re.findall(r'count\("([^"]+)"\) ==', text))
+        for marker in re.findall(r'\.script\(\s*"([^"]+)"', text):
+            scripted[marker].add(module.name)
+    assert counted
+    assert {marker: scripted[marker] for marker in counted if len(scripted[marker]) > 1} == {}
