@@ -141,8 +141,10 @@ def _beside_each_other(original: Callable[..., bool]) -> Callable[..., bool]:
     @wraps(original)
     def beside_each_other(executor: AgentExecutor, calls: list[Any]) -> bool:
         _EQUAL.set({})
-        if CURRENT.get() is None or not original(executor, calls):
-            return bool(original(executor, calls))
+        if not original(executor, calls):
+            return False
+        if CURRENT.get() is None:
+            return True
         equal = [each for each in _equal(calls) if len(each) > 1]
         if any(_delegates(executor, each[0]) for each in equal):
             return False
