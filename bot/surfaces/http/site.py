@@ -169,7 +169,10 @@ def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Applica
 
 async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     if "Upgrade" in request.headers and not isinstance(response, web.WebSocketResponse):
-        response.force_close()  # a client that asked for another protocol can't reuse the connection
+        # A client that asked for another protocol can't reuse the connection. aiohttp has prepared the header
+        # that announces it before: without it the client's next request would meet a closed connection.
+        response.force_close()
+        response.headers["Connection"] = "close"
     response.headers.update(HEADERS)
     response.headers.update(request.app[EXTRA_HEADERS])
     response.headers.setdefault("Referrer-Policy", REFERRER_POLICY)

@@ -84,6 +84,10 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_costs_nobody_anything(
 async def _rest(line: socket.socket) -> bytes:
     """What still arrives, once it reads again, until the connection ends."""
     await asyncio.sleep(PATIENCE * 1.2)  # it is over by now
+    return await _until_closed(line)
+
+
+async def _until_closed(line: socket.socket) -> bytes:
     got, loop = b"", asyncio.get_running_loop()
     with line:
         try:
@@ -92,6 +96,25 @@ async def _rest(line: socket.socket) -> bytes:
         except ConnectionError:
             return got
     return got
+
+
+LAST = {
+    "a refused WebSocket": b"GET /ws/human-input/none HTTP/1.1\r\n" + HOST + UPGRADE,
+    "HTTP/2 without TLS": b"GET /openapi.json HTTP/1.1\r\n"
+    + HOST
+    + b"Connection: Upgrade\r\nUpgrade: h2c\r\n",
+    "an upgrade of nothing": b"GET /nothing HTTP/1.1\r\n" + HOST + UPGRADE,
+}
+"""Requests for another protocol, after whose answers the connection can't be used again."""
+
+
+@pytest.mark.parametrize("request_", LAST.values(), ids=LAST)
+async def test_an_answer_after_which_the_connection_is_closed_says_so(request_: bytes, hasty: Served) -> None:
+    """A client that isn't told would send its next request into what is closed."""
+    line = await stuck(hasty, request_ + b"\r\n")
+    head, _, _ = (await asyncio.wait_for(_until_closed(line), WITHIN)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 ")
+    assert b"\r\nconnection: close" in head.lower()
 
 
 @pytest.mark.parametrize("what", ["answers", "download"])
