@@ -321,6 +321,23 @@ async def test_a_reply_that_arrives_late_answers_nothing_of_several_that_were_op
     assert await chat.outcome(second) == Action.APPROVE
 
 
+async def test_a_reply_of_the_millisecond_in_which_a_question_ended_may_have_been_for_it(
+    redis_url: str,
+) -> None:
+    """Ends are kept in milliseconds, and messages have fractions of them."""
+    async with memory_chat(redis_url) as chat:
+        first, second = [await chat.asking(each) for each in ("first", "second")]
+        await chat.press(ADA, actions.ANSWER_REJECT, target_of(first))
+        ended = (await chat.store.questions.get(first.run_id, first.id)).settled_at
+        assert ended is not None
+        chat.written["then"] = (ended + 0.5) / 1000
+        assert "Which question" in await chat.says(ADA, "Approve", message_id="then")
+        assert await chat.outcome(second) == ""
+        chat.written["after it"] = (ended + 2) / 1000
+        assert await chat.says(ADA, "Approve", message_id="after it") == ""
+        assert await chat.outcome(second) == Action.APPROVE
+
+
 async def test_a_reply_that_was_refused_counts_no_more_when_it_is_read_again(chat: Chat) -> None:
     question = await chat.asking(policy=Policy(deciders=(ADA_ELSEWHERE.principal,)))
     written = chat.written_now()
