@@ -27,6 +27,15 @@ def pauses() -> Iterator[float]:
         pause = min(pause * 1.1, LONGEST_PAUSE)
 
 
+async def next_millisecond() -> None:
+    """Return in a later one: whoever reads before they write takes longer.
+
+    The store keeps whole milliseconds, and takes a reply of the one in which a question ended for one that
+    may have been written before.
+    """
+    await asyncio.sleep(0.002)
+
+
 async def eventually(look: Callable[[], Awaitable[T]], within: float = WITHIN) -> T:
     """Look until there is something to see."""
     async with asyncio.timeout(within):

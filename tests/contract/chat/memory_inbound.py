@@ -41,6 +41,7 @@ from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_platform import CAPABILITIES
 from tests.contract.chat.played_crew import GREETER, PlayedCrew
 from tests.contract.examples import DEMO
+from tests.waiting import next_millisecond
 
 SURFACE = "memory"
 TENANT = "T1"
@@ -243,6 +244,7 @@ class MemoryChat(PlayedCrew):
         files: tuple[str, ...] = (),
     ) -> str:
         """A reply in the thread of the runs; `to` somebody who is mentioned first."""
+        await next_millisecond()
         thread = "elsewhere" if elsewhere else THREAD
         flags: dict[str, Any] = {"names_others": bool(to), "speaks_to_others": bool(to), "attached": files}
         message = self.message(

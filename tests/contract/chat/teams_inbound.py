@@ -34,6 +34,7 @@ from tests.contract.chat.played_crew import ADA, BOB, GREETER, PlayedCrew
 from tests.contract.examples import DEMO
 from tests.loopback.teams import Body, Conversation, LoopbackTeams, Person, Receipt
 from tests.loopback.teams.state import inputs, words
+from tests.waiting import next_millisecond
 
 CONSOLE = "http://127.0.0.1:3000"
 WRONG = "⚠"
@@ -136,6 +137,7 @@ class TeamsChat(PlayedCrew):
         **more: Any,
     ) -> str:
         """A reply in the thread of the runs; `to` somebody who is mentioned first; `more` of the activity."""
+        await next_millisecond()
         thread = self.thread if not elsewhere else self.teams.tenant.next_id()
         kind = "messageUpdate" if edited else "message"
         text: Body = {"text": words}

@@ -19,6 +19,7 @@ from tests.loopback.slack.shown import Message, Shown, View
 from tests.loopback.slack.state import Channel, OpenView, Upload, User, Workspace
 from tests.loopback.slack.transport import Receipt
 from tests.loopback.slack.wire import Body, Json, SlackError
+from tests.waiting import next_millisecond
 
 GENERAL = "C0GENERAL"
 
@@ -115,12 +116,14 @@ class Person:
 
     async def say(self, channel: str, text: str, **extra: Any) -> Delivery:
         """Posts a message; `extra` fields go into it as they are."""
+        await next_millisecond()
         return await self._said(self._workspace.channel(channel), text, None, extra)
 
     async def reply(
         self, channel: str, thread_ts: str, text: str, *, broadcast: bool = False, **extra: Any
     ) -> Delivery:
         """Replies in a thread, also to the channel with `broadcast`."""
+        await next_millisecond()
         return await self._said(self._workspace.channel(channel), text, thread_ts, extra, broadcast=broadcast)
 
     async def mention(self, channel: str, text: str, thread_ts: str | None = None) -> Delivery:

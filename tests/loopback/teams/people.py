@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.loopback.slack.wire import Body
 from tests.loopback.teams.state import Conversation, Message, Tenant, User, actions, inputs
+from tests.waiting import next_millisecond
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Person:
 
         In a channel it begins a reply chain unless `thread` names the first message of one.
         """
+        await next_millisecond()
         names = [self.tenant.bot] if mention else []
         mentioned = [*names, *(each.user.account() for each in others)]
         at = "".join(f"<at>{each['name']}</at> " for each in mentioned)
