@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+
 from hypothesis import HealthCheck, settings
 
 DEFAULT = 100
@@ -9,6 +12,8 @@ DEFAULT = 100
 FAST = "fast"
 """The profile of `make fast`: a tenth of the examples. `make test` takes all."""
 LEAST = 5
+SEED = 1 if os.environ.get("CI") else random.randrange(10_000)
+"""Of what is chosen at random: another one in each run, the same one in CI, as hypothesis does."""
 
 # On a busy machine anything takes long now and then: that is no finding, neither here nor in CI.
 settings.register_profile("patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))

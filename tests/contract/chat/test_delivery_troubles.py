@@ -15,12 +15,12 @@ from bot.surfaces.chat.places import ChatPlace
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.peers import Seen, Trouble
 from tests.contract.examples import LOST, response
+from tests.examples import SEED
 
 RUNS, CHANNELS, QUESTIONS = 4, 2, 2
 TROUBLES = (Trouble.RATE_LIMITED, Trouble.FAILED, Trouble.BROKEN)
 DISTURBED = 6
 """Calls that fail, at most. A run of which many do waits twice as long after each."""
-SEED = random.randrange(1_000_000)
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_inbound import target_of
 from tests.contract.chat.played_crew import ADA, BOB, GREETER
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http
+from tests.examples import SEED
 
-SEED = random.randrange(1_000_000)
 ACTS = 80
 
 

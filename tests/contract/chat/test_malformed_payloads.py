@@ -18,10 +18,10 @@ from tests.contract.chat.mutations import Path, mutated, replaced
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_http
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
+from tests.examples import SEED
 from tests.loopback.slack import Delivery
 
 MUTATIONS = 300
-SEED = random.randrange(1_000_000)
 REFUSED = {400, 401, 403, 404, 413, 501}
 """What says that a request is not the platform's, or not one that is known."""
 

@@ -114,7 +114,8 @@ def _payload(content_type: str, text: str) -> dict[str, Any]:
 
 def _event(text: str) -> dict[str, Any]:
     event = _object(text)
-    if event.get("type") not in _EVENTS or {"command", "ssl_check"} & event.keys():
+    kind = event.get("type")
+    if not isinstance(kind, str) or kind not in _EVENTS or {"command", "ssl_check"} & event.keys():
         raise Unacceptable(400, "not an event of Slack's")
     return event
 

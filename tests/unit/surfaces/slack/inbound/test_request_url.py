@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
@@ -91,6 +92,15 @@ def test_no_json_object_is_a_form(value: object) -> None:
 def test_interactions_are_no_json(kind: str) -> None:
     body = json.dumps({"type": kind}).encode()
     assert status(headers(body), body) == 400
+
+
+@pytest.mark.parametrize("kind", [None, 1, ["event_callback"], {"event_callback": 1}, "unknown"])
+def test_what_has_another_type_is_refused(kind: object) -> None:
+    body = json.dumps({"type": kind}).encode()
+    assert status(headers(body), body) == 400
+    form = b"payload=" + quote_plus(json.dumps({"type": kind})).encode()
+    if kind != "unknown":  # An interaction of a later day.
+        assert status(headers(form, content_type=request_url.FORM), form) == 400
 
 
 def test_commands_are_no_json() -> None:
