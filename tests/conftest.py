@@ -1,7 +1,6 @@
 """What every kind of test may use: a folder for data, and one real store that is empty for each test."""
 
 import os
-import random
 import shutil
 import signal
 import sys
@@ -18,7 +17,7 @@ from bot.processes import garbage_collector
 from bot.store.embedded import Embedded
 from tests import compiled_once
 from tests.compiled_once import pytest_collection
-from tests.examples import FAST
+from tests.examples import FAST, SEED
 from tests.fork_server.client import ForkServer, of_session, share
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
@@ -42,9 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-boundary", action="store_true", help="kill at every boundary, not at a sample of them"
     )
-    # As hypothesis does: other ones in each run, the same ones in CI.
-    seed = 1 if os.environ.get("CI") else random.randrange(10_000)
-    parser.addoption("--boundary-seed", type=int, default=seed, help="which sample of boundaries that is")
+    parser.addoption("--boundary-seed", type=int, default=SEED, help="which sample of boundaries that is")
 
 
 def pytest_configure() -> None:
