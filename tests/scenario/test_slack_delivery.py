@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ from bot.core.policy import Approvers
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import Run, RunError, RunStatus
 from bot.exposition import exposition
+from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.contract.examples import approval, new_run
 from tests.contract.outboxes import make_due
-from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget
+from tests.loopback.slack import GENERAL, SLACK_BUDGETS, Budget, Message
 from tests.loopback.slack.faults import Fault
 from tests.scenario.outbox import ADA, TEAM, Outbox, delivering
 
@@ -318,6 +320,25 @@ async def test_rate_limits_and_server_errors_delay_and_lose_nothing(on: Outbox) 
     assert b"crewdeck_web_api_retries_total" in exposition(on.metrics, None, 0)
 
 
+async def test_who_shows_more_with_each_attempt_waits_no_longer_for_the_next_one(on: Outbox) -> None:
+    """Every second message is refused: 1 s each time, in place of 1, 2, 4, 8 and 16."""
+    run = await on.start()
+    async with on.web():
+        claim = await on.claimed(run)
+        refused = cycle([Fault(1, 429, "ratelimited", headers={"Retry-After": "1"}), None])
+        on.slack.faults.otherwise = lambda method: next(refused) if method == "chat.postMessage" else None
+        for number in range(5):
+            await on.ask(claim, f"Question {number}?", kind=QuestionKind.TEXT)
+        await on.slack.wait_for(lambda: len(asked(on)) == 5 or None)
+        first, *_, last = asked(on)
+    assert float(last.ts) - float(first.ts) < 12
+
+
+def asked(on: Outbox) -> list[Message]:
+    """The questions in #general's threads."""
+    return [each for each in on.slack.messages(GENERAL) if each.thread_ts and "Question" in each.words]
+
+
 async def test_while_slack_is_down_everything_waits_in_order(on: Outbox) -> None:
     run = await on.start()
     async with on.web():
@@ -500,6 +521,24 @@ async def test_a_busy_channel_holds_up_no_other(on: Outbox) -> None:
         late = await on.start(channel=quiet)
         await on.claimed(late)
         assert len(on.slack.messages(busy)) <= 30
+
+
+async def test_threads_and_questions_do_not_wait_until_all_that_ended_is_edited(on: Outbox) -> None:
+    """It takes five minutes to edit the first messages of all that ended."""
+    ending = MAX_CONCURRENT_RUNS + 20
+    channels = [on.slack.add_channel(f"C0MANY{number}").id for number in range(ending // 2)]
+    runs = [await on.start(channel=channels[number // 2]) for number in range(ending)]
+    async with on.web(edits_per_minute=30):
+        for run in runs:
+            await on.finish(await on.claimed(run), f"Result of {run.id}")
+        for number, run in enumerate(runs):
+            await on.sees(lambda n=number, r=run: on.said(f"Result of {r.id}", channels[n // 2]))  # type: ignore[misc]
+        late = await on.start()
+        question = await on.ask(await on.claimed(late))
+        await on.sees(lambda: on.said("May I go on?"))
+        await on.answer(question)
+        await on.sees(lambda: on.said("*Approved*"))
+    assert len(on.slack.called("chat.update")) < ending / 4
 
 
 async def test_another_process_takes_over_the_shards(on: Outbox) -> None:

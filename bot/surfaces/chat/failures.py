@@ -3,6 +3,7 @@
 CrewdeckError
 └── PlatformFailure
     ├── RetryLater                 try again after `seconds`: rate limit, server error, network
+    │   └── Deferred               nothing failed: others have the next calls that the platform grants
     └── Rejected                   trying again is no use; `reason` says why, `code` is the platform's own
         ├── Unrenderable           the message's form was refused: say it more simply
         └── CredentialsRefused     the whole workspace refuses the app's credentials
@@ -53,6 +54,10 @@ class RetryLater(PlatformFailure):
         super().__init__(f"Try again in {seconds:g} s{f' ({why})' if why else ''}.")
         self.seconds = seconds
         self.why = why
+
+
+class Deferred(RetryLater):
+    """Nothing failed: the calls that the platform grants all channels together go to others first."""
 
 
 class Rejected(PlatformFailure):

@@ -1,6 +1,8 @@
 """Flow control: when something may be sent to a platform.
 
 - Rate limits: a token bucket for each kind of call, and for each channel where the platform counts so.
+- What all channels share is short where many runs end at once. A delivery that would wait long for it is put
+  back, so that others, which need none of it, go on: threads are opened, questions are asked.
 - Acknowledgements first. A platform waits about three seconds for one, and people are less patient; messages
   to threads have no deadline. Both share one event loop, where a hundred runs to show would queue in front
   of a press.
@@ -20,12 +22,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from bot.core.token_bucket import TokenBucket
-from bot.surfaces.chat.failures import RetryLater
+from bot.surfaces.chat.failures import Deferred, RetryLater
 from bot.surfaces.chat.platform import Priority
 
 MAX_QUEUES = 1000
 MAX_PAUSE_S = 5.0
 """Seconds that a call waits here while the platform wants none; who would wait longer comes back later."""
+MAX_TURN_WAIT_S = 5.0
+"""Seconds that a delivery waits for its turn at what all channels share; for a later one it comes back."""
 MAX_YIELD_S = 0.5
 """Sending is held up for this long at most, so that no burst of presses stops it."""
 
@@ -76,6 +80,8 @@ class Rate:
     reserved: int = 0
     #: Each channel has a bucket of its own.
     by_channel: bool = False
+    #: All deliveries need it: one whose turn is far away is put back, and asks again later.
+    deferring: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -101,6 +107,8 @@ class CallQueue:
     _queue: list[Ticket] = field(default_factory=list, init=False)
     #: The turn of the call of each priority that was made last.
     _turns: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0), init=False)
+    #: When the last deferred call of each priority comes back.
+    _deferred_until: dict[Priority, float] = field(default_factory=dict, init=False)
     _numbers: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
     def __post_init__(self) -> None:
@@ -136,6 +144,16 @@ class CallQueue:
         self.refill(now)
         ahead = sum(1 for each in self._queue if each.priority <= priority)
         return self._bucket.seconds_until(self._reserved(priority) + ahead + 1)
+
+    def defer(self, priority: Priority, now: float) -> float:
+        """Seconds after which a call that is not to wait in the queue shall ask again.
+
+        Each gets a time of its own: who came back together would be deferred together.
+        """
+        earliest = now + self.seconds_until_allowed(priority, now)
+        behind = self._deferred_until.get(priority, 0.0) + 1 / self._bucket.per_second
+        self._deferred_until[priority] = max(earliest, behind)
+        return self._deferred_until[priority] - now
 
     def pause(self, seconds: float, now: float) -> None:
         """Allow nothing for so long, and no burst after it."""
@@ -190,15 +208,23 @@ class RateLimiter:
     async def acquire(self, method: str, channel: str, priority: Priority) -> None:
         """Return when a call may be made, and count it.
 
-        Raises RetryLater where the platform asked to wait for longer than `MAX_PAUSE_S`: who waits here holds
-        up others, who wait for nothing.
+        Raises RetryLater where the platform asked to wait for longer than `MAX_PAUSE_S`, and a delivery's
+        call Deferred where its turn is further away than `MAX_TURN_WAIT_S`: who waits here holds up others,
+        who wait for nothing.
         """
         queue = self._queue_of(method, channel)
         if queue is not None:
+            if queue.rate.deferring and is_delivery():
+                self._defer_distant_turn(queue, priority)
             await self._wait_in(queue, queue.enqueue(priority, channel))
             await self.ack_priority.yield_to_acks()
         if (check := _check.get()) is not None:
             check()
+
+    def _defer_distant_turn(self, queue: CallQueue, priority: Priority) -> None:
+        now = self._clock()
+        if queue.seconds_until_allowed(priority, now) > MAX_TURN_WAIT_S:
+            raise Deferred(queue.defer(priority, now), "others have the next turns")
 
     async def _wait_in(self, queue: CallQueue, ticket: Ticket) -> None:
         try:
@@ -283,6 +309,11 @@ class _Slot:
 
 
 _slot: ContextVar[_Slot | None] = ContextVar("slot", default=None)
+
+
+def is_delivery() -> bool:
+    """Whether this task has a slot, and so can be put back and begun again later."""
+    return _slot.get() is not None
 
 
 class WorkLimit:

@@ -12,17 +12,19 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.outbox import DeliveryState
 from bot.core.ports import Store
 from bot.core.wakeups import Signal, Wakeups, outbox_topic
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.publisher import ThreadPublisher
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, ShardLeaseLost
-from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
+from bot.surfaces.chat.failures import CredentialsRefused, Deferred, Rejected, RetryLater
 from bot.surfaces.chat.flow_control import WorkLimit
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.chat.platform import ChatPlatform, Recipients
@@ -51,6 +53,14 @@ DRAIN_TIMEOUT_S = 2.0
 REFUSED_RETRY_DELAY_S = 30.0
 MIN_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 60.0
+
+
+@dataclass(frozen=True)
+class _Failures:
+    """How often a run was tried in vain while so much of it was shown."""
+
+    times: int
+    shown: DeliveryState
 
 
 class OutboxWorker:
@@ -92,7 +102,7 @@ class OutboxWorker:
         self._page_sizes: dict[int, int] = {}
         #: The shard of each run that is being delivered.
         self._busy_in: dict[str, int] = {}
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, _Failures] = {}
         #: Workspaces that refuse the app's credentials.
         self._refusing: set[str] = set()
         self._signal = Signal()
@@ -305,6 +315,9 @@ class OutboxWorker:
             self._shards.clear()  # Until the next renewal says which are ours.
         except NotFound:
             log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
+        except Deferred as deferred:
+            log.debug("messages of a run have their turn later", run_id=run_id, seconds=deferred.seconds)
+            await self._postpone(run_id, deferred.seconds)
         except RetryLater as later:
             log.info("messages of a run are postponed", run_id=run_id, seconds=later.seconds, why=later.why)
             await self._back_off(run_id, later.seconds)
@@ -318,8 +331,14 @@ class OutboxWorker:
             await self._resume_workspace(run_id)
 
     async def _back_off(self, run_id: str, seconds: float) -> None:
-        """Retry after as long as the platform says, at least; longer each time, with jitter."""
-        failures = self._failures[run_id] = self._failures.get(run_id, 0) + 1
+        """Retry after as long as the platform says, at least.
+
+        Longer each time that no more of the run could be shown, with jitter.
+        """
+        shown = await self._store.outbox.state(self._surface, run_id)
+        before = self._failures.get(run_id)
+        failures = before.times + 1 if before is not None and before.shown == shown else 1
+        self._failures[run_id] = _Failures(failures, shown)
         backoff = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         await self._postpone(run_id, max(seconds, backoff))
 

@@ -173,7 +173,8 @@ class ThreadPublisher:
 
     async def _finish(self, thread: RunThread) -> None:
         await self.progress.wait_until_due(thread.run.id)
-        await self._draw(thread, Priority.DECISION)
+        # The thread says how the run ended: messages of questions are edited first.
+        await self._draw(thread, Priority.NEWS)
         self._last.pop(thread.run.id, None)
 
     async def _concerned(self, run: Run, news: Iterable[Event]) -> list[str]:

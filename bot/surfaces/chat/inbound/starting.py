@@ -14,7 +14,7 @@ from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value
-from bot.core.wakeups import RECHECK_INTERVAL_S, Wakeups, placed_topic, run_topic
+from bot.core.wakeups import Wakeups, placed_topic, run_topic
 from bot.surfaces.chat.inbound.ports import PrivateMessenger, Reply, ReplyTarget
 from bot.surfaces.chat.message_keys import unplaced_notice
 from bot.surfaces.chat.messages import Form, text_message
@@ -28,6 +28,8 @@ PLACE_TIMEOUT_S = 15 * 60.0
 """Twice as long as platforms let us answer a command in private."""
 FIRST_CHECK_DELAY_S = 1.0
 """Seconds until it is looked whether a thread was opened before anybody listened for that."""
+CHECK_INTERVAL_S = 30.0
+"""Seconds between two further looks: hundreds may wait for channels that take one thread a second."""
 
 
 class Draft(Value):
@@ -140,5 +142,5 @@ class RunStarter:
                 await signal.wait(seconds)
                 if placed in signal.clear():
                     break
-                run, seconds = await self._store.runs.get(run.id), RECHECK_INTERVAL_S
+                run, seconds = await self._store.runs.get(run.id), CHECK_INTERVAL_S
         return run

@@ -59,7 +59,8 @@ def edit_interval_s(per_minute: int) -> float:
 def edits(per_minute: int) -> Rate:
     """The rate of edits in a workspace: a full burst and a minute's refill together are `per_minute`."""
     burst = max(1, round(per_minute * BURST_SHARE))
-    return Rate(per_second=(per_minute - burst) / 60, burst=burst, reserved=burst // 2)
+    per_second = (per_minute - burst) / 60
+    return Rate(per_second=per_second, burst=burst, reserved=burst // 2, deferring=True)
 
 
 def rates(edits_per_minute: int) -> Mapping[str, Rate]:

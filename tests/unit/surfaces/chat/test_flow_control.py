@@ -1,11 +1,13 @@
 """Acknowledgements go first, slots go to who works, and what a platform puts off is tried again."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
+from bot.surfaces.chat.failures import Deferred, PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.flow_control import (
+    MAX_TURN_WAIT_S,
     MAX_YIELD_S,
     AckPriority,
     Rate,
@@ -195,3 +197,61 @@ async def test_a_short_pause_is_waited_for() -> None:
     began = clock.time()
     await limiter.acquire("post", "busy", Priority.NEWS)
     assert clock.time() - began == pytest.approx(3, abs=0.1)
+
+
+EDITS = {"edit": Rate(per_second=0.5, burst=2, deferring=True)}
+
+
+async def _deliver(limiter: RateLimiter, limit: WorkLimit, priority: Priority = Priority.NEWS) -> float:
+    """Deliver until the edit is made; when that was."""
+    while True:
+        try:
+            async with limit.slot():
+                await limiter.acquire("edit", "", priority)
+                return asyncio.get_running_loop().time()
+        except Deferred as deferred:
+            await asyncio.sleep(deferred.seconds)
+
+
+@in_virtual_time
+async def test_few_deliveries_wait_for_a_turn_that_all_share() -> None:
+    limiter, limit = RateLimiter(EDITS, asyncio.get_running_loop().time), WorkLimit(8)
+    done: list[bool] = []
+
+    async def deliver_once() -> None:
+        with suppress(Deferred):
+            async with limit.slot():
+                await limiter.acquire("edit", "", Priority.NEWS)
+        done.append(True)
+
+    deliveries = [asyncio.create_task(deliver_once()) for _ in range(100)]
+    await asyncio.sleep(0.001)
+    assert len(deliveries) - len(done) <= MAX_TURN_WAIT_S * EDITS["edit"].per_second + 1
+    await asyncio.gather(*deliveries)
+
+
+@in_virtual_time
+async def test_deliveries_that_come_back_use_all_of_the_rate() -> None:
+    clock = asyncio.get_running_loop()
+    limiter, limit, began = RateLimiter(EDITS, clock.time), WorkLimit(8), clock.time()
+    made = await asyncio.gather(*(_deliver(limiter, limit) for _ in range(102)))
+    assert max(made) - began == pytest.approx(100 / 0.5, rel=0.1)
+
+
+@in_virtual_time
+async def test_what_decides_is_edited_before_all_that_came_back_for_a_later_turn() -> None:
+    clock = asyncio.get_running_loop()
+    limiter, limit = RateLimiter(EDITS, clock.time), WorkLimit(8)
+    news = [asyncio.create_task(_deliver(limiter, limit)) for _ in range(60)]
+    await asyncio.sleep(20)
+    began = clock.time()
+    assert await _deliver(limiter, limit, Priority.DECISION) - began <= 2 / 0.5
+    await asyncio.gather(*news)
+
+
+@in_virtual_time
+async def test_who_can_not_come_back_waits_for_its_turn() -> None:
+    clock = asyncio.get_running_loop()
+    limiter, began = RateLimiter(EDITS, clock.time), clock.time()
+    await asyncio.gather(*(limiter.acquire("edit", "", Priority.NEWS) for _ in range(32)))
+    assert clock.time() - began == pytest.approx(30 / 0.5, rel=0.1)
