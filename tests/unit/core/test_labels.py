@@ -33,6 +33,14 @@ def test_people_type_labels_as_their_keyboards_do(label: str, typed: str) -> Non
     assert confusable(label, typed)
 
 
+def test_a_label_of_ascii_has_the_skeletons_that_the_whole_table_gives_it() -> None:
+    """A label that isn't ASCII is looked up in the table, an ASCII one in its part of it."""
+    for character in map(chr, range(0x20, 0x7F)):
+        label = f"a{character}a"
+        by_table = {shape.removeprefix("e\u0301") for shape in skeletons(f"\u00e9{label}")}
+        assert skeletons(label) == by_table, character
+
+
 @pytest.mark.parametrize(
     ("one", "other"), [("Ship", "Ship it"), ("é", "e"), ("A", "B"), ("Yes", "Yes!"), ("+1", "-1")]
 )
