@@ -116,6 +116,8 @@ class GuardedAction(Value):
     #: The arguments that an approval may change, and the names of those that are secret.
     editable: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
+    #: The arguments that can only be texts, or nothing: `5` is a text there.
+    text_only: tuple[str, ...] = ()
     digest: str
 
 
@@ -194,6 +196,8 @@ class HumanInputRecorded(Value):
     digest: str
     #: Gates, if the response edited the arguments: the arguments as they stand now.
     arguments: dict[str, ValidJson] | None = None
+    #: Those of them that can only be texts, or nothing.
+    text_only: tuple[str, ...] = ()
     #: Reviews, if the response edited the text: the text as it stands now.
     value: ValidText | None = None
 

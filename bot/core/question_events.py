@@ -43,6 +43,7 @@ def required_event(question: Question) -> HumanInputRequired:
 def recorded_event(question: Question, response: Response) -> HumanInputRecorded:
     """The event that announces a response which settles nothing. `question` is the one after it."""
     edits = isinstance(response, Approve) and response.edits
+    edited_call = question.call if edits else None
     return HumanInputRecorded(
         question_id=question.id,
         crew_id=question.crew_id,
@@ -54,7 +55,8 @@ def recorded_event(question: Question, response: Response) -> HumanInputRecorded
         comment=response.comment,
         progress=progress_view(question.progress),
         digest=question.digest,
-        arguments=question.call.arguments if edits and question.call is not None else None,
+        arguments=edited_call.arguments if edited_call is not None else None,
+        text_only=edited_call.text_only if edited_call is not None else (),
         value=question.context if edits and question.call is None else None,
     )
 
@@ -74,6 +76,7 @@ def action_view(question: Question) -> GuardedAction | None:
         arguments=call.arguments,
         editable=call.editable,
         secret=tuple(call.secrets),
+        text_only=call.text_only,
         digest=question.digest,
     )
 

@@ -41,8 +41,16 @@ class ToolCall(Strict):
         return takes_text_only(self.parameters, name)
 
     @property
+    def text_only(self) -> tuple[str, ...]:
+        """The arguments that can only be texts, or nothing."""
+        return tuple(filter(self.is_text, self.arguments))
+
+    @property
     def summary(self) -> str:
-        """The title with the arguments as they stand now. A secret or an unknown name stays as it is."""
+        """The title with the arguments as they stand now. A secret or an unknown name stays as it is.
+
+        A text is quoted as in the list of the arguments, so that it is taken for no other value.
+        """
         return _PLACEHOLDER.sub(self._filled_in, self.title)
 
     def _filled_in(self, placeholder: re.Match[str]) -> str:
@@ -52,7 +60,9 @@ class ToolCall(Strict):
         value = self.arguments[name]
         if isinstance(value, float):
             return _as_written(value)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str):
+            return value_text(value, text_only=self.is_text(name))
+        return json.dumps(value, ensure_ascii=False)
 
     def edited(self, changes: Mapping[str, JsonValue]) -> ToolCall:
         """The call with changed arguments. Check them with `edit_errors` before."""

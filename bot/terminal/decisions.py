@@ -11,7 +11,6 @@ from pydantic import JsonValue
 
 from bot.core.json_text import value_text
 from bot.core.text import terminal_safe
-from bot.core.tool_call import takes_text_only
 from crewdeck.client import HumanInputRecorded, Policy, Progress, Question, Response, ToolCall
 
 Line = list[tuple[str, str]]
@@ -56,7 +55,7 @@ def call(action: ToolCall) -> list[Line]:
 
 def value_of(action: ToolCall, name: str, value: JsonValue) -> str:
     """A value of an argument, as people read it."""
-    return value_text(value, text_only=takes_text_only(action.parameters, name))
+    return value_text(value, text_only=name in action.text_only)
 
 
 def named(name: str, value: str) -> list[Line]:
@@ -171,7 +170,7 @@ def recorded(event: HumanInputRecorded, place: str) -> list[Line]:
             [("ansiyellow", "    It was edited, so earlier approvals no longer count. What is asked now:")]
         )
         for name, value in (event.arguments or {}).items():
-            lines += named(name, value_text(value))
+            lines += named(name, value_text(value, text_only=name in event.text_only))
         if event.value is not None:
             lines += [[("", f"    {each}")] for each in as_lines(event.value)]
     return lines

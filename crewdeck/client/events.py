@@ -159,6 +159,8 @@ class HumanInputRecorded(Event):
     digest: str = ""
     #: Gates: the edited arguments. Reviews: the edited text.
     arguments: dict[str, JsonValue] | None = None
+    #: Those of the arguments that can only be texts, or nothing.
+    text_only: tuple[str, ...] = ()
     value: str | None = None
 
 

@@ -181,6 +181,8 @@ class ToolCall(Value):
     proposed: dict[str, JsonValue] = {}
     editable: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
+    #: The arguments that can only be texts, or nothing: `5` is a text there.
+    text_only: tuple[str, ...] = ()
     #: The JSON Schema of the tool's arguments.
     parameters: dict[str, JsonValue] = {}
     digest: str = ""

@@ -22,7 +22,7 @@ from bot.core.text import visible
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.browser import Window, chromium, window
 from tests.scenario.server import Server
-from tests.unit.core import test_json_text, test_text, test_tool_call
+from tests.unit.core import test_json_text, test_text
 from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -155,18 +155,16 @@ async def test_json_keeps_all_digits_in_the_console(ada: Window) -> None:
 async def test_a_text_never_looks_like_another_value_in_the_console(ada: Window) -> None:
     table = cases(test_json_text.test_a_value_is_shown_so_that_it_is_taken_for_no_other)
     texts = [(value, shown) for value, shown in table if isinstance(value, str)]
-    schemas = test_tool_call.TAKES_TEXT
     assert len(texts) > 20
     found = await ada.page.evaluate(
-        """async ([texts, schemas, definitions]) => {
+        """async (texts) => {
           const { shown, shownOf } = await import("/console/script/words.js");
-          const parameters = (it) => ({ properties: { it }, $defs: definitions });
-          return [texts.map((text) => shown(text, false)),
-                  schemas.map((schema) => shownOf({ parameters: parameters(schema) }, "it", "5"))];
+          const calls = [{ text_only: ["it"] }, { text_only: ["other"] }, {}];
+          return [texts.map((text) => shown(text, false)), calls.map((call) => shownOf(call, "it", "5"))];
         }""",
-        [[value for value, _ in texts], [schema for schema, _ in schemas], test_tool_call.DEFINITIONS],
+        [value for value, _ in texts],
     )
-    assert found == [[shown for _, shown in texts], ["5" if text else '"5"' for _, text in schemas]]
+    assert found == [[shown for _, shown in texts], ["5", '"5"', '"5"']]
 
 
 async def _visible(page: Page, texts: list[str]) -> list[str]:

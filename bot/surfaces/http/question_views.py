@@ -66,6 +66,9 @@ class CallView(View):
     proposed: dict[str, JsonValue] = Field(description="As they were before anybody edited them.")
     editable: tuple[str, ...] = Field(description="The arguments that an approval may change.")
     secret: tuple[str, ...]
+    text_only: tuple[str, ...] = Field(
+        description="The arguments that can only be texts, or nothing: `5` is a text there."
+    )
     parameters: dict[str, JsonValue] = Field(description="The JSON Schema of the tool's arguments.")
     digest: str = Field(description="To be sent along with the answer.")
 
@@ -79,6 +82,7 @@ class CallView(View):
             proposed=call.proposed,
             editable=call.editable,
             secret=tuple(call.secrets),
+            text_only=call.text_only,
             parameters=call.parameters,
             digest=digest,
         )

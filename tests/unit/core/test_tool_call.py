@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from pydantic import JsonValue
 
+from bot.core.json_text import value_text
 from bot.core.policy import Policy
 from bot.core.tool_call import ToolCall, call_digest, edit_errors, takes_text_only
+from tests.unit.core.test_json_text import TEXTS, VALUES
 
 CALL = ToolCall(
     tool="pay",
@@ -132,6 +136,44 @@ def test_a_bound_is_said_with_all_its_digits(bound: float) -> None:
 def test_the_title_says_what_stands_there_now() -> None:
     assert CALL.summary == "Pay 1200 to Acme with {pin}"
     assert CALL.edited({"amount": 0.5}).summary == "Pay 0.5 to Acme with {pin}"
+
+
+TITLED: list[tuple[JsonValue, str, str]] = [
+    ("12", '"12"', "12"),
+    (12, "12", "12"),
+    ("true", '"true"', '"true"'),
+    (True, "true", "true"),
+    ("[1]", '"[1]"', "[1]"),
+    ([1], "[1]", "[1]"),
+    ("null", '"null"', '"null"'),
+    (None, "null", "null"),
+    ("Acme ", '"Acme "', '"Acme "'),
+    ("", '""', '""'),
+    ("Acme", "Acme", "Acme"),
+]
+
+
+@pytest.mark.parametrize(("value", "anything", "text"), TITLED)
+def test_a_title_quotes_a_text_as_the_list_below_it(value: JsonValue, anything: str, text: str) -> None:
+    assert _titled(value, {}).summary == f"Pay {anything}"
+    assert _titled(value, {"type": ["string", "null"]}).summary == f"Pay {text}"
+
+
+@given(VALUES | TEXTS | VALUES.map(value_text), VALUES)
+def test_in_a_title_no_two_values_look_the_same(one: JsonValue, other: JsonValue) -> None:
+    """But for equal numbers: 1200.0 is written 1200 there."""
+    for value in (other, value_text(other), value_text(value_text(other))):
+        if _titled(one, {}).summary == _titled(value, {}).summary:
+            assert one == value
+            assert isinstance(one, str) is isinstance(value, str)
+
+
+def _titled(value: JsonValue, schema: dict[str, JsonValue]) -> ToolCall:
+    arguments = {"amount": value}
+    parameters: dict[str, JsonValue] = {"properties": {"amount": schema}}
+    return ToolCall(
+        tool="pay", title="Pay {amount}", arguments=arguments, proposed=arguments, parameters=parameters
+    )
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ export function shown(value, textOnly = true) {
   return stringify(value, 2);
 }
 
-/** A value of a call's argument; `5` is a text without quotes only where its schema takes nothing but texts. */
-export const shownOf = (action, name, value) => shown(value, takesText(action.parameters?.properties?.[name], action.parameters));
+/** A value of a call's argument; `5` is a text without quotes only where it can only be a text. */
+export const shownOf = (action, name, value) => shown(value, Boolean(action.text_only?.includes(name)));
 
 function needsQuotes(text, textOnly) {
   if (!text || text.trim() !== text || NO_TEXTS.has(text) || /^"(.*")?$/s.test(text)) return true;
@@ -111,14 +111,4 @@ function isList(text) {
   } catch {
     return false;
   }
-}
-
-/** As in `bot/core/tool_call.py`. */
-function takesText(schema, whole, deepest = 8) {
-  if (!schema || !deepest) return false;
-  const { $ref, anyOf, enum: choices, type } = schema;
-  if ($ref) return takesText(whole.$defs?.[$ref.replace("#/$defs/", "")], whole, deepest - 1);
-  if (anyOf) return anyOf.every((each) => takesText(each, whole, deepest - 1));
-  if (choices) return choices.every((each) => each === null || typeof each === "string");
-  return [type].flat().every((each) => each === "string" || each === "null");
 }
