@@ -33,12 +33,19 @@ class LossyLine:
         #: How often somebody sent something and waited for the answer.
         self.round_trips = 0
         self._held: Held | None = None
+        self._refused = b""
+        #: How many requests were refused.
+        self.refusals = 0
         self._swallowed: set[asyncio.StreamWriter] = set()
         self._lines: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     def lose(self, answers: int, command: bytes = b"EVALSHA") -> None:
         """Hang up instead of passing on the next answers to a command: the server does what it is told."""
         self._losses, self._command = answers, command
+
+    def refuse(self, command: bytes) -> None:
+        """Answer the next request that has this in it in the server's place: its disk is full."""
+        self._refused = command
 
     def hold(self, command: bytes) -> Held:
         """Keep the next answer to a command back until it is released."""
@@ -83,8 +90,8 @@ class LossyLine:
         while request := await reader.read(1 << 16):
             if writer in self._swallowed:
                 continue
-            if self.says:
-                writer.write(self.says * max(request.count(b"\r\n*") + request.startswith(b"*"), 1))
+            if said := self._in_its_place(request):
+                writer.write(said * max(request.count(b"\r\n*") + request.startswith(b"*"), 1))
                 continue
             self.round_trips += 1
             up_writer.write(request)
@@ -99,6 +106,17 @@ class LossyLine:
                 await held.released.wait()
             await asyncio.sleep(self.delay)
             writer.write(answer)
+
+    def _in_its_place(self, request: bytes) -> bytes:
+        """What is answered in the server's place; empty: it answers itself."""
+        if not self._refused or self._refused not in request:
+            return self.says
+        self._refused = b""
+        self.refusals += 1
+        return DISK_FULL
+
+
+DISK_FULL = b"-MISCONF Errors writing to the AOF file: No space left on device\r\n"
 
 
 @asynccontextmanager

@@ -6,10 +6,12 @@ us the run goes on in a direct message to its requester.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
 import structlog
 
+from bot.core.errors import StoreUnavailable
 from bot.core.outbox import DeliveryState, Outbox
 from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run, RunError
@@ -35,13 +37,32 @@ class DeliveryRecorder:
         self._outbox = outbox
         self._surface = surface
         self._owner = owner
+        #: By run, what could not be recorded while the store was away: it is there, and not shown again.
+        self._unrecorded: dict[str, dict[str, str]] = {}
 
     async def recorded(self, run_id: str) -> DeliveryState:
-        return await self._outbox.state(self._surface, run_id)
+        """What is recorded; what could not be before is recorded now."""
+        state = await self._outbox.state(self._surface, run_id)
+        unrecorded = self._unrecorded.pop(run_id, {})
+        missing = {name: value for name, value in unrecorded.items() if name not in state.messages}
+        if not missing:
+            return state
+        try:
+            await self.record(run_id, state.cursor, missing)
+        except ShardLeaseLost:
+            return state
+        return state.model_copy(update={"messages": {**state.messages, **missing}})
 
     async def record(self, run_id: str, cursor: int, messages: Mapping[str, str] | None = None) -> None:
         """Raises ShardLeaseLost."""
-        if not await self._outbox.mark_delivered(self._surface, self._owner, run_id, cursor, messages):
+        try:
+            held = await self._outbox.mark_delivered(self._surface, self._owner, run_id, cursor, messages)
+        except StoreUnavailable:
+            if messages:
+                self._unrecorded.setdefault(run_id, {}).update(messages)
+            raise
+        if not held:  # Whoever delivers the run now may have shown it again.
+            self._unrecorded.pop(run_id, None)
             raise ShardLeaseLost
 
 
@@ -238,6 +259,7 @@ class RunThread(RunMessages):
 NOT_POSTED = "not_posted"
 """The error code of a run whose thread could not be opened."""
 NOTICE_TTL_S = 24 * 3600.0
+MAX_TOLD = 1000
 COMMAND_HEAD_START_S = 3.0
 """Seconds in which whoever took the command can say it where it was typed, which is the better place."""
 
@@ -248,6 +270,8 @@ class ThreadOpener:
     def __init__(self, store: Store, platform: ChatPlatform) -> None:
         self._store = store
         self._platform = platform
+        #: The runs whose requesters were told last, which may not be recorded while the store is away.
+        self._told: deque[str] = deque(maxlen=MAX_TOLD)
 
     async def open(self, thread: RunThread) -> bool:
         """Post the run's progress message and queue the run if it awaits its thread; False if it was failed.
@@ -295,23 +319,31 @@ class ThreadOpener:
         if waited_ms < COMMAND_HEAD_START_S * 1000:
             raise RetryLater(COMMAND_HEAD_START_S - waited_ms / 1000, "who took the command may say it")
         requester = run.requester
-        if requester.surface != place.surface or not await self._claim_notice(run, place.surface):
+        if requester.surface != place.surface or run.id in self._told:
+            return
+        if not await self._claim_notice(run, place.surface):
             return
         try:
             message = run_messages.not_placed(await run_card(self._store, run), place.channel)
             await self._platform.post(await self._platform.open_direct(requester.user_id), message)
         except Rejected as rejected:
             log.warning("a requester can't be told", run_id=run.id, code=rejected.code)
+        self._told.append(run.id)
 
     async def _claim_notice(self, run: Run, surface: str) -> bool:
-        """Whoever is first tells the requester, and keeps trying."""
-        key = unplaced_notice(surface, run.id)
+        """Whoever is first tells the requester, and keeps trying.
+
+        Where the store was away between two steps, it isn't known who was first: they are told then.
+        """
+        key, key_values = unplaced_notice(surface, run.id), self._store.key_values
         ours = f"{key}:direct"
-        if await self._store.key_values.get(ours) is None:
-            if not await self._store.key_values.add(key):
-                return False
-            await self._store.key_values.set(ours, "1", NOTICE_TTL_S)
-        return True
+        if await key_values.get(ours) is not None:
+            return True
+        await key_values.set(ours, "1", NOTICE_TTL_S)
+        if await key_values.add(key):
+            return True
+        await key_values.delete(ours)
+        return False
 
 
 TTL_S = 30 * 24 * 3600.0

@@ -1,0 +1,99 @@
+"""The store fails between a message and its record: the process that posted it doesn't post it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.core.question import Action
+from tests.contract.chat.deployment import Deployment, deployed
+from tests.contract.chat.peers import Trouble
+from tests.contract.examples import approval, response
+from tests.contract.lossy import LossyLine, lossy_line
+
+
+@pytest.fixture
+async def line(data_dir: Path, redis_url: str) -> AsyncIterator[LossyLine]:
+    async with lossy_line(data_dir / "line.sock", redis_url.removeprefix("unix://")) as lossy:
+        yield lossy
+
+
+@pytest.fixture(params=["memory", "slack", "teams"])
+async def far(request: pytest.FixtureRequest, line: LossyLine) -> AsyncIterator[Deployment]:
+    """A deployment whose store can be made to fail."""
+    async with deployed(request.param, line.url) as made:
+        yield made
+
+
+def recording(name: str) -> bytes:
+    """In the request that records a message under this name."""
+    return f"\r\n{name}\r\n".encode()
+
+
+async def test_the_result_is_posted_once(far: Deployment, line: LossyLine) -> None:
+    async with far.delivering():
+        run = await far.start()
+        claim = await far.claim()
+        line.refuse(recording("end"))
+        await far.store.queue.finish(claim, result="All is said.")
+        await far.until(lambda: far.all_shown(run))
+    assert line.refusals == 1
+    assert len(far.all_saying("All is said.")) == 1
+
+
+async def test_a_question_is_asked_once_and_its_outcome_shown(far: Deployment, line: LossyLine) -> None:
+    async with far.delivering():
+        run = await far.start()
+        claim = await far.claim()
+        line.refuse(recording(f"question:{approval(claim, 'May I?').id}"))
+        question = await far.ask(claim, "May I?")
+        await far.sees("May I?")
+        said = response(Action.APPROVE, far.person("U0ADA"))
+        await far.store.questions.respond(question.run_id, question.id, said)
+        await far.until(lambda: far.all_shown(run))
+    assert line.refusals == 1
+    [shown] = far.all_saying("May I?")
+    assert shown.buttons == ()
+
+
+@pytest.mark.parametrize("step", ["moving", "moved"])
+async def test_that_a_run_goes_on_elsewhere_is_said_once(far: Deployment, line: LossyLine, step: str) -> None:
+    async with far.delivering():
+        run = await far.start()
+        claim = await far.claim()
+        await far.ask(claim, "First?")
+        await far.sees("First?")
+        await far.peer.close(far.peer.channel)
+        line.refuse(recording(step))
+        await far.store.queue.finish(claim, result="All is said.")
+        await far.until(lambda: far.all_shown(run))
+        direct = far.peer.direct_channel("U0ADA")
+        await far.sees("All is said.", direct)
+    assert line.refusals == 1
+    assert len(far.all_saying("I can't post in", direct)) == 1
+    assert len(far.all_saying("All is said.", direct)) == 1
+
+
+async def test_that_a_run_found_no_place_is_said_once(far: Deployment, line: LossyLine) -> None:
+    await far.peer.close(far.peer.channel)
+    async with far.delivering("web-1"):
+        run = await far.start()
+        await far.until(lambda: _is_over(far, run.id))
+
+        def refuse_the_record(_: str) -> Trouble:
+            """The requester is told a few seconds later."""
+            far.peer.disturb(lambda _: Trouble.NONE)
+            line.refuse(f"web-1\r\n${len(run.id)}\r\n{run.id}\r\n".encode())
+            return Trouble.NONE
+
+        far.peer.disturb(refuse_the_record)
+        await far.until(lambda: far.all_shown(run))
+    assert line.refusals == 1
+    direct = far.peer.direct_channel("U0ADA")
+    assert len(far.all_saying("was not started", direct)) == 1
+
+
+async def _is_over(far: Deployment, run_id: str) -> bool:
+    return (await far.store.runs.get(run_id)).status.over
