@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Never, Protocol
 
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
 from bot.core.people import People
 from bot.core.policy import Policy
 
 CODE_TTL_S = 600
 """How long a link code is valid."""
+
+
+MembershipLookup = Callable[[Actor], Awaitable[Membership | None]]
+"""Look up somebody's current membership where they have their account; None if they may no longer act.
+
+Raises CrewdeckError while it can't be determined.
+"""
 
 
 class GroupUnreadable(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
@@ -33,8 +40,13 @@ class GroupReader(Protocol):
 class Directory(Protocol):
     """Who is who. Raises StoreUnavailable as all components of the store, and UnreadableRecord."""
 
-    async def people(self, policy: Policy, actors: Sequence[Actor] = ()) -> People:
+    async def people(
+        self, policy: Policy, actors: Sequence[Actor] = (), *, earlier: Sequence[Actor] = ()
+    ) -> People:
         """What is known about the people of a policy and these actors, right now.
+
+        Of those who acted `earlier` it is looked up whether they still may, as far as this process can
+        (`vouch`). Who can't be vouched for in time may not.
 
         A process that has a surface's reader reads its live groups anew unless that happened in the last
         seconds. Other processes use what was read in the last minutes, and wait a little for a group that
@@ -52,6 +64,9 @@ class Directory(Protocol):
 
     def serve(self, surface: str, reader: GroupReader) -> None:
         """From now on this process reads the live groups of a surface."""
+
+    def vouch(self, surface: str, lookup: MembershipLookup) -> None:
+        """From now on this process knows the memberships of those who have their accounts on a surface."""
 
     async def refresh(self, groups: Sequence[str]) -> None:
         """Have the members of these live groups read, and kept for a week, for processes without a reader."""

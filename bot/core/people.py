@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.value import Value
 
 
@@ -22,6 +22,13 @@ class People(Value):
     groups: dict[str, frozenset[str]] = Field(default_factory=dict)
     #: By reference of a live group that can't be read: the reason.
     unreadable: dict[str, str] = Field(default_factory=dict)
+    #: By principal, of those who acted earlier: their membership now; None: they may no longer act. Of others
+    #: it is what their surface has just said.
+    memberships: dict[str, Membership | None] = Field(default_factory=dict)
+
+    def membership(self, actor: Actor) -> Membership | None:
+        """How this person belongs to their workspace by now; None: they may no longer act."""
+        return self.memberships.get(actor.principal, actor.membership)
 
     def same_person(self, name: str) -> frozenset[str]:
         return self.identities.get(name) or frozenset((name, without_tenant(name)))
@@ -95,7 +102,7 @@ def _identity(actor: Actor, people: People) -> frozenset[str]:
 
 def _principals(actor: Actor, people: People) -> frozenset[str]:
     """Names without tenant mean people of our own workspace: external ones are not named by them."""
-    if not actor.at_home:
+    if people.membership(actor) is Membership.EXTERNAL:
         return frozenset(actor.authenticated)
     if people is UNKNOWN:
         return frozenset(name for each in actor.principals for name in (each, without_tenant(each)))

@@ -152,9 +152,12 @@ def objection(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objecti
     """
     if barred := exclusion(actor, policy, people):
         return barred
+    membership = people.membership(actor)
+    if membership is None:
+        return Objection.MEMBERSHIP
     if actor.admin and policy.admins:
         return Objection.NONE
-    if actor.membership not in policy.allowed_memberships:
+    if membership not in policy.allowed_memberships:
         return Objection.MEMBERSHIP
     names = names_of(actor, people)
     if not names.isdisjoint(policy.deciders) or (

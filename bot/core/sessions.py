@@ -6,10 +6,10 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from bot.core.actor import Actor, Membership
+from bot.core.actor import Actor
 from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.ports import Clock, KeyValueStore
 from bot.core.value import Strict
@@ -24,12 +24,6 @@ SESSION = "session"
 LINK_PATH = "/console/link/"
 """The path of sign-in links below the console's address; the token follows."""
 SESSIONS_KIND = "sessions"
-
-MembershipLookup = Callable[[Actor], Awaitable[Membership | None]]
-"""Look up a person's current membership in their workspace; None if they may no longer act.
-
-Raises CrewdeckError while it can't be determined.
-"""
 
 
 class Session(Strict):

@@ -7,16 +7,21 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Never
 
-from bot.core.actor import Actor
-from bot.core.directory import GroupReader
-from bot.core.errors import Refused
+import structlog
+
+from bot.core.actor import Actor, Membership
+from bot.core.directory import GroupReader, MembershipLookup
+from bot.core.errors import CrewdeckError, Refused, StoreUnavailable
 from bot.core.people import People, groups_with, names_of
 from bot.core.policy import ANYONE, Policy, is_live_group
+from bot.core.sessions import account_of
 from bot.store import redis_keys
 from bot.store.connection import Connection, Reply
 from bot.store.identities import Identities, linkable, people_among
 from bot.store.link_codes import LinkCodes
-from bot.store.live_groups import MAX_AGE_MS, LiveGroups, Members
+from bot.store.live_groups import MAX_AGE_MS, READ_TIMEOUT_S, LiveGroups, Members
+
+log = structlog.get_logger(__name__)
 
 MAX_KNOWN_AGE_S = 1.0
 """Maximum age of the stored identities, if looking up the person took longer."""
@@ -30,8 +35,11 @@ class RedisDirectory:
         self._identities = Identities(connection)
         self._groups = LiveGroups(connection)
         self._codes = LinkCodes(connection)
+        self._lookups: dict[str, MembershipLookup] = {}
 
-    async def people(self, policy: Policy, actors: Sequence[Actor] = ()) -> People:
+    async def people(
+        self, policy: Policy, actors: Sequence[Actor] = (), *, earlier: Sequence[Actor] = ()
+    ) -> People:
         groups = sorted(policy.live_groups)
         names = _names_in(policy, actors)
         async with self._connection.pipeline() as batch:
@@ -41,11 +49,26 @@ class RedisDirectory:
             if names:
                 batch.hmget(redis_keys.identities(), names)
         now = at_ms(batch.results[0])
-        members = await self._groups.at_decision(groups, batch.results[1 : 1 + len(groups)], now)
+        members, memberships = await asyncio.gather(
+            self._groups.at_decision(groups, batch.results[1 : 1 + len(groups)], now),
+            self._current_memberships(earlier),
+        )
         linked = self._identities.parse(names, batch.results[-1]) if names else {}
         everybody = {each for group in members.values() for each in group.members}
         linked |= await self._identities.read(everybody - linked.keys())
-        return people_among(linked, actors, now).model_copy(update=_as_groups(members))
+        found = people_among(linked, actors, now)
+        return found.model_copy(update={**_as_groups(members), "memberships": memberships})
+
+    async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, Membership | None]:
+        """Of those whose surface this process knows; who can't be vouched for in time has none."""
+        asked = {each.principal: (each, lookup) for each in actors if (lookup := self._lookup_of(each))}
+        found = await asyncio.gather(*(_current(actor, lookup) for actor, lookup in asked.values()))
+        return dict(zip(asked, found, strict=True))
+
+    def _lookup_of(self, actor: Actor) -> MembershipLookup | None:
+        """Who vouches for the account with which somebody acted: of people at the console, their own."""
+        surface = account_of(actor).partition(":")[0]
+        return self._lookups.get(surface)
 
     async def known(self, actor: Actor) -> Actor:
         if not actor.at_home:
@@ -94,6 +117,9 @@ class RedisDirectory:
     def serve(self, surface: str, reader: GroupReader) -> None:
         self._groups.serve(surface, reader)
 
+    def vouch(self, surface: str, lookup: MembershipLookup) -> None:
+        self._lookups[surface] = lookup
+
     async def refresh(self, groups: Sequence[str]) -> None:
         await self._groups.refresh(groups)
 
@@ -139,6 +165,18 @@ class RedisDirectory:
         known = {each.principal for each in await self.identities(actor)}
         if known.issuperset(each.principal for each in theirs):
             raise Refused("already_linked", "These are linked already.")
+
+
+async def _current(actor: Actor, lookup: MembershipLookup) -> Membership | None:
+    """Somebody's membership now; None: they may no longer act, or nobody can tell."""
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            return await lookup(actor)
+    except StoreUnavailable:
+        raise
+    except (CrewdeckError, TimeoutError) as error:
+        log.warning("nobody can tell whether somebody may still decide", who=actor.principal, why=str(error))
+        return None
 
 
 def at_ms(time: tuple[int, int]) -> int:

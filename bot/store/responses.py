@@ -162,8 +162,8 @@ class Responses:
         about_others = seen.question.open and (seen.responses or policy.on_reject is OnReject.COUNTS)
         if not policy.live_groups and not about_others:
             return people_among(seen.linked, [response.actor], seen.at)
-        actors = [response.actor, *(each.actor for each in seen.responses)]
-        return await self._directory.people(policy, actors)
+        earlier = [each.actor for each in seen.responses]
+        return await self._directory.people(policy, [response.actor, *earlier], earlier=earlier)
 
     async def _known(self, seen: _Seen, response: Response, people: People) -> Ruling | None:
         """The ruling on a response that doesn't count; None if it counts."""

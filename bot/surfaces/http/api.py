@@ -77,6 +77,7 @@ async def open_api(
     trust = trust or LocalTrust(settings.exposed_by)
     keys = KeyCache(store.api_keys, wakeups, settings.api_keys)
     await keys.open()
+    store.directory.vouch("http", keys.current_membership)
     runs, inbox = RunFeed(store, wakeups), InboxFeed(store.inbox, wakeups)
     rates = KeyRateLimiter(settings.rate_limit)
     visibility = Visibility(store)

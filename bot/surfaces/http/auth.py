@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from bot.core import api_keys
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event
@@ -22,7 +22,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run, can_view
-from bot.core.sessions import SESSION, Session
+from bot.core.sessions import SESSION, Session, account_of
 from bot.core.token_bucket import TokenBucket
 from bot.core.wakeups import Signal, Wakeups
 from bot.surfaces.http.problems import Problem
@@ -149,6 +149,17 @@ class KeyCache:
             key.digest == caller.key.digest and key.scopes == caller.key.scopes and key.revoked_at is None
             for key in self._all
         )
+
+    async def current_membership(self, actor: Actor) -> Membership | None:
+        """`bot.core.directory.MembershipLookup`: None once a key is revoked, or may no longer answer.
+
+        A key that isn't known here may be in the settings of another process. Raises StoreUnavailable.
+        """
+        await self.refresh()
+        name = account_of(actor).rpartition("::")[2]
+        known = [key for key in self._all if key.user_id == name]
+        valid = any(key.revoked_at is None and key.allows(Scope.ANSWER) for key in known)
+        return actor.membership if valid or not known else None
 
     @property
     def usable(self) -> bool:

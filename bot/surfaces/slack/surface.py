@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
+from bot.core.directory import MembershipLookup
 from bot.core.ports import KeyValueStore, Store
 from bot.core.question import Question
 from bot.core.run import Run
-from bot.core.sessions import MembershipLookup
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.surfaces.chat.cards import question_card
@@ -86,6 +86,7 @@ async def open_slack(services: ProcessServices) -> AsyncIterator[SlackSurface]:
         application = inbound.application(settings.slack_api_url)
         dispatcher = Dispatcher(application, services.metrics, services.ack_priority)
         store.directory.serve(SURFACE, UserGroups(api, inbound.installation))
+        store.directory.vouch(SURFACE, inbound.people.current_membership)
         socket = _socket_mode(settings, api, dispatcher, presence)
         await stack.enter_async_context(
             run_alongside(

@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from aiohttp import web
 
+from bot.core.directory import MembershipLookup
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
-from bot.core.sessions import MembershipLookup
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
@@ -80,6 +80,7 @@ async def open_teams(services: ProcessServices) -> AsyncIterator[TeamsSurface]:
         await stack.enter_async_context(presence.announced())
         inbound = TeamsInbound(platform, store, services.wakeups, presence, settings, services.console)
         stack.push_async_callback(inbound.background.drain, DRAIN_TIMEOUT_S)
+        store.directory.vouch(SURFACE, inbound.people.current_membership)
         activities = inbound.activities(services.metrics, services.ack_priority)
         credentials = Credentials(platform.tokens)
         await stack.enter_async_context(

@@ -120,7 +120,12 @@ class SlackActors:
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.sessions.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
+        """`bot.core.directory.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
+        try:
+            async with asyncio.timeout(SHORT_TIMEOUT_S):
+                await self._at_home()
+        except TimeoutError as error:
+            raise ProfileUnavailable(TITLE) from error
         if person.tenant != self._home.team:
             return None
         profile = await self._profiles.soon(person.user_id)

@@ -105,7 +105,7 @@ class TeamsActors:
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.sessions.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
+        """`bot.core.directory.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
         if person.tenant != self._tenant:
             return None
         profile = await self._profiles.soon(person.user_id)
