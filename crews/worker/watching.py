@@ -7,6 +7,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import bot
@@ -98,7 +99,21 @@ _OTHERS = tuple(
 
 
 def _is_authors(file: str) -> bool:
-    return file.endswith(".py") and not os.path.realpath(file).startswith(_OTHERS)
+    return file.endswith(".py") and not _resolved(file).startswith(_OTHERS)
+
+
+def _resolved(file: str) -> str:
+    """The real path of a file. Thousands of modules are in few folders, each of which is resolved once."""
+    # With strings: this is called for each module, whenever one was imported.
+    if os.path.islink(file):  # noqa: PTH114
+        return os.path.realpath(file)
+    folder, name = os.path.split(file)
+    return f"{_resolved_folder(folder)}{os.sep}{name}"
+
+
+@cache
+def _resolved_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def _in_project(root: Path) -> Iterator[str]:

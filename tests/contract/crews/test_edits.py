@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import email.mime.text
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -76,6 +79,25 @@ def test_modules_of_authors_are_watched_once_they_are_imported_and_others_are_no
     assert files.edited(imported, files.stamps()) == {str(module)}
     assert not [each for each in imported if "site-packages" in each or each == pytest.__file__]
     assert not [each for each in imported if each.endswith(("crews/worker/watching.py", "json/__init__.py"))]
+
+
+@pytest.mark.parametrize("linked", ["file", "folder", "folder above"])
+@pytest.mark.parametrize("authors", [True, False])
+def test_links_are_followed_to_whose_module_it_is(
+    linked: str, *, authors: bool, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Path(email.mime.text.__file__)
+    if authors:
+        target = tmp_path / "written" / "here" / "text.py"
+        target.parent.mkdir(parents=True)
+        target.touch()
+    above = {"file": target, "folder": target.parent, "folder above": target.parent.parent}[linked]
+    link = tmp_path / "link.py"
+    link.symlink_to(above)
+    module = ModuleType("crewdeck_linked")
+    module.__file__ = str(link / target.relative_to(above)) if above != target else str(link)
+    monkeypatch.setitem(sys.modules, "crewdeck_linked", module)
+    assert (module.__file__ in WatchedFiles(settings).stamps()) is authors
 
 
 def test_a_broken_edit_keeps_the_last_good_version(settings: Settings, tmp_path: Path) -> None:
