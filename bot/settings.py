@@ -207,6 +207,8 @@ class Settings(BaseSettings):
     worker_id: str | None = Field(None, alias="CREWDECK_WORKER_ID")
     #: The project of a worker. Set by `crewdeck serve` for its workers; not for operators.
     project: Project | None = Field(None, alias="CREWDECK_PROJECT")
+    #: What its address of Redis is from. Set by `crewdeck` for workers; not for operators.
+    redis_source: str | None = Field(None, alias="CREWDECK_REDIS_SOURCE")
     #: Set by a worker for the process that isolates a suspected run; not for operators.
     alone: bool = Field(default=False, alias="CREWDECK_ALONE")
 
@@ -219,7 +221,7 @@ class Settings(BaseSettings):
     def redis_setting(self) -> str:
         """The setting that `redis_url` is from, and where that was set."""
         name = "CREWDECK_REDIS_URL" if self.own_redis_url else "REDIS_URL"
-        return with_source(name)
+        return self.redis_source or with_source(name)
 
     @property
     def journal_keys(self) -> tuple[bytes, ...]:

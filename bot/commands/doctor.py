@@ -82,7 +82,7 @@ async def _safely(check: Check, settings: Settings) -> list[Finding]:
 async def _store(settings: Settings) -> list[Finding]:
     if settings.redis_url is not None:
         write_concern = WriteConcern(settings.redis_replicas, fsync=settings.redis_fsync)
-        return await inspect(settings.redis_url.get_secret_value(), write_concern)
+        return await inspect(settings.redis_url.get_secret_value(), write_concern, settings.redis_setting)
     embedded = await asyncio.to_thread(Embedded.attach, settings.data_dir)
     try:
         where = Finding(subject="Redis", state="ok", words=f"embedded, in {settings.data_dir}")

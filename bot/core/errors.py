@@ -3,6 +3,7 @@
     CrewdeckError
     ├── SettingsError          an operator's mistake: one line, exit status 2
     ├── StoreUnavailable       Redis is unavailable, full, read-only or loading; nothing was changed
+    │   └── StoreRefused       Redis is there and refuses what its address says, until somebody corrects it
     ├── JournalUndecryptable   a run's journal is encrypted with a key that this process doesn't have
     ├── UnreadableRecord       a stored record is damaged or of a newer release; it was not changed
     ├── NoWorker               no crew is known, because no worker has announced any yet
@@ -36,6 +37,14 @@ class StoreUnavailable(CrewdeckError):
     """The store could not do it now. Nothing was changed, or it can safely be done again."""
 
     code = "store_unavailable"
+
+
+class StoreRefused(StoreUnavailable):
+    """Redis is there, and refuses what its address says: a password, a user, a database, TLS.
+
+    Waiting doesn't help. A process that starts ends with it, as a SettingsError; one that has worked before
+    waits, since the operator may be about to change both sides.
+    """
 
 
 class JournalUndecryptable(CrewdeckError):

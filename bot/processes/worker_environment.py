@@ -71,6 +71,7 @@ def worker_environment(
     environment.setdefault(NO_DOTENV, "true")
     if settings.redis_url is not None:
         environment["CREWDECK_REDIS_URL"] = settings.redis_url.get_secret_value()
+        environment["CREWDECK_REDIS_SOURCE"] = settings.redis_setting
     if journal_key := settings.journal_key_text.get_secret_value():
         environment["CREWDECK_JOURNAL_KEY"] = journal_key
     environment.pop("CREWDECK_WORKER_ID", None)

@@ -120,6 +120,13 @@ class Connection:
         finally:
             subscription.close()
 
+    async def check_permissions(self) -> None:
+        """Raise StoreRefused if the user of the address may not do what transitions and wake-ups need."""
+        await self.run_unsharded("check_permissions", redis_keys.PERMISSIONS)
+        with translate_errors(self.address.secrets):
+            async with self.listener(redis_keys.WAKE):
+                pass
+
     async def primaries(self) -> Sequence[Redis]:
         """All primaries, for commands about the server itself."""
         with translate_errors(self.address.secrets):

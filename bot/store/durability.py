@@ -7,10 +7,11 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
-from bot.core.errors import StoreUnavailable
+from bot.core.errors import StoreRefused, StoreUnavailable
 from bot.core.finding import Finding
-from bot.store.addresses import Kind
+from bot.store.addresses import Kind, read_address
 from bot.store.connection import Connection, connect
+from bot.store.refusals import refusal_of
 from bot.store.servers import execute
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, REPLICATION, WriteConcern, online_replicas
 
@@ -22,14 +23,20 @@ SUBJECT = "Redis"
 State = Literal["ok", "warning", "broken"]
 
 
-async def inspect(url: str, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN) -> list[Finding]:
-    """Findings on the servers at `url`. Raises SettingsError if the URL is invalid."""
+async def inspect(
+    url: str,
+    write_concern: WriteConcern = DEFAULT_WRITE_CONCERN,
+    setting: str = "CREWDECK_REDIS_URL (or REDIS_URL)",
+) -> list[Finding]:
+    """Findings on the servers at `url`, which is from this setting. Raises SettingsError if it is invalid."""
     try:
         connection = await connect(url)
     except StoreUnavailable as error:
-        remedy = "Start the server, or correct CREWDECK_REDIS_URL (or REDIS_URL)."
-        return [_finding("broken", str(error), remedy)]
+        remedy = f"Start the server, or correct {setting}."
+        refusal = None if isinstance(error, StoreRefused) else await refusal_of(read_address(url))
+        return [_finding("broken", f"{refusal}." if refusal else str(error), remedy)]
     try:
+        await connection.check_permissions()
         return await examine(connection, write_concern)
     except StoreUnavailable as error:
         return [_finding("broken", str(error), "See docs/operations.md.")]

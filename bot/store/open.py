@@ -10,12 +10,14 @@ from functools import partial
 
 import structlog
 
-from bot.core.errors import CrewdeckError, SettingsError, StoreUnavailable
+from bot.core.errors import CrewdeckError, SettingsError, StoreRefused, StoreUnavailable
 from bot.settings import Settings
+from bot.store.addresses import read_address
 from bot.store.clock import ClockSettings
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from bot.store.refusals import refusal_of
 from bot.store.write_concern import WriteConcern
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,8 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
     """The store at the configured URL; without one, the embedded Valkey of the data folder.
 
     The embedded server is started if it doesn't run, started again when it dies, and stopped by the last
-    process that uses it. Raises StoreUnavailable and SettingsError, with a sentence for the operator.
+    process that uses it. Raises StoreUnavailable if the store may come back by itself, and SettingsError if
+    somebody has to correct something, with a sentence for the operator.
     """
     opening = partial(
         open_store,
@@ -45,9 +48,10 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
         async with AsyncExitStack() as stack:
             try:
                 store = await stack.enter_async_context(opening(url, write_concern=write_concern))
+                await store.connection.check_permissions()
                 await _warn(url, write_concern)
             except (StoreUnavailable, SettingsError) as error:
-                raise _with_setting(error, settings.redis_setting, url) from error
+                raise await _with_setting(error, settings.redis_setting, url) from error
             yield store
     else:
         async with (
@@ -58,13 +62,23 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             yield store
 
 
-def _with_setting(error: CrewdeckError, setting: str, url: str) -> CrewdeckError:
-    """The error with the setting that the address is from, and a hint where TLS may be what is wrong."""
+async def _with_setting(error: CrewdeckError, setting: str, url: str) -> CrewdeckError:
+    """The error with the setting that the address is from: a SettingsError if that is what is wrong.
+
+    It has a hint where TLS may be what is wrong.
+    """
     words = str(error).removeprefix("CREWDECK_REDIS_URL: ")
-    if isinstance(error, StoreUnavailable) and any(each in words for each in NO_HANDSHAKE):
+    refused = isinstance(error, SettingsError | StoreRefused)
+    if not refused and (refusal := await refusal_of(read_address(url))):
+        words, refused = f"{refusal}.", True
+    if refused:
+        return SettingsError(
+            f"{setting}: {words.replace('CREWDECK_REDIS_URL', setting.split(maxsplit=1)[0])}"
+        )
+    if any(each in words for each in NO_HANDSHAKE):
         over_tls = url.partition(":")[0].startswith("rediss")
         words += f" {'rediss:// is for servers with TLS' if over_tls else 'With TLS it is rediss://'}."
-    return type(error)(f"{setting}: {words}")
+    return StoreUnavailable(f"{setting}: {words}")
 
 
 async def _warn(url: str, write_concern: WriteConcern) -> None:

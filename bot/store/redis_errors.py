@@ -1,8 +1,9 @@
-"""Translation of Redis and network errors to StoreUnavailable."""
+"""Translation of Redis and network errors to StoreUnavailable: StoreRefused where waiting won't help."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ClusterDownError,
+    InvalidResponse,
     MasterDownError,
     NoPermissionError,
     NoScriptError,
@@ -31,12 +33,25 @@ from redis.exceptions import (
     TimeoutError as TookTooLong,
 )
 
-from bot.core.errors import StoreUnavailable
+from bot.core.errors import StoreRefused, StoreUnavailable
+
+_NOT_ACCEPTED = "Redis refuses the user or the password of CREWDECK_REDIS_URL"
+_NOT_SIGNED_IN = "Redis wants a password: put it into CREWDECK_REDIS_URL"
+_FORBIDDEN = "Redis does not let the user of CREWDECK_REDIS_URL do this"
+_NO_COMMAND = "This Redis lacks a command that Crewdeck needs, or forbids it"
+_NO_DATABASE = "Redis has no database of the number in CREWDECK_REDIS_URL"
+_NO_REDIS = "What answers at CREWDECK_REDIS_URL is no Redis"
+_NO_TRUST = "Redis and Crewdeck don't accept each other's TLS certificates, as CREWDECK_REDIS_URL names them"
+_REFUSALS = frozenset(
+    {_NOT_ACCEPTED, _NOT_SIGNED_IN, _FORBIDDEN, _NO_COMMAND, _NO_DATABASE, _NO_REDIS, _NO_TRUST}
+)
+"""What stays so until somebody corrects a setting, here or of the server."""
 
 _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
-    (AuthenticationError, "Redis refuses the user or the password of CREWDECK_REDIS_URL"),
-    (AuthorizationError, "Redis refuses the user or the password of CREWDECK_REDIS_URL"),
-    (NoPermissionError, "Redis does not let the user of CREWDECK_REDIS_URL do this"),
+    (AuthenticationError, _NOT_ACCEPTED),
+    (AuthorizationError, _NOT_ACCEPTED),
+    (NoPermissionError, _FORBIDDEN),
+    (InvalidResponse, _NO_REDIS),
     (MovingAway, "This part of the Redis Cluster is being moved to another node"),
     (MasterNotFoundError, "No Sentinel knows a primary of this service that is up"),
     (BusyLoadingError, "Redis is still loading its data"),
@@ -61,19 +76,31 @@ _BY_WORD = {
     "LOADING": "Redis is still loading its data",
     "MASTERDOWN": "Redis is a replica that has lost its primary",
     "MISCONF": "Redis can't write to its disk, so it takes nothing new",
-    "NOAUTH": "Redis wants a password: put it into CREWDECK_REDIS_URL",
+    "NOAUTH": _NOT_SIGNED_IN,
+    "NOPERM": _FORBIDDEN,
     "NOREPLICAS": "Redis has too few replicas to take anything new",
     "NOSCRIPT": "Redis forgot a script while it was being sent",
     "OOM": "Redis is full (maxmemory): nothing new can be saved until it has room again",
     "READONLY": "Redis is a read-only replica: a failover is under way, or the URL names the wrong server",
 }
-#: What redis-py says of a connection that it could not make again.
+#: What redis-py says of a connection that it could not make again, and servers of what scripts may not do.
 _BY_PHRASE = {
+    "CERTIFICATE_VERIFY_FAILED": _NO_TRUST,
+    "_ALERT_CERTIFICATE_": _NO_TRUST,
+    "_ALERT_BAD_CERTIFICATE": _NO_TRUST,
+    "_ALERT_UNKNOWN_CA": _NO_TRUST,
+    "_ALERT_DECRYPT_ERROR": _NO_TRUST,
+    "_ALERT_HANDSHAKE_FAILURE": _NO_TRUST,
+    "DB index": _NO_DATABASE,
+    "ACL failure in script": _FORBIDDEN,
+    "user executing the script can't": _FORBIDDEN,
     "is loading the dataset": "Redis is still loading its data",
     "Timeout ": "Redis does not answer in time",
-    "HELLO must be called": "Redis wants a password: put it into CREWDECK_REDIS_URL",
-    "unknown command": "This Redis lacks a command that Crewdeck needs, or forbids it",
+    "HELLO must be called": _NOT_SIGNED_IN,
+    "unknown command": _NO_COMMAND,
 }
+#: What redis-py says of each sentinel that it asked in vain: the client, then the error.
+_OF_SENTINEL = re.compile(r"<redis\.asyncio\.client\.Redis\(.*?\)>\)> - ")
 #: Where redis-py and the streams beneath it are.
 _LIBRARIES = tuple(f"{Path(module.__file__).parent}/" for module in (redis, asyncio) if module.__file__)
 _BROKEN = (AttributeError, RuntimeError, AssertionError, EOFError)
@@ -105,8 +132,8 @@ def translate_errors(secrets: Sequence[str] = ()) -> Iterator[None]:
         text = str(error)
         if any(secret in text for secret in secrets):
             # Old servers repeat a command that they don't know. Without a cause, which would print it too.
-            raise StoreUnavailable(_sentence(error, _without(secrets, text))) from None
-        raise StoreUnavailable(_sentence(error, text)) from error
+            raise _translated(error, _without(secrets, text)) from None
+        raise _translated(error, text) from error
 
 
 def _without(secrets: Sequence[str], text: str) -> str:
@@ -115,10 +142,12 @@ def _without(secrets: Sequence[str], text: str) -> str:
     return text
 
 
-def _sentence(error: Exception, text: str) -> str:
+def _translated(error: Exception, text: str) -> StoreUnavailable:
     reason = (
         _BY_WORD.get(text.partition(" ")[0])
         or next((words for phrase, words in _BY_PHRASE.items() if phrase in text), None)
         or next((words for kind, words in _BY_CLASS if isinstance(error, kind)), "Redis can't do that now")
     )
-    return f"{reason} ({text})." if text else f"{reason}."
+    text = _OF_SENTINEL.sub("", text).rstrip(".")
+    sentence = f"{reason} ({text})." if text else f"{reason}."
+    return StoreRefused(sentence) if reason in _REFUSALS else StoreUnavailable(sentence)

@@ -42,6 +42,18 @@ def redis_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def tls_binary() -> str:
+    """A server with TLS. The embedded Valkey has none."""
+    found = shutil.which("redis-server")
+    if (
+        found is None
+        or b"libssl" not in subprocess.run(["ldd", found], capture_output=True, check=False).stdout
+    ):
+        pytest.skip("no redis-server with TLS on PATH")
+    return found
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[servers.Cluster]:
     """A Redis Cluster that runs for the whole session."""
     with servers.cluster() as nodes:

@@ -53,6 +53,13 @@ async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(st
     assert set(await store.catalogue.crews()) == {"demo", "from_python"}
 
 
+async def test_a_worker_without_crews_announces_that(store: RedisStore) -> None:
+    """Also one that was silent for so long that nothing is known of it."""
+    await store.catalogue.announce("host:1", [])
+    await store.catalogue.announce("host:1", [])
+    assert await store.catalogue.crews() == {}
+
+
 async def test_also_where_each_worker_has_a_name_of_its_own(store: RedisStore, server: redis.Redis) -> None:
     """As containers have."""
     await store.catalogue.announce("pod-1", [DEMO, PYTHON])

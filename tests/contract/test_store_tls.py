@@ -1,7 +1,5 @@
 """Redis over TLS, with certificates that the URL names: a server, a sentinel, a cluster."""
 
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,18 +16,6 @@ from tests.contract.certificates import Certificates
 from tests.contract.examples import started
 from tests.contract.servers import SERVICE, SLOTS, Server, until
 from tests.ports import HOST, reserved
-
-
-@pytest.fixture(scope="module")
-def binary() -> str:
-    """A server with TLS. The embedded Valkey has none."""
-    found = shutil.which("redis-server")
-    if (
-        found is None
-        or b"libssl" not in subprocess.run(["ldd", found], capture_output=True, check=False).stdout
-    ):
-        pytest.skip("no redis-server with TLS on PATH")
-    return found
 
 
 class TlsServer(Server):
@@ -62,17 +48,17 @@ def files() -> Iterator[Certificates]:
 
 
 @pytest.fixture(scope="module")
-def ports(binary: str, files: Certificates) -> Iterator[tuple[int, int, int]]:
+def ports(tls_binary: str, files: Certificates) -> Iterator[tuple[int, int, int]]:
     """Of a server, of a sentinel that watches it, and of a cluster of one."""
     with tempfile.TemporaryDirectory(prefix="crewdeck-") as name, reserved(4) as free, ExitStack() as stack:
         folder = Path(name)
         alone, watching, together, bus = free
-        stack.enter_context(TlsServer(folder, alone, files, binary=binary))
+        stack.enter_context(TlsServer(folder, alone, files, binary=tls_binary))
         over_tls = ("--tls-replication", "yes")
-        sentinel = stack.enter_context(TlsSentinel(folder, watching, files, *over_tls, binary=binary))
+        sentinel = stack.enter_context(TlsSentinel(folder, watching, files, *over_tls, binary=tls_binary))
         sentinel.tell("SENTINEL", "MONITOR", SERVICE, HOST, alone, 1)
         clustered = ("--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-port", str(bus))
-        node = stack.enter_context(TlsServer(folder, together, files, *clustered, binary=binary))
+        node = stack.enter_context(TlsServer(folder, together, files, *clustered, binary=tls_binary))
         node.tell("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
         until(lambda: node.tell("CLUSTER INFO")["cluster_state"] == "ok", "a cluster")
         yield alone, watching, together

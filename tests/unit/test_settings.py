@@ -382,6 +382,10 @@ def test_a_worker_finds_the_store_but_crewai_does_not(
     environment = worker_environment(load(), "w1")
     assert "REDIS_URL" not in environment
     assert environment["CREWDECK_REDIS_URL"] == "redis://general"
+    monkeypatch.delenv("REDIS_URL")
+    for name in ("CREWDECK_REDIS_URL", "CREWDECK_REDIS_SOURCE"):
+        monkeypatch.setenv(name, environment[name])
+    assert load().redis_setting == "REDIS_URL (in the environment)", "so it names what has to be corrected"
     assert environment["CREWDECK_DATA_DIR"] == str(tmp_path / "here")
     assert environment["CREWDECK_WORKER_ID"] == "w1"
     assert environment["OPENAI_API_KEY"] == "kept"
@@ -465,7 +469,12 @@ def test_the_documentation_names_every_setting_and_its_default() -> None:
         for line in (REPOSITORY / "docs" / "settings.md").read_text().splitlines()
         if line.startswith("| `")
     }
-    assert set(rows) == variables() - {"CREWDECK_WORKER_ID", "CREWDECK_ALONE", "CREWDECK_PROJECT"}
+    assert set(rows) == variables() - {
+        "CREWDECK_WORKER_ID",
+        "CREWDECK_ALONE",
+        "CREWDECK_PROJECT",
+        "CREWDECK_REDIS_SOURCE",
+    }
     for field in Settings.model_fields.values():
         if isinstance(field.default, int | float) and field.alias in rows:
             default = str(field.default).lower().removesuffix(".0")

@@ -50,7 +50,7 @@ end
 
 seen[source] = at
 local since = string.match(redis.call('HGET', KEYS[1], 'source ' .. source) or '', '%d+$')
-redis.call('HSET', KEYS[1], 'source ' .. source, string.format('%d %s', at, changed and string.format('%d', at) or since))
+redis.call('HSET', KEYS[1], 'source ' .. source, string.format('%d %s', at, not changed and since or string.format('%d', at)))
 
 local sources = {}
 for each in pairs(seen) do sources[#sources + 1] = each end
