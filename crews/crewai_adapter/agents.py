@@ -7,8 +7,9 @@ from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
@@ -49,7 +50,7 @@ def install() -> None:
     agent: Any = Agent
     agent.create_agent_executor = _equipped(_with_ask_human_among(agent.create_agent_executor))
     agent._prepare_kickoff = _equipped(_with_ask_human(agent._prepare_kickoff))  # noqa: SLF001 - a seam
-    agent.execute_task = _allow_concurrent_tasks(agent.execute_task)
+    agent.execute_task, agent.aexecute_task = _allow_concurrent_tasks(agent.execute_task, agent.aexecute_task)
     task: Any = Task
     task._execute_task_async = _ending(task._execute_task_async)  # noqa: SLF001 - a seam
     for owner, name in ((CrewPlanner, "_handle_crew_planning"), (LLMGuardrail, "_validate_output")):
@@ -144,8 +145,30 @@ class _BusyAgents:
         with self._lock:
             self._agents.discard(id(agent))
 
+    @contextmanager
+    def working(self, agent: Agent) -> Iterator[Agent]:
+        """The agent, or its copy where it is busy, works on a task while the block runs."""
+        if id(agent) in _AT_WORK.get() and not _executing(agent):  # CrewAI retries the task.
+            yield agent
+            return
+        if not self.acquire(agent):
+            copied = _copy_of(agent)
+            try:
+                yield copied
+            finally:
+                agent._last_messages = copied._last_messages  # noqa: SLF001 - which the task's output has
+            return
+        token = _AT_WORK.set((*_AT_WORK.get(), id(agent)))
+        try:
+            yield agent
+        finally:
+            _AT_WORK.reset(token)
+            self.release(agent)
 
-def _allow_concurrent_tasks(original: Callable[..., Any]) -> Callable[..., Any]:
+
+def _allow_concurrent_tasks(
+    plain: Callable[..., Any], awaited: Callable[..., Awaitable[Any]]
+) -> tuple[Callable[..., Any], Callable[..., Awaitable[Any]]]:
     """Let an agent that is busy work on a second task, with an executor of its own.
 
     CrewAI gives each agent one executor, which refuses a second task ("Executor is already running"): of two
@@ -153,24 +176,17 @@ def _allow_concurrent_tasks(original: Callable[..., Any]) -> Callable[..., Any]:
     """
     busy = _BusyAgents()
 
-    @wraps(original)
+    @wraps(plain)
     def execute(agent: Agent, *args: Any, **kwargs: Any) -> Any:
-        if id(agent) in _AT_WORK.get() and not _executing(agent):  # CrewAI retries the task.
-            return original(agent, *args, **kwargs)
-        if not busy.acquire(agent):
-            copied = _copy_of(agent)
-            try:
-                return original(copied, *args, **kwargs)
-            finally:
-                agent._last_messages = copied._last_messages  # noqa: SLF001 - which the task's output has
-        token = _AT_WORK.set((*_AT_WORK.get(), id(agent)))
-        try:
-            return original(agent, *args, **kwargs)
-        finally:
-            _AT_WORK.reset(token)
-            busy.release(agent)
+        with busy.working(agent) as worker:
+            return plain(worker, *args, **kwargs)
 
-    return execute
+    @wraps(awaited)
+    async def aexecute(agent: Agent, *args: Any, **kwargs: Any) -> Any:
+        with busy.working(agent) as worker:
+            return await awaited(worker, *args, **kwargs)
+
+    return execute, aexecute
 
 
 def _executing(agent: Agent) -> bool:

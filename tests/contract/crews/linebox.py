@@ -49,10 +49,13 @@ def tasks(inputs: dict[str, Any]) -> Crew:
 class Awaits(Flow[Any]):
     @start()
     async def works(self) -> str:
-        awaited = side_by_side({})
-        # CrewAI lets an agent await one task at a time.
-        awaited.tasks[1].agent = agent("Another worker")
-        return str(await awaited.akickoff(inputs={"prompt": "-"}))
+        return str(await side_by_side({}).akickoff(inputs={"prompt": "-"}))
+
+
+class AwaitsThread(Flow[Any]):
+    @start()
+    async def works(self) -> str:
+        return str(await side_by_side({}).kickoff_async(inputs={"prompt": "-"}))
 
 
 class Works(Flow[Any]):
@@ -80,6 +83,11 @@ class Beside(Flow[Any]):
 @crew(title="Awaited tasks", inputs=PROMPT, main_input="prompt")
 def awaited_tasks(_inputs: dict[str, Any]) -> Flow[Any]:
     return Awaits()
+
+
+@crew(title="Tasks in an awaited thread", inputs=PROMPT, main_input="prompt")
+def tasks_in_a_thread(_inputs: dict[str, Any]) -> Flow[Any]:
+    return AwaitsThread()
 
 
 @crew(title="Tasks in a method", inputs=PROMPT, main_input="prompt")

@@ -10,7 +10,7 @@ from tests.contract.crews.test_plain_crewai import parked
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say, text_of
 
-CREWS = ("tasks", "awaited_tasks", "tasks_in_a_method", "methods")
+CREWS = ("tasks", "awaited_tasks", "tasks_in_a_thread", "tasks_in_a_method", "methods")
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
     f"{name} = tests.contract.crews.linebox:{name}" for name in (*CREWS, "tickets")
 )
@@ -47,8 +47,10 @@ async def test_a_question_is_asked_however_late_the_code_before_it_comes_to_it(
     assert {question.prompt for question in asked} == set(asks.values())
     for question in asked:
         await deployment.say(question, "yes")
-    await deployment.result(run)
+    assert "both are done" in await deployment.result(run)
     assert len(await deployment.store.questions.list(run.id)) == many
+    told = next(text_of(each) for each in reversed(model.requests[-1].body["messages"]))
+    assert all(f"{name}: Ada answered: yes" in told for name in asks), "each task has its own output"
     assert [model.count(name) - earlier for name, earlier in zip(asks, before, strict=True)] == [2, 2]
 
 
