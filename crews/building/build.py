@@ -19,7 +19,7 @@ from crews.building.yaml_builder import YamlBuilder, check_gate, made_tool
 from crews.crewai_adapter.agents import prepare
 from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
-from crews.crewai_adapter.tasks import without_task_output_storage
+from crews.crewai_adapter.tasks import with_task_outputs_in_memory
 from crews.definitions.catalog import Definition
 from crews.definitions.decorator import card_of, declared_by, reviewers_by
 from crews.definitions.definition import (
@@ -130,7 +130,7 @@ class YamlCrew:
     def build(self, inputs: Inputs) -> Crew:
         crew = YamlBuilder(self.definition, self.gates, self.default_model, inputs, self.script).crew()
         examine(self.name, crew)
-        return without_task_output_storage(crew)
+        return with_task_outputs_in_memory(crew)
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def equipped(
     for task in built.tasks:
         if (chosen := reviewers(task.name)) is not None:
             declare_reviewers(task, chosen)
-    return without_task_output_storage(built)
+    return with_task_outputs_in_memory(built)
 
 
 def _flow(of: str, flow: Flow[Any]) -> Flow[Any]:

@@ -1,12 +1,14 @@
-"""Tasks of CrewAI: their classes by the names in CrewAI's own files; and no storage of their outputs."""
+"""Tasks of CrewAI: their classes by the names in CrewAI's own files; storage of their outputs in memory."""
 
 from __future__ import annotations
 
 # ruff: noqa: SLF001 - private names of CrewAI are what this package is for
+import json
 from typing import Any
 
 from crewai import Crew, Task
 from crewai.tasks.conditional_task import ConditionalTask
+from crewai.utilities.crew_json_encoder import CrewJSONEncoder
 from crewai.utilities.task_output_storage_handler import TaskOutputStorageHandler
 
 _KINDS: dict[str, type[Task]] = {"Task": Task, "ConditionalTask": ConditionalTask}
@@ -24,30 +26,43 @@ def class_of_task(written: object) -> type[Task]:
 
 
 def install() -> None:
-    """Let crews that are not built by us store no task outputs either."""
-    Crew.__private_attributes__["_task_output_handler"].default_factory = NoTaskOutputStorage
+    """Let crews that are not built by us store task outputs in memory, too."""
+    Crew.__private_attributes__["_task_output_handler"].default_factory = TaskOutputsInMemory
 
 
-class NoTaskOutputStorage(TaskOutputStorageHandler):
-    """CrewAI's store of task outputs, which keeps nothing.
+class TaskOutputsInMemory(TaskOutputStorageHandler):
+    """CrewAI's store of task outputs, which `Crew.replay` goes on from, for one crew.
 
     The real one writes the outputs of tasks into one SQLite file of the machine, and every crew empties it.
     """
 
     def __init__(self) -> None:
         """Open no file."""
+        self._stored: dict[str, dict[str, Any]] = {}
 
     def update(self, task_index: int, log: dict[str, Any]) -> None:
-        pass
+        task = log["task"]
+        self._stored[str(task.id)] = {
+            "task_id": str(task.id),
+            "task_key": task.key,
+            "expected_output": task.expected_output,
+            "output": log["output"],
+            "task_index": task_index,
+            "inputs": log["inputs"],
+            "was_replayed": log["was_replayed"],
+        }
 
     def reset(self) -> None:
-        pass
+        self._stored.clear()
 
     def load(self) -> list[dict[str, Any]] | None:
-        return None
+        """In the order of the tasks, as CrewAI's file has them: as JSON."""
+        in_order = sorted(self._stored.values(), key=lambda each: each["task_index"])
+        read: list[dict[str, Any]] = json.loads(json.dumps(in_order, cls=CrewJSONEncoder))
+        return read
 
 
-def without_task_output_storage(crew: Crew) -> Crew:
-    """The crew, which stores no task outputs from now on."""
-    crew._task_output_handler = NoTaskOutputStorage()
+def with_task_outputs_in_memory(crew: Crew) -> Crew:
+    """The crew, which stores task outputs in no file from now on."""
+    crew._task_output_handler = TaskOutputsInMemory()
     return crew

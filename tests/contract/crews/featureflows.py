@@ -11,7 +11,7 @@ from crewai.flow.persistence import persist
 from pydantic import BaseModel
 
 from crewdeck import crew
-from tests.contract.crews.featurebox import DECLARED, MODEL, Effect, one_task, trace, worker
+from tests.contract.crews.featurebox import DECLARED, MODEL, Effect, one_task, trace, work, worker
 
 
 class Story(BaseModel):
@@ -54,6 +54,23 @@ class Writes(Flow[Story]):
 @crew(title="Writes", **DECLARED)
 def writes(_inputs: dict[str, Any]) -> Flow[Any]:
     return Writes()
+
+
+class Replays(Flow[Any]):
+    """A crew of two tasks, and its second task once more."""
+
+    @start()
+    def works(self) -> str:
+        who = worker()
+        texts = {name: f"Do this. [[replays-{name}]]" for name in ("first", "second")}
+        tasks = [work(who, name, description=text) for name, text in texts.items()]
+        made = Crew(agents=[who], tasks=tasks)
+        return f"{made.kickoff()}, then {made.replay(str(tasks[1].id))}"
+
+
+@crew(title="Replays", **DECLARED)
+def replays(_inputs: dict[str, Any]) -> Flow[Any]:
+    return Replays()
 
 
 class Plain(Flow[dict[str, Any]]):

@@ -491,6 +491,21 @@ async def test_crews_and_agents_in_the_methods_of_a_flow_ask_people(
     assert_asked_once(model, "flow-crew", "flow-agent")
 
 
+@shows("replay")
+async def test_a_task_that_is_replayed_has_the_outputs_before_it(
+    plain: Deployment, worker: WorkerProcess, model: LoopbackModel
+) -> None:
+    model.script("replays-first", [ASK, say("the first output")])
+    model.script("replays-second", [call("effect", what="replayed"), ASK, say("the second output")])
+    run = await plain.start("replays", prompt="-")
+    said = await settled(plain, worker, run, "approve", "approve", "approve")
+    assert said == "the second output, then the second output"
+    assert did(worker, "replayed") == ["replayed", "replayed"], "once in each of both"
+    assert model.count("replays-first") == 2
+    assert len(asked(model, "replays-second")) == 6
+    assert all("the first output" in str(each[:2]) for each in asked(model, "replays-second"))
+
+
 def routed(conversation: Conversation) -> Turn:
     """The router chooses by the last message; the assistant repeats it."""
     words = text_of(conversation.messages[-1])
