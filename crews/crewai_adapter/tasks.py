@@ -30,6 +30,15 @@ def install() -> None:
     Crew.__private_attributes__["_task_output_handler"].default_factory = TaskOutputsInMemory
 
 
+def wait_for_memories(crew: Crew) -> None:
+    """Return once all that the crew's agents had to remember by now is remembered.
+
+    CrewAI writes it in a thread of its own, and waits for it at the end of the crew, and before it looks for
+    what to remember.
+    """
+    crew._drain_memory_writes()
+
+
 class TaskOutputsInMemory(TaskOutputStorageHandler):
     """CrewAI's store of task outputs, which `Crew.replay` goes on from, for one crew.
 

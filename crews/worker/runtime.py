@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 import structlog
+from crewai import Task
 from crewai.flow.flow import Flow
+from crewai.tasks.task_output import TaskOutput
 
 from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.event import TaskCompleted
@@ -26,6 +28,7 @@ from crews.crewai_adapter.flow_access import FlowAccess
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.crewai_adapter.kickoff import kick_off
 from crews.crewai_adapter.output_files import save_output
+from crews.crewai_adapter.tasks import wait_for_memories
 from crews.definitions.gates import REGISTRY
 from crews.definitions.placeholders import kickoff_inputs
 from crews.flows.replay import FLOW_REPLAY, FlowReplay
@@ -265,7 +268,14 @@ class Runtime:
             # The worker that finished it may have died before it reported that.
             context.record_event_in_thread(execution.progress_event(TaskCompleted, part), part.id)
         usage.restore(crew, finished.used)
-        finished.record_completions(crew, save_output)
+
+        def save(task: Task, output: TaskOutput) -> None:
+            """What is left of a task when it counts as finished: afterwards it isn't executed again."""
+            wait_for_memories(crew)
+            context.check()
+            save_output(task, output)
+
+        finished.record_completions(crew, save)
         return kick_off(crew, kickoff_inputs(context.claim.run.crew, context.claim.run.inputs))
 
     @staticmethod

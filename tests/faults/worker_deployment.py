@@ -44,6 +44,7 @@ loop = tests.faults.attempts:loop
 refused = tests.faults.attempts:refused
 reporting = tests.faults.attempts:reporting
 filing = tests.faults.attempts:filing
+remembering = tests.faults.memorybox:remembering
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""
