@@ -136,6 +136,11 @@ class Outbox:
             await asyncio.sleep(0.02)
         return self._claims[run.id]
 
+    def lose_post(self, search: str = "conversations.replies") -> None:
+        """The next message is posted, and nobody hears that it was: not even by looking for it."""
+        self.slack.lose_answer("chat.postMessage")
+        self.slack.fail(search, error="missing_scope")
+
     async def until(self, there: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is so in the store."""
         await eventually(there)

@@ -77,7 +77,7 @@ async def two_copies(on: Outbox) -> tuple[Question, Message, Message]:
     """A question that was posted twice, since nobody heard that the first one had been."""
     claim = await on.claimed(await on.start())
     with on.slack.unheard(MESSAGES):
-        on.slack.lose_answer("chat.postMessage")
+        on.lose_post()
         question = await on.ask(claim)
         await on.slack.wait_for(lambda: on.times_said("May I go on?") == 2)
     await on.until(lambda: recorded(on, claim.run.id, 2))
@@ -136,7 +136,7 @@ async def test_a_copy_that_nobody_recorded_is_rewritten_with_the_others_though_n
 
 async def two_first_messages(on: Outbox) -> tuple[Run, Message, Message]:
     with on.slack.unheard(MESSAGES):
-        on.slack.lose_answer("chat.postMessage")
+        on.lose_post("conversations.history")
         run = await on.start()
         await on.slack.wait_for(lambda: len(on.slack.messages()) == 2)
     orphan, first = on.slack.messages()
@@ -193,7 +193,7 @@ async def test_cancel_on_a_first_message_that_nobody_recorded_rewrites_both(
 
 
 async def test_a_first_message_whose_poster_died_is_not_posted_again_once_it_turned_up(on: Outbox) -> None:
-    on.slack.lose_answer("chat.postMessage")
+    on.lose_post("conversations.history")
     async with on.web("web-1"):
         run = await on.start()
         first = await on.sees(lambda: on.said("Demo"))

@@ -76,7 +76,8 @@ class Peer(ABC):
     def rate_limit_once(self) -> None: ...
 
     @abstractmethod
-    def lose_answer_once(self) -> None: ...
+    def lose_answer_once(self) -> None:
+        """The next post takes effect and is not answered, where nothing can be searched for it."""
 
     @abstractmethod
     async def close(self, channel: str) -> None: ...
@@ -177,6 +178,8 @@ class SlackPeer(Peer):
 
     def lose_answer_once(self) -> None:
         self._slack.lose_answer("chat.postMessage")
+        for search in ("conversations.replies", "conversations.history"):
+            self._slack.fail(search, error="missing_scope", times=None)
 
     async def close(self, channel: str) -> None:
         await self._slack.archive(channel)

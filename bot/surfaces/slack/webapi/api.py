@@ -35,8 +35,9 @@ from bot.surfaces.slack.renderer import (
     render_message,
     with_group_ids,
 )
-from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
+from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, OutcomeUnknown, translated
 from bot.surfaces.slack.webapi.files import SlackFiles
+from bot.surfaces.slack.webapi.lost_posts import find_post, marked
 
 log = structlog.get_logger(__name__)
 
@@ -112,17 +113,25 @@ class SlackApi:
     async def post(
         self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
     ) -> MessageRef:
-        """Post a message; where it is now."""
-        answer = await self._call(
-            "chat.postMessage",
-            self.web.chat_postMessage,
-            channel=to.channel,
-            priority=priority,
-            thread_ts=to.thread,
-            unfurl_links=False,
-            unfurl_media=False,
-            **await self._content(message),
-        )
+        """Post a message; where it is now. One that may have arrived is looked for before that fails."""
+        content, mark = marked(await self._content(message))
+        began = time.time()
+        try:
+            answer = await self._call(
+                "chat.postMessage",
+                self.web.chat_postMessage,
+                channel=to.channel,
+                priority=priority,
+                thread_ts=to.thread,
+                unfurl_links=False,
+                unfurl_media=False,
+                **content,
+            )
+        except OutcomeUnknown:
+            found = await find_post(self, to, mark, began)
+            if found is None:
+                raise
+            return found
         return MessageRef(str(answer["channel"]), str(answer["ts"]))
 
     async def update(
@@ -199,6 +208,17 @@ class SlackApi:
             found.extend(answer["messages"])
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
         return found
+
+    async def newest(self, channel: str, oldest: str) -> list[Mapping[str, Any]]:
+        """The newest messages of a channel that are later than `oldest`, outside of threads."""
+        answer = await self._call(
+            "conversations.history",
+            self.web.conversations_history,
+            channel=channel,
+            oldest=oldest,
+            limit=PAGE_SIZE,
+        )
+        return list(answer["messages"])
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -19,6 +19,11 @@ from bot.surfaces.chat.failures import (
     retry_after,
 )
 
+
+class OutcomeUnknown(RetryLater):
+    """The connection broke, or Slack failed: it is not known whether the call took effect."""
+
+
 SERVER_ERROR: Final = 500
 RATE_LIMITED: Final = 429
 
@@ -77,8 +82,10 @@ def translated(error: Exception) -> PlatformFailure:
     match error:
         case SlackApiError():
             return _answered(error)
-        case SlackClientError() | aiohttp.ClientError() | OSError():
+        case aiohttp.ClientConnectorError():
             return RetryLater(DEFAULT_RETRY_DELAY_S, type(error).__name__)
+        case SlackClientError() | aiohttp.ClientError() | OSError():
+            return OutcomeUnknown(DEFAULT_RETRY_DELAY_S, type(error).__name__)
         case _:
             raise error
 
@@ -89,8 +96,10 @@ def _answered(error: SlackApiError) -> PlatformFailure:
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", SERVER_ERROR))
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, Mapping) else ""
-    if status == RATE_LIMITED or status >= SERVER_ERROR or code in _TRANSIENT or not code:
+    if status == RATE_LIMITED or code in RATE_LIMIT_CODES:
         return RetryLater(retry_after(response.headers), code or f"status {status}")
+    if status >= SERVER_ERROR or code in _TRANSIENT or not code:
+        return OutcomeUnknown(retry_after(response.headers), code or f"status {status}")
     return _refused(code)
 
 

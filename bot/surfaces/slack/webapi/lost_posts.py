@@ -1,0 +1,65 @@
+"""Posts of which Slack's answer was lost: found by a random id in the message, so that none is made twice.
+
+Slack takes no idempotency key. A message without blocks has no place for an id, and is posted again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from bot.surfaces.chat.failures import PlatformFailure
+from bot.surfaces.chat.places import Conversation, MessageRef
+
+log = structlog.get_logger(__name__)
+
+CHECK_DELAYS_S = (0.3, 2.0)
+"""Seconds before each look. The first one is before an orphan would be adopted."""
+CLOCK_SKEW_S = 600.0
+"""Slack's clock may be this far behind ours."""
+
+
+class Conversations(Protocol):
+    """What can be read of conversations. Raises RetryLater, Rejected."""
+
+    async def replies(self, channel: str, thread_ts: str, oldest: str) -> Sequence[Mapping[str, Any]]: ...
+
+    async def newest(self, channel: str, oldest: str) -> Sequence[Mapping[str, Any]]: ...
+
+
+def marked(content: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A message with a random id in its first block that has none, and that id; empty if there is none."""
+    blocks = list(content.get("blocks") or ())
+    at = next((at for at, block in enumerate(blocks) if "block_id" not in block), None)
+    if at is None:
+        return dict(content), ""
+    mark = f"m{uuid.uuid4().hex}"
+    blocks[at] = {**blocks[at], "block_id": mark}
+    return {**content, "blocks": blocks}, mark
+
+
+async def find_post(where: Conversations, to: Conversation, mark: str, began: float) -> MessageRef | None:
+    """Our message with this mark; None if it did not arrive, or that can't be found out.
+
+    `began`: when it was sent, in seconds since the epoch.
+    """
+    oldest = f"{began - CLOCK_SKEW_S:.6f}"
+    for seconds in CHECK_DELAYS_S if mark else ():
+        await asyncio.sleep(seconds)
+        try:
+            if to.thread:
+                messages = await where.replies(to.channel, to.thread, oldest)
+            else:
+                messages = await where.newest(to.channel, oldest)
+        except PlatformFailure as failure:
+            log.info("the conversation could not be searched for a message", why=str(failure))
+            return None
+        for message in messages:
+            if any(block.get("block_id") == mark for block in message.get("blocks") or ()):
+                log.info("a message was posted although the answer was lost", message=message["ts"])
+                return MessageRef(to.channel, str(message["ts"]))
+    return None
