@@ -92,7 +92,8 @@ def _told_over_http(answer: httpx.Response, outcome: Outcome) -> None:
 async def _told_in_slack(multi_web: MultiWebDeployment, user: str, outcome: Outcome) -> None:
     assert outcome.by is not None
     if outcome.by.user_id != user:
-        words = f"This was already settled by {outcome.by.label}"
+        by = f"<@{outcome.by.user_id}>" if outcome.by.surface == "slack" else outcome.by.label
+        words = f"This was already settled by {by}"
         await multi_web.on.sees(lambda: next(m for m in multi_web.slack.ephemerals(user) if words in m.words))
     else:
         assert not multi_web.slack.ephemerals(user)
@@ -155,7 +156,7 @@ async def test_what_slack_delivers_again_days_later_counts_once_and_answers_noth
     await on.slack.wait_for(lambda: len(multi_web.slack.ephemerals(ada.id)) == 3)
     starting, *told = sorted(each.words for each in multi_web.slack.ephemerals(ada.id))
     assert starting.startswith("Starting")
-    assert told[0].startswith("This was already settled by Ada: Approve")
+    assert told[0].startswith(f"This was already settled by <@{ada.id}>: Approve")
     assert told[1].startswith("You wrote that before the question that is open now was shown here")
     assert (await outcome_of(multi_web, words)).comment == "blue"
     assert (await outcome_of(multi_web, decision)).action is Action.APPROVE

@@ -13,9 +13,11 @@ from bot.core.response import Response, make_response
 from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.ports import SILENT, Press, QuestionLayout, Reply, text_reply
-from bot.surfaces.chat.lines import Line, plain_words
+from bot.surfaces.chat.lines import Line, Untrusted, plain_words
 from bot.surfaces.chat.message_keys import asked_in_words, shares_message, shown_digest
 from bot.surfaces.chat.wording import answer_messages, gates, policies, sentences
+
+AMBIGUITY_UNITS = 500
 
 
 class Answers:
@@ -83,7 +85,7 @@ class Answers:
         if Action.RESPOND not in question.actions:
             return await self._not_in_words(question, words, actor, key)
         if question.open and can_decide(actor, question.policy) and (why := self._ambiguous(question, words)):
-            return (why,)
+            return (Untrusted(why, AMBIGUITY_UNITS, "plain"),)
         if await self._decides_unseen(question, actor, words):
             return (sentences.SHOW_ALL_FIRST,)
         shown = await self._store.outbox.state(self._surface, question.run_id)

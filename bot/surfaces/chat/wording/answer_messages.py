@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.core import answering
 from bot.core.decision import Ruling
 from bot.core.policy import Policy
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
@@ -63,7 +63,26 @@ def refusal(ruling: Ruling, policy: Policy) -> Line:
         return policies.not_allowed(ruling, policy)
     if ruling.code == "invalid_answer" and "action" in ruling.errors:
         return ("This takes no such answer: ", Untrusted(ruling.errors["action"], TEXT_UNITS, "plain"), ".")
+    question = ruling.question
+    if ruling.code == "settled" and question is not None and question.outcome is not None:
+        return _settled(question, question.outcome)
     return (answering.explain(ruling, ""),)
+
+
+def _settled(question: Question, outcome: Outcome) -> Line:
+    """What was decided, in words that can't pass for ours."""
+    if outcome.action is Action.CANCEL:
+        return ("This question was withdrawn because its run ended. Your answer was not counted.",)
+    if outcome.action is Action.EXPIRE:
+        return ("This question's deadline has passed. Your answer was not counted.",)
+    by: Line = (" by ", policies.person(outcome.by)) if outcome.by else ()
+    said = outcome.comment.strip()
+    if outcome.action in {Action.RESPOND, Action.SUBMIT}:
+        decided: Line = (Untrusted(outcome.text(question.options), PROMPT_UNITS),)
+    else:
+        label = outcome.model_copy(update={"comment": ""}).text(question.options)
+        decided = (Untrusted(label, PROMPT_UNITS), *((": ", Untrusted(said, PROMPT_UNITS)) if said else ()))
+    return ("This was already settled", *by, ": ", *decided, ". Your answer was not counted.")
 
 
 def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
