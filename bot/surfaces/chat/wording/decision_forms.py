@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from bot.core.json_text import NotExact, read_json, value_text
 from bot.core.question import Question, QuestionKind
+from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
@@ -22,6 +23,7 @@ from bot.surfaces.chat.messages import (
     Block,
     FieldType,
     Form,
+    Frame,
     Input,
     Limits,
     Message,
@@ -41,6 +43,7 @@ WHOLE_FORM = ""
 """The field at which something is said that concerns all of a form."""
 TEXT_FIELD = f"{actions.EDITED_FIELD_PREFIX}text"
 _ARGUMENT = f"{actions.EDITED_FIELD_PREFIX}argument."
+IS_TEXT = "What stands here is a text, also if it looks like a number."
 _BOOLEANS = {"yes": True, "no": False}
 EMPTY: Mapping[str, JsonValue] = {}
 
@@ -89,10 +92,11 @@ def _about(question: Question) -> Block:
     return Quote(truncate(question.prompt, PROMPT_UNITS))
 
 
-def _fields(question: Question, limits: Limits) -> list[Input]:
+def _fields(question: Question, limits: Limits) -> list[Block]:
     if question.call is not None:
         call = question.call
-        return [_argument(call, name) for name in _editable(call) if _fits(call.arguments[name], limits)]
+        fitting = (name for name in _editable(call) if _fits_form(call, name, limits))
+        return [block for name in fitting for block in _argument(call, name, limits)]
     if not _fits(question.context, limits):
         return []
     return [Input(TEXT_FIELD, "The text that you approve", FieldType.TEXT, value=question.context)]
@@ -102,20 +106,33 @@ def _left_out(question: Question, limits: Limits) -> list[Block]:
     call = question.call
     if call is None:
         return []
-    names = [name for name in _editable(call) if not _fits(call.arguments[name], limits)]
+    names = [name for name in _editable(call) if not _fits_form(call, name, limits)]
     if not names:
         return []
     shown = listed([(Untrusted(name, gates.NAME_UNITS),) for name in names], "and")
-    return [Paragraph((*shown, " can be edited in the console only: the text is too long for a form."))]
+    return [Paragraph((*shown, " can be edited in the console only: a form is too small for it."))]
 
 
 def _editable(call: ToolCall) -> list[str]:
     return [name for name in call.arguments if name in call.editable]
 
 
+def _fits_form(call: ToolCall, name: str, limits: Limits) -> bool:
+    """Whether a form holds all of an argument, or offers all of its choices, each to be read in full."""
+    if not (choices := _choices(_schema(call, name))):
+        return _fits(call.arguments[name], limits)
+    return len(choices) <= limits.options and length(visible(_list(choices))) <= limits.list_units
+
+
 def _fits(value: JsonValue, limits: Limits) -> bool:
     text = _written(value)
     return len(text) <= limits.typed_units and length(text) <= limits.typed_units
+
+
+def _list(choices: Sequence[JsonValue]) -> str:
+    """Choices in full, numbered. Lines are indented, so that none can look like another choice."""
+    lines = (value_text(each).replace("\n", "\n    ") for each in choices)
+    return "\n".join(f"{number}. {each}" for number, each in enumerate(lines, start=1))
 
 
 # ── arguments as fields ─────────────────────────────────────────────────────────────────────────────────
@@ -175,18 +192,35 @@ def at_fields(errors: Mapping[str, str], known: Sequence[str]) -> dict[str, str]
     return found
 
 
-def _argument(call: ToolCall, name: str) -> Input:
+def _argument(call: ToolCall, name: str, limits: Limits) -> list[Block]:
+    """An argument's field; above it its choices in full, where an option can't hold one of them."""
     value, schema = call.arguments[name], _schema(call, name)
     kind, options = _kind(schema, value)
-    return Input(
+    label = str(schema.get("title") or name)
+    listed_above = any(
+        "\n" in each.label or length(visible(each.label)) > limits.label_units for each in options
+    )
+    if listed_above:
+        options = tuple(Option(f"{at}. {each.label}", each.value) for at, each in enumerate(options, start=1))
+    field = Input(
         argument_field(name),
-        str(schema.get("title") or name),
+        label,
         kind,
-        hint=str(schema.get("description") or ""),
+        hint=_hint(call, name, str(schema.get("description") or "")),
         required=kind is not FieldType.TEXT and kind is not FieldType.LINE,
         value=_chosen(schema, value) if options else _written(value),
         options=options,
     )
+    if not listed_above:
+        return [field]
+    return [Paragraph((Untrusted(label, style="bold", suffix=":"),)), Frame(_list(_choices(schema))), field]
+
+
+def _hint(call: ToolCall, name: str, description: str) -> str:
+    """The author's words, and what is typed where that could be a text or something else."""
+    if _choices(_schema(call, name)) or call.is_text(name) or not isinstance(call.arguments[name], str):
+        return description
+    return f"{IS_TEXT} {description}".strip()
 
 
 def _schema(call: ToolCall, name: str) -> Mapping[str, JsonValue]:

@@ -1,0 +1,108 @@
+"""What an edit may choose or type is read in full, and as what it is, before it is approved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from bot.core.policy import Policy
+from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
+from bot.core.tool_call import ToolCall
+from bot.surfaces.chat.lines import plain_words
+from bot.surfaces.chat.messages import Form, Frame, Input, Limits, Paragraph
+from bot.surfaces.chat.wording import decision_forms
+from bot.surfaces.chat.wording.decision_forms import IS_TEXT, argument_field
+from bot.surfaces.slack import renderer as slack
+from bot.surfaces.teams import renderer as teams
+
+PLATFORMS = pytest.mark.parametrize("limits", [slack.LIMITS, teams.LIMITS], ids=["slack", "teams"])
+ALIKE = "The beginning of all of them is the same, and longer than an option of a select may be: "
+
+
+def gate(schema: dict[str, Any], value: JsonValue) -> Question:
+    arguments = {"it": value, "other": "x"}
+    call = ToolCall(
+        tool="pay",
+        title="Pay",
+        arguments=arguments,
+        proposed=arguments,
+        editable=("it", "other"),
+        parameters={"properties": {"it": schema, "other": {"type": "string"}}},
+    )
+    return Question(
+        id="q",
+        run_id="6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31",
+        kind=QuestionKind.APPROVAL,
+        source=Source.GATE,
+        prompt="Pay?",
+        options=APPROVAL_OPTIONS,
+        policy=Policy(deciders=("slack::U1",)),
+        call=call,
+        digest=f"sha256:{'0' * 64}",
+    )
+
+
+def form_of(question: Question, limits: Limits) -> Form:
+    form = decision_forms.edit_form(question, limits)
+    assert form is not None
+    return form
+
+
+def fields(form: Form) -> dict[str, Input]:
+    return {each.name: each for each in form.blocks if isinstance(each, Input)}
+
+
+@PLATFORMS
+def test_choices_that_look_alike_in_a_select_are_listed_in_full(limits: Limits) -> None:
+    choices = [f"{ALIKE}{end}" for end in ("one", "two")]
+    form = form_of(gate({"enum": choices}, choices[0]), limits)
+    field = fields(form)[argument_field("it")]
+    labels = [each.label[: limits.label_units] for each in field.options]
+    assert len(set(labels)) == len(choices)
+    [listed] = [each.text for each in form.blocks if isinstance(each, Frame)]
+    assert listed.split("\n") == [f"{number}. {each}" for number, each in enumerate(choices, start=1)]
+    assert decision_forms.edited(
+        gate({"enum": choices}, choices[0]), {argument_field("it"): field.options[1].value}
+    ).arguments == {"it": choices[1]}
+
+
+@PLATFORMS
+def test_a_choice_of_several_lines_can_not_look_like_another_one(limits: Limits) -> None:
+    choices: list[JsonValue] = ["a\n2. b", "b", {"to": ["Acme"]}]
+    form = form_of(gate({"enum": choices}, "b"), limits)
+    [listed] = [each.text for each in form.blocks if isinstance(each, Frame)]
+    numbered = [line for line in listed.split("\n") if not line.startswith(" ")]
+    assert [line.partition(".")[0] for line in numbered] == ["1", "2", "3"]
+
+
+@PLATFORMS
+@pytest.mark.parametrize("many", [True, False])
+def test_what_a_form_can_not_offer_in_full_is_edited_in_the_console(limits: Limits, *, many: bool) -> None:
+    choices = [str(each) for each in range(limits.options + 1)] if many else [ALIKE * 200, "b"]
+    form = form_of(gate({"enum": choices}, choices[-1]), limits)
+    assert list(fields(form)) == [argument_field("other")]
+    said = [plain_words(each.line) for each in form.blocks if isinstance(each, Paragraph)]
+    assert any("it can be edited in the console only" in each for each in said)
+
+
+@PLATFORMS
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        ({}, "12", True),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "12", True),
+        ({"description": "Of the invoice."}, "12", True),
+        ({"type": "string"}, "12", False),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "12", False),
+        ({}, 12, False),
+        ({"enum": ["12", 12]}, "12", False),
+    ],
+)
+def test_a_field_says_that_what_is_typed_is_a_text_where_it_could_be_another_value(
+    limits: Limits, schema: dict[str, Any], value: JsonValue, *, said: bool
+) -> None:
+    hint = fields(form_of(gate(schema, value), limits))[argument_field("it")].hint
+    assert hint.startswith(IS_TEXT) is said
+    assert hint.endswith(schema.get("description", ""))
