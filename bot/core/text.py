@@ -22,7 +22,6 @@ MAX_COMBINING_MARKS = 4
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _VIRAMA = 9
 """The canonical combining class of the virama, after which Indic scripts use joiners."""
-_NOT_ASCII_TEXT = re.compile(r"[^\x20-\x7e\n\t]+")
 #: All but ASCII, and letters and digits of any script: these are visible, except for the fillers of Hangul.
 _NOT_PLAIN = re.compile(r"(?:[^\w\x20-\x7e\n\t]|[\u115f\u1160\u3164\uffa0])+")
 #: England, Scotland and Wales: the only flags that are encoded with tag characters.
@@ -128,7 +127,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text  # Most texts, and looked at in a fraction of the time.
-    return _NOT_ASCII_TEXT.sub(lambda found: _visible(text, found.start(), found.end()), text)
+    return _NOT_PLAIN.sub(lambda found: _visible(text, found.start(), found.end()), text)
 
 
 def terminal_safe(text: str, *, one_line: bool = False) -> str:
