@@ -167,7 +167,7 @@ class PythonCrew:
     @property
     def gates(self) -> Gates:
         crew = self._declared
-        return Gates(crew.tools, crew.named(Policies()), crew.input_types)
+        return Gates(crew.tools, crew.named(Policies()), crew.input_types, self.factory)
 
     @property
     def ask_human(self) -> AskHumanFor:

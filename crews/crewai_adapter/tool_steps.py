@@ -21,6 +21,7 @@ from bot.core.queue import Fenced
 from crews.crewai_adapter import mcp
 from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_call, needed_by
+from crews.definitions.code import code_of
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import REGISTRY, Gate
 from crews.definitions.tool_options import declared, made_from
@@ -51,6 +52,13 @@ def _parts(original: Any) -> list[object]:
     """What else the call of a tool is: of its function, and of the tool whose method that is."""
     function = getattr(original, "func", None)
     return [each for each in (needed_by(original), getattr(function, "__self__", None)) if each is not None]
+
+
+def _code_of_call(original: Any) -> list[object]:
+    """What a call of the tool executes."""
+    return [
+        each for each in (original, getattr(original, "func", None), *_parts(original)) if each is not None
+    ]
 
 
 def step_of(tool: BaseTool | CrewStructuredTool, *, only_gates: bool = False) -> ToolStep | None:
@@ -177,7 +185,8 @@ class ToolStep:
             return self._invalid(known_by, error)
         made = made_from(_original(self.tool))
         fingerprint = self.run.history.journal.fingerprint(made) if made is not None else ""
-        guarded = GuardedCall(self.run, self.gate, parameters, wanted, fingerprint)
+        code = code_of(*_code_of_call(_original(self.tool)), self.run.gates.made_by)
+        guarded = GuardedCall(self.run, self.gate, parameters, wanted, fingerprint, code)
         approval = Approval(guarded, called_by_code=not read_by_agent())
         arguments = {"args": (), **wanted.shown, **({SECRETS: wanted.secrets} if wanted.secrets else {})}
         journal = self.run.history.journal

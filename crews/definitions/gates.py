@@ -86,6 +86,8 @@ class Gates:
     policies: Policies = field(default_factory=Policies)
     #: The types of the crew's inputs.
     inputs: Fields = field(default_factory=dict)
+    #: The code that makes the crew; None where files alone do.
+    made_by: object = field(default=None, compare=False)
 
     def of(self, tool: Any) -> Gate | None:
         """The gate of a tool; None if its calls need no approval. Raises CrewBroken."""

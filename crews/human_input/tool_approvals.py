@@ -26,6 +26,8 @@ from crews.run.tool_calls import CallRefused, approval_key
 
 MADE_FROM = "made_from/"
 """Prefix of the journal's entries that say what a tool was made from when people were asked about a call."""
+CODE_OF = "code_of/"
+"""Prefix of those that say which code the tool and the crew had then."""
 SECRETS_KEY = "secrets/key"
 """The journal's entry with the key of digests of secrets."""
 
@@ -56,6 +58,8 @@ class GuardedCall:
     arguments: Arguments
     #: What crew.yaml makes the tool from, as a fingerprint; empty where code makes it.
     tool_made_from: str = ""
+    #: The code of the tool and of what makes the crew, as a fingerprint.
+    code: str = ""
 
     @property
     def asks(self) -> bool:
@@ -85,7 +89,7 @@ class GuardedCall:
         wanted, number = self.arguments, 0
         while True:
             key = approval_key(step, begun, number)
-            same_tool = self._is_same_tool(self.run.questions.id_of(key))
+            changed = self._changed(self.run.questions.id_of(key))
             question = self._ask(wanted, reason, key)
             outcome = question.outcome
             if outcome is None or outcome.action is not Action.APPROVE or question.call is None:
@@ -97,20 +101,22 @@ class GuardedCall:
                 wanted, reason = self.arguments, _refused_edit(error)
             else:
                 approved = Approved(wanted, question)
-                if same_tool and self.is_what_was_approved(approved):
+                if not changed and self.is_what_was_approved(approved):
                     return approved
-                reason = CHANGED if same_tool else OTHER_TOOL
+                reason = changed or CHANGED
             number += 1
 
-    def _is_same_tool(self, question_id: str) -> bool:
-        """Whether the tool is made from what it was made from when this was asked, perhaps just now."""
-        if not self.tool_made_from:
-            return True
-        name = f"{MADE_FROM}{question_id}"
+    def _changed(self, question_id: str) -> str:
+        """What of the tool is another one than when this was asked, perhaps just now; empty if nothing is."""
+        if not self._is_as_noted(f"{MADE_FROM}{question_id}", self.tool_made_from):
+            return OTHER_TOOL
+        return "" if self._is_as_noted(f"{CODE_OF}{question_id}", self.code) else OTHER_CODE
+
+    def _is_as_noted(self, name: str, now: str) -> bool:
         noted = self.run.history.journal.found(name)
-        if noted is None:
-            self.run.writer.write(name, json.dumps(self.tool_made_from))
-        return noted in (None, self.tool_made_from)
+        if noted is None and now:
+            self.run.writer.write(name, json.dumps(now))
+        return not now or noted in (None, now)
 
     def read(self, given: Mapping[str, Any]) -> Arguments:
         """The arguments, validated by the tool as it is now. Raises InvalidArguments."""
@@ -195,6 +201,8 @@ CHANGED = "What the tool makes of the approved arguments now isn't what was appr
 OTHER_TOOL = (
     "The crew makes the tool from something else now than when this was approved, so it was not called."
 )
+
+OTHER_CODE = "The tool's or the crew's code is another one than when this was approved, so it was not called."
 
 
 def _again(begun: int) -> str:

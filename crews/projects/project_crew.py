@@ -49,7 +49,7 @@ class ProjectCrew:
 
     @property
     def gates(self) -> Gates:
-        return Gates(self.entry.tools, self.entry.named(self.shared), self.entry.input_types)
+        return Gates(self.entry.tools, self.entry.named(self.shared), self.entry.input_types, self.make)
 
     @property
     def ask_human(self) -> AskHumanFor:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import site
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
-import bot
-import crewdeck
-import crews
 from bot.core.project import Project
 from bot.settings import Settings
 from crews.definitions.catalog import FILES
+from crews.definitions.code import is_authors
 from crews.definitions.policies_file import FILE as POLICIES
 from crews.projects.discovery import SKIPPED, discover
 
@@ -79,41 +74,8 @@ class WatchedFiles:
         if len(sys.modules) != self._seen:
             self._seen = len(sys.modules)
             files = (getattr(each, "__file__", None) for each in tuple(sys.modules.values()))
-            self._modules = {each for each in files if isinstance(each, str) and _is_authors(each)}
+            self._modules = {each for each in files if isinstance(each, str) and is_authors(each)}
         return self._modules
-
-
-_OTHERS = tuple(
-    f"{os.path.realpath(each)}{os.sep}"
-    for each in {
-        *(
-            path
-            for name, path in sysconfig.get_paths().items()
-            if name in {"stdlib", "platstdlib", "purelib", "platlib"}
-        ),
-        *site.getsitepackages(),
-        *(str(Path(each.__file__ or "").parent) for each in (bot, crews, crewdeck)),
-    }
-)
-"""Folders whose modules no author of crews edits."""
-
-
-def _is_authors(file: str) -> bool:
-    return file.endswith(".py") and not _resolved(file).startswith(_OTHERS)
-
-
-def _resolved(file: str) -> str:
-    """The real path of a file. Thousands of modules are in few folders, each of which is resolved once."""
-    # With strings: this is called for each module, whenever one was imported.
-    if os.path.islink(file):  # noqa: PTH114
-        return os.path.realpath(file)
-    folder, name = os.path.split(file)
-    return f"{_resolved_folder(folder)}{os.sep}{name}"
-
-
-@cache
-def _resolved_folder(folder: str) -> str:
-    return os.path.realpath(folder)
 
 
 def _in_project(root: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,6 +242,100 @@ async def test_an_approval_is_for_the_tool_as_the_crew_makes_it(
         assert await desk.result(run) == "sent 1200 to Acme"
     assert sent == [{"to": "Acme", "amount": 1200.0, "account": account}]
     assert len(await desk.gates(run)) == 1 + edited
+
+
+# ── crews whose code is another one than when people were asked, as in a deploy ─────────────────────────────
+
+CODE = """
+from typing import Any
+from tests.contract.crews import gatebox
+
+ACCOUNT = "sandbox"
+
+def dispatch(to: str, amount: float, account: str) -> str:
+    return gatebox.send(to, amount, account=account)
+
+def unused() -> str:
+    return "old"
+
+class Sends(gatebox.Plain):
+    name: str = "send_by_code"
+    bank: str = "first"
+
+    def account(self) -> str:
+        return ACCOUNT
+
+    def _run(self, to: str, amount: float) -> str:
+        # Sends it.
+        return dispatch(to, amount, f"{self.account()} {self.bank} {self.rate()}")
+
+    def rate(self) -> str:
+        return "slow"
+
+def build() -> Any:
+    tool = Sends(description="Sends.")
+    return gatebox.code(lambda: tool.run(to="Acme", amount=1200))
+"""
+OTHER_CODE = {
+    "its method": ('return "slow"', 'return "fast"'),
+    "a function that it calls": ("account=account)", "account=account.upper())"),
+    "a constant": ('ACCOUNT = "sandbox"', 'ACCOUNT = "production"'),
+    "the default of a field": ('bank: str = "first"', 'bank: str = "second"'),
+    "how the crew makes it": ('Sends(description="Sends.")', 'Sends(description="Sends.", bank="second")'),
+}
+SAME_CODE = {
+    "as it was": ("", ""),
+    "a comment": ("# Sends it.", "# It is sent.\n"),
+    "what it doesn't use": ('return "old"', 'return "new"'),
+}
+BY_CODE: dict[str, Any] = {"send_by_code": {"approval": {}}}
+
+
+def imported(edit: tuple[str, str]) -> Callable[[], Built]:
+    """The crew of a module, as a worker has it that has imported this version of it."""
+    module = types.ModuleType("deployed")
+    exec(CODE.replace(*edit) if edit[0] else CODE, vars(module))  # noqa: S102 - as an import does
+    build: Callable[[], Built] = module.build
+    return build
+
+
+@pytest.mark.parametrize("edit", [*SAME_CODE, *OTHER_CODE])
+async def test_an_approval_is_for_the_code_of_when_it_was_asked(
+    desk: Desk, sent: list[dict[str, Any]], edit: str
+) -> None:
+    before, after = imported(("", "")), imported((SAME_CODE | OTHER_CODE)[edit])
+    claim = await desk.claimed(before, tools=BY_CODE)
+    async with desk.executing(claim, before, tools=BY_CODE) as run:
+        asked = await desk.question(run)
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    async with desk.executing(again, after, tools=BY_CODE) as run:
+        if edit in OTHER_CODE:
+            anew = await desk.question(run)
+            assert anew.id != asked.id
+            assert "code is another one than when this was approved" in anew.context
+            assert sent == []
+            await desk.say(anew)
+        assert await desk.result(run) == "sent 1200 to Acme"
+    assert len(sent) == 1
+    assert len(await desk.gates(run)) == 1 + (edit in OTHER_CODE)
+
+
+async def test_what_was_approved_runs_where_its_code_is(desk: Desk, sent: list[dict[str, Any]]) -> None:
+    """In a deploy the run may go back to a worker that has the former code: that was approved."""
+    old, new = imported(("", "")), imported(OTHER_CODE["a constant"])
+    claim = await desk.claimed(old, tools=BY_CODE)
+    async with desk.executing(claim, old, tools=BY_CODE) as run:
+        asked = await desk.question(run)
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    async with desk.executing(again, new, tools=BY_CODE) as run:
+        anew = await desk.question(run)
+    last = await taken_up(desk, again)
+    await desk.say(anew, Action.REJECT)
+    async with desk.executing(last, old, tools=BY_CODE) as run:
+        await desk.result(run)
+    assert [each["account"] for each in sent] == ["sandbox first slow"]
 
 
 # ── runs that earlier releases left: there a call behind a gate was named by what its schema made of it ─────

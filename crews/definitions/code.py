@@ -1,0 +1,225 @@
+"""A fingerprint of loaded code: of a tool, and of the function that makes a crew, as far as authors wrote it.
+
+It is of the code as this process has imported it, not of its files, which may have been edited since. It
+covers functions and classes, those that they name, closures, defaults, and constants in capitals. It covers
+neither comments nor other packages, nor values that are made while a process runs: those differ between
+processes that have the same code.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: ANN401 - code may hold anything
+import dis
+import functools
+import hashlib
+import os
+import site
+import sys
+import sysconfig
+import types
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import bot
+
+MAX_PARTS = 5000
+"""Functions and classes of one fingerprint; more are left out."""
+FRAMEWORKS = frozenset({"crewai", "pydantic", "pydantic_core", "bot", "crews", "crewdeck"})
+_LEAVES = (str, int, bool, bytes)
+_INSTALLED = tuple(
+    f"{os.path.realpath(each)}{os.sep}"
+    for each in {
+        *(
+            path
+            for name, path in sysconfig.get_paths().items()
+            if name in {"stdlib", "platstdlib", "purelib", "platlib"}
+        ),
+        *site.getsitepackages(),
+        *(str(Path(bot.__file__).parents[1] / each) for each in ("bot", "crews", "crewdeck")),
+    }
+)
+"""Folders whose modules no author of crews edits."""
+
+
+def is_authors(file: str) -> bool:
+    """Whether an author of crews wrote this file: it is neither Python's, nor installed, nor Crewdeck's."""
+    return file.endswith(".py") and not _resolved(file).startswith(_INSTALLED)
+
+
+def _resolved(file: str) -> str:
+    """The real path of a file. Thousands of modules are in few folders, each of which is resolved once."""
+    # With strings: this is called for each module, whenever one was imported.
+    if os.path.islink(file):  # noqa: PTH114
+        return os.path.realpath(file)
+    folder, name = os.path.split(file)
+    return f"{_resolved_folder(folder)}{os.sep}{name}"
+
+
+@cache
+def _resolved_folder(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
+def code_of(*roots: object) -> str:
+    """The fingerprint of the code of these; of an object it is that of its class."""
+    reader = _Reader()
+    for each in roots:
+        reader.read(each)
+    return hashlib.sha256("\n".join(sorted(reader.parts())).encode()).hexdigest()
+
+
+class _Reader:
+    """Collects functions, classes and constants, each once."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        #: By module and name.
+        self._constants: dict[tuple[str, str], str] = {}
+        #: What code assigns while it runs, so that it is no constant.
+        self._assigned: set[tuple[str, str]] = set()
+        #: What was read, by its `id`; kept, so that no id is used again.
+        self._read: dict[int, object] = {}
+        #: Packages whose code counts although they are installed.
+        self._packages: set[str] = set()
+
+    def read(self, root: object) -> None:
+        """Read one of the roots, with all of its own package."""
+        found = _bare(root)
+        if not isinstance(found, type | types.FunctionType | types.MethodType):
+            found = type(found)
+        self._packages.add(_package(found.__module__))
+        self._add(found)
+
+    def parts(self) -> Iterator[str]:
+        yield from self._parts
+        for (module, name), value in self._constants.items():
+            if (module, name) not in self._assigned:
+                yield f"{module}:{name} {value}"
+
+    def _add(self, value: object) -> None:
+        """Objects are left out: many are made only when they are needed for the first time."""
+        found = _bare(value)
+        if isinstance(found, types.MethodType):
+            self._add(type(found.__self__))
+            found = found.__func__
+        if id(found) in self._read or len(self._read) >= MAX_PARTS:
+            return
+        if isinstance(found, types.FunctionType):
+            self._read[id(found)] = found
+            self._add_function(found)
+        elif isinstance(found, type):
+            self._read[id(found)] = found
+            for each in found.__mro__:
+                if self._counts(each.__module__):
+                    self._add_class(each)
+
+    def _add_function(self, function: types.FunctionType) -> None:
+        module = str(function.__globals__.get("__name__"))  # `__module__` may be that of what it is around.
+        if self._counts(module):
+            defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            written = [*_written(function.__code__), *(repr(each) for each in defaults if _is_leaf(each))]
+            self._parts.append(f"{module}:{function.__qualname__} {written}")
+            self._assigned.update((module, name) for name in _assigned_by(function.__code__))
+        for cell in function.__closure__ or ():
+            with suppress(ValueError):  # It is empty yet.
+                self._add(cell.cell_contents)
+        self._add_named(dict.fromkeys(_names(function.__code__)), function.__globals__, [])
+
+    def _add_named(self, names: Iterable[str], where: dict[str, Any], within: list[str]) -> None:
+        """What code names, where it finds it: in its module, and in modules that it names (`within`)."""
+        module = str(where.get("__name__"))
+        for name in names:
+            value = where.get(name)
+            if isinstance(value, types.ModuleType):
+                if value.__name__ not in within and self._counts(value.__name__):
+                    self._add_named(names, vars(value), [*within, value.__name__])
+            elif _is_constant(name, value):
+                if self._counts(module):
+                    self._constants[module, name] = repr(value)
+            else:
+                self._add(value)
+
+    def _add_class(self, kind: type) -> None:
+        name = f"{kind.__module__}:{kind.__qualname__}"
+        self._parts.append(f"{name} {[base.__qualname__ for base in kind.__bases__]}")
+        for key, value in vars(kind).items():
+            if _is_constant(key, value):
+                self._parts.append(f"{name}.{key} {value!r}")
+            elif isinstance(value, property):
+                self._add(value.fget)
+                self._add(value.fset)
+            elif not isinstance(value, type):
+                self._add(value)
+        for key, field in vars(kind).get("__pydantic_fields__", {}).items():
+            if _is_leaf(field.default):
+                self._parts.append(f"{name}.{key} {field.default!r}")
+            self._add(field.default)
+
+    def _counts(self, module: str) -> bool:
+        package = _package(module)
+        if package in FRAMEWORKS or package in sys.stdlib_module_names:
+            return False
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return package in self._packages or file is None or is_authors(file)
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _bare(value: Any) -> Any:
+    """What a decorator or a descriptor is around."""
+    if isinstance(value, staticmethod | classmethod):
+        return _bare(value.__func__)
+    if isinstance(value, functools.partial | functools.cached_property):
+        return _bare(value.func)
+    if type(value).__name__ == "PydanticDescriptorProxy":
+        return _bare(value.wrapped)
+    if not isinstance(value, types.FunctionType) and hasattr(value, "cache_info"):
+        return _bare(value.__wrapped__)
+    return value
+
+
+def _is_leaf(value: object) -> bool:
+    return all(map(_is_leaf, value)) if isinstance(value, tuple) else type(value) in _LEAVES
+
+
+def _is_constant(name: str, value: object) -> bool:
+    return name.isupper() and _is_leaf(value)
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code and that of functions within it."""
+    yield code
+    for each in code.co_consts:
+        if isinstance(each, types.CodeType):
+            yield from _codes(each)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    for each in _codes(code):
+        yield from each.co_names
+
+
+def _assigned_by(code: types.CodeType) -> Iterator[str]:
+    """The names of its module that the code assigns."""
+    for each in _codes(code):
+        yield from (found.argval for found in dis.get_instructions(each) if found.opname == "STORE_GLOBAL")
+
+
+def _written(code: types.CodeType) -> Iterator[str]:
+    """What the code does: not where its lines are."""
+    for each in _codes(code):
+        yield each.co_code.hex()
+        yield each.co_exceptiontable.hex()
+        yield repr((each.co_names, each.co_varnames, each.co_freevars))
+        yield from (_constant(value) for value in each.co_consts if not isinstance(value, types.CodeType))
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, frozenset):  # In another order in each process.
+        return repr(sorted(map(repr, value)))
+    return repr(value)

@@ -1,0 +1,145 @@
+"""The fingerprint of code: another one for other code, and the same one in each process that has the same."""
+
+import os
+import subprocess
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from crews.definitions.code import code_of
+
+CODE = """
+import functools
+import itertools
+
+LIMIT = 3
+NAMES = ("a", "b")
+_CLIENT = ""
+STARTED = object()
+numbers = itertools.count()
+
+def client():
+    global _CLIENT
+    _CLIENT = _CLIENT or str(next(numbers))
+    return _CLIENT
+
+def decorated(function):
+    @functools.wraps(function)
+    def inner(*args, **kwargs):
+        return function(*args, **kwargs)
+    return inner
+
+@functools.lru_cache
+def cached(value):
+    return value + LIMIT
+
+@decorated
+def helper(value, more=1):
+    return cached(value) if value in {"x", "y", "z"} else client()
+
+class Base:
+    RATE = 1
+
+    @property
+    def rate(self):
+        return self.RATE
+
+class Tool(Base):
+    @staticmethod
+    def one():
+        return [helper(each) for each in NAMES]
+
+    @classmethod
+    def two(cls):
+        return (lambda: cls.one())()
+
+    def run(self):
+        return self.two(), self.rate
+
+def unused():
+    return "unused"
+"""
+
+
+def imported(code: str) -> Any:  # noqa: ANN401 - its names are what the code says
+    module: Any = types.ModuleType("authors")
+    exec(code, vars(module))  # noqa: S102 - as an import does
+    return module
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ('("a", "b")', '("a", "c")'),
+        ("value + LIMIT", "value - LIMIT"),
+        ("more=1", "more=2"),
+        ('{"x", "y", "z"}', '{"x", "y"}'),
+        ("RATE = 1", "RATE = 2"),
+        ("return self.RATE", "return -self.RATE"),
+        ("each in NAMES]", "each in NAMES if each]"),
+        ("cls.one())()", "cls.one() * 2)()"),
+        ("return inner", "return function"),
+        ("class Tool(Base)", "class Tool"),
+    ],
+)
+def test_other_code_has_another_fingerprint(before: str, after: str) -> None:
+    assert CODE.count(before) == 1
+    assert code_of(imported(CODE).Tool) != code_of(imported(CODE.replace(before, after)).Tool)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        ("LIMIT = 3", "\n\n# The limit.\nLIMIT    =    3"),
+        ('return "unused"', 'return "other"'),
+        ("STARTED = object()", "STARTED = None"),
+    ],
+)
+def test_the_same_code_has_the_same_one(before: str, after: str) -> None:
+    edited = imported(CODE.replace(before, after, 1) if before else CODE)
+    assert code_of(imported(CODE).Tool) == code_of(edited.Tool)
+    assert code_of(edited.Tool()) == code_of(edited.Tool)
+
+
+def test_what_a_process_has_done_does_not_change_it() -> None:
+    module = imported(CODE)
+    before = code_of(module.Tool)
+    module.Tool().run()
+    assert module.client() == "0"
+    module.cached(1)
+    assert code_of(module.Tool) == before
+
+
+def test_functions_within_functions_count() -> None:
+    text = "def made():\n    def inner():\n        return helper()\n    return inner\n"
+    helpers = (f"def helper():\n    return {each}\n" for each in (1, 2))
+    one, two = (code_of(imported(text + each).made()) for each in helpers)
+    assert one != two
+
+
+def test_it_is_the_same_in_each_process() -> None:
+    script = "from tests.unit.crews.definitions.test_code import *\nprint(code_of(imported(CODE).Tool))\n"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert found == {f"{code_of(imported(CODE).Tool)}\n"}
+
+
+def test_libraries_do_not_count() -> None:
+    """Another release of one changes no approval."""
+    module = imported("import json\nimport pytest\ndef made():\n    return json.dumps(pytest.approx(1))\n")
+    before = code_of(module.made)
+    for library in ("json", "pytest"):
+        setattr(module, library, types.ModuleType(library))
+    assert code_of(module.made) == before
