@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
 
@@ -11,6 +12,7 @@ from pydantic import JsonValue
 
 _READS_AS_NO_TEXT = frozenset({"null", "none", "true", "false"})
 _NO_TEXT_IN_SOME_NOTATION = _READS_AS_NO_TEXT | {"nothing", "yes", "no", "nan", "inf", "infinity"}
+_NO_NAME = re.compile(r"[\r\n]|: ")
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -29,6 +31,22 @@ def value_text(value: JsonValue, *, text_only: bool = False) -> str:
     if isinstance(value, dict | list) and value:
         return json.dumps(value, ensure_ascii=False, indent=2)
     return json.dumps(value, ensure_ascii=False)
+
+
+def name_text(name: str) -> str:
+    """A name as people read it before its value: in quotes where it could look like another with one."""
+    plain = name and name.strip() == name and name[0] != '"' and not _NO_NAME.search(name)
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+def named_values(values: Mapping[str, JsonValue]) -> str:
+    """Values by name, in one text. One that could look like another name with its value stands in quotes."""
+    starts = [f"{name_text(name)}: " for name in values]
+    parts: list[str] = []
+    for start, value in zip(starts, values.values(), strict=True):
+        plain = isinstance(value, str) and not any(each in value for each in starts)
+        parts.append(f"{start}{value if plain else json.dumps(value, ensure_ascii=False)}")
+    return "; ".join(parts)
 
 
 def _needs_quotes(text: str, *, text_only: bool) -> bool:

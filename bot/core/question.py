@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from pydantic import Field
 
 from bot.core import fields
 from bot.core.actor import Actor
+from bot.core.json_text import named_values
 from bot.core.labels import label_key
 from bot.core.policy import Policy
 from bot.core.text import ValidJson, ValidText
@@ -127,7 +127,7 @@ class Outcome(Strict):
             case Action.CANCEL:
                 return "Withdrawn: the run ended"
             case Action.SUBMIT:
-                return "; ".join(f"{name}: {_as_text(value)}" for name, value in (self.values or {}).items())
+                return named_values(self.values or {})
             case _:
                 return self._decision(options)
 
@@ -135,10 +135,6 @@ class Outcome(Strict):
         chosen = self.value if self.action is Action.CHOOSE else self.action
         label = next((o.label for o in options if o.id == chosen), str(chosen))
         return f"{label}: {self.comment}" if self.comment else label
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class Question(Strict):

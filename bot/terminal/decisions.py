@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from bot.core.json_text import value_text
+from bot.core.json_text import name_text, value_text
 from bot.core.text import terminal_safe
 from crewdeck.client import HumanInputRecorded, Policy, Progress, Question, Response, ToolCall
 
@@ -60,7 +60,7 @@ def value_of(action: ToolCall, name: str, value: JsonValue) -> str:
 
 def named(name: str, value: str) -> list[Line]:
     """A value under its name; several lines are indented, so that they can't imitate Crewdeck's own lines."""
-    label = terminal_safe(name, one_line=True)
+    label = terminal_safe(name_text(name), one_line=True)
     first, *more = as_lines(value)
     if not more:
         return [[("ansicyan", f"    {label}: "), ("", first)]]
@@ -69,7 +69,7 @@ def named(name: str, value: str) -> list[Line]:
 
 def _secret(name: str) -> Line:
     words = "secret: not shown to anybody, and covered by the approval"
-    return [("ansicyan", f"    {terminal_safe(name, one_line=True)}: "), ("ansiyellow", words)]
+    return [("ansicyan", f"    {terminal_safe(name_text(name), one_line=True)}: "), ("ansiyellow", words)]
 
 
 def written(value: JsonValue) -> str:
@@ -103,7 +103,7 @@ def changes(action: ToolCall, after: Mapping[str, JsonValue]) -> list[Line]:
     for name, value in after.items():
         if not same(before.get(name), value):
             lines += [
-                [("ansicyan", f"    {terminal_safe(name, one_line=True)}:")],
+                [("ansicyan", f"    {terminal_safe(name_text(name), one_line=True)}:")],
                 *difference(value_of(action, name, before.get(name)), value_of(action, name, value)),
             ]
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from bot.core.json_text import value_text
+from bot.core.json_text import name_text, value_text
 from bot.core.text import terminal_safe
 from bot.terminal.decisions import DONE, Line, as_lines, difference, takes, value_of, written
 from crewdeck.client import (
@@ -94,7 +94,7 @@ def _version(version: Version) -> Iterator[str]:
         yield _one_line(" · ".join(filter(None, (f"With the tool {action.tool}", action.on_behalf))))
         for name, value in action.arguments.items():
             yield from _named(name, value_of(action, name, value))
-        yield from (f"{_one_line(name)}: secret, not shown" for name in action.secret)
+        yield from (f"{_one_line(name_text(name))}: secret, not shown" for name in action.secret)
     for change in version.changes:
         yield f"Changed, {_one_line(change.part)}:"
         yield from ("".join(part for _, part in line) for line in _difference(change, action))
@@ -182,9 +182,9 @@ def _call(made: Executed) -> Iterator[str]:
 def _named(name: str, value: str) -> Iterator[str]:
     first, *more = as_lines(value)
     if not more:
-        yield f"{_one_line(name)}: {first}"
+        yield f"{_one_line(name_text(name))}: {first}"
         return
-    yield f"{_one_line(name)}:"
+    yield f"{_one_line(name_text(name))}:"
     yield from (f"| {line}" for line in (first, *more))
 
 

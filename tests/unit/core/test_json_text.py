@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core.json_text import NotExact, read_json, value_text
+from bot.core.json_text import NotExact, name_text, named_values, read_json, value_text
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
@@ -114,3 +114,34 @@ def test_what_would_not_be_kept_is_refused(typed: str, kept: bool) -> None:  # n
 def test_what_is_no_json_is_no_value(typed: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         read_json(typed)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("amount", "amount"),
+        ("to whom", "to whom"),
+        ("a:b", "a:b"),
+        ("amount: 1", '"amount: 1"'),
+        ("", '""'),
+        (" to", '" to"'),
+        ('"to"', '"\\"to\\""'),
+        ("a\nb", '"a\\nb"'),
+    ],
+)
+def test_a_name_never_looks_like_one_with_a_value(name: str, text: str) -> None:
+    assert name_text(name) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"note": "two\nlines; fine", "amount": 5}, "note: two\nlines; fine; amount: 5"),
+        ({"note": "x; amount: 900", "amount": 5}, 'note: "x; amount: 900"; amount: 5'),
+        ({"note": "amount: 900"}, "note: amount: 900"),
+        ({"note": "note: 1"}, 'note: "note: 1"'),
+        ({"urgent": True, "tags": ["a"], "by": None}, 'urgent: true; tags: ["a"]; by: null'),
+    ],
+)
+def test_of_values_in_one_text_none_looks_like_another_ones(values: dict[str, JsonValue], text: str) -> None:
+    assert named_values(values) == text

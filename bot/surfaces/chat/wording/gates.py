@@ -6,13 +6,12 @@ alone, so that none can look like another argument or like words of ours.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pydantic import JsonValue
 
 from bot.core.difference import word_difference
-from bot.core.json_text import value_text
+from bot.core.json_text import name_text, value_text
 from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat.cards import QuestionCard, is_edited
@@ -96,10 +95,10 @@ def as_text(call: ToolCall) -> str:
 
 def _text_lines(call: ToolCall) -> Iterator[str]:
     for name, value in call.arguments.items():
-        yield f"{_one_line(name)}:"
+        yield f"{name_text(name)}:"
         yield from (f"    | {line}" for line in _text(call, name, value).split("\n"))
     for name in call.secrets:
-        yield f"{_one_line(name)}: {HIDDEN}"
+        yield f"{name_text(name)}: {HIDDEN}"
 
 
 def _text(call: ToolCall, name: str, value: JsonValue) -> str:
@@ -117,12 +116,7 @@ def _short(call: ToolCall, name: str, value: JsonValue) -> Line | None:
 
 
 def _name(name: str) -> Untrusted:
-    return Untrusted(_one_line(name), None, "bold", suffix=":")
-
-
-def _one_line(name: str) -> str:
-    plain = name.strip() == name and name and name[0] != '"' and "\n" not in name and "\r" not in name
-    return name if plain else json.dumps(name, ensure_ascii=False)
+    return Untrusted(name_text(name), None, "bold", suffix=":")
 
 
 # ── edits ───────────────────────────────────────────────────────────────────────────────────────────────
