@@ -6,6 +6,7 @@ Crewdeck never receives them, so the patches are on the classes, where CrewAI ex
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
+import operator
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -26,6 +27,7 @@ from crewai.utilities.planning_handler import CrewPlanner
 
 from bot.core.queue import Fenced
 from crews.crewai_adapter import tasks
+from crews.crewai_adapter.shared_tools import tools_of_run
 from crews.definitions.definition import ASK_HUMAN
 from crews.definitions.tool_options import declare_tools, is_not_asking
 from crews.human_input.ask_human import AskHuman
@@ -79,8 +81,8 @@ def _with_ask_human_among(original: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(original)
     def create(agent: Agent, tools: list[BaseTool] | None = None, task: Task | None = None) -> None:
-        given = tools if tools is not None else agent.tools or []
-        original(agent, [*given, AskHuman()] if _lacks_ask_human(agent, given) else given, task)
+        given = _tools_for(agent, tools if tools is not None else agent.tools or [])
+        original(agent, given, task)
 
     return create
 
@@ -90,16 +92,25 @@ def _with_ask_human(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def prepare_kickoff(agent: Agent, *args: Any, **kwargs: Any) -> Any:
-        if not _lacks_ask_human(agent, agent.tools or []):
+        before = agent.tools or []
+        given = _tools_for(agent, before)
+        if len(given) == len(before) and all(map(operator.is_, given, before)):
             return original(agent, *args, **kwargs)
-        asks = AskHuman()
-        agent.tools = [*(agent.tools or []), asks]
+        agent.tools = given
         try:
             return original(agent, *args, **kwargs)
         finally:
-            agent.tools = [each for each in agent.tools if each is not asks]
+            # CrewAI adds tools of MCP servers.
+            agent.tools = [*before, *(each for each in agent.tools if all(each is not own for own in given))]
 
     return prepare_kickoff
+
+
+def _tools_for(agent: Agent, tools: list[BaseTool]) -> list[BaseTool]:
+    """The tools with which an agent works in its run: those that it was given, and perhaps ask_human."""
+    run = CURRENT.get()
+    given = tools if run is None else tools_of_run(run, tools)
+    return [*given, AskHuman()] if _lacks_ask_human(agent, given) else given
 
 
 def _lacks_ask_human(agent: Agent, tools: Iterable[BaseTool]) -> bool:

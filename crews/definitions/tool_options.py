@@ -14,6 +14,7 @@ OnInterrupted = Literal["retry", "ask", "fail"]
 _NAME = "_crewdeck_on_interrupted"
 _ENTRY = "_crewdeck_entry"
 _MADE_FROM = "_crewdeck_made_from"
+_COPY_OF = "_crewdeck_copy_of"
 _REVIEWERS = "_crewdeck_reviewers"
 _NOT_ASKING = "_crewdeck_not_asking"
 
@@ -43,6 +44,11 @@ def made_from(tool: Any) -> object | None:  # noqa: ANN401 - CrewAI has several 
     """The class and the arguments that crew.yaml gives the tool; None for one that code made."""
     found: object | None = getattr(tool, _MADE_FROM, None)
     return found
+
+
+def declare_copy(copy: object, tool: object) -> None:
+    """Store with the copy of a tool of which tool it is one."""
+    object.__setattr__(copy, _COPY_OF, tool)
 
 
 def declare_reviewers(task: object, approvers: Approvers) -> None:
@@ -88,7 +94,11 @@ def is_made_by(tool: Any, reference: str) -> bool:  # noqa: ANN401 - CrewAI has 
     if isinstance(found, type):
         return isinstance(tool, found)
     function = getattr(found, "func", None)
-    return tool is found or (function is not None and getattr(tool, "func", None) is function)
+    return (
+        found is tool
+        or found is getattr(tool, _COPY_OF, None)
+        or (function is not None and getattr(tool, "func", None) is function)
+    )
 
 
 def declare_tools(given: Iterable[Any], entries: Iterable[ToolEntry]) -> None:

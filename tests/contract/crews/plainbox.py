@@ -175,6 +175,14 @@ def plain(_inputs: dict[str, Any]) -> Crew:
     return one_task(agent())
 
 
+SHARED = Limited()
+
+
+@crew(title="Shares a tool with other runs", inputs=PROMPT, main_input="prompt")
+def shares(_inputs: dict[str, Any]) -> Crew:
+    return one_task(agent(tools=[SHARED, AskHuman()]))
+
+
 @crew(title="Slow start", inputs=PROMPT, main_input="prompt")
 def slow_start(_inputs: dict[str, Any]) -> Crew:
     def wait(given: dict[str, Any] | None) -> dict[str, Any] | None:

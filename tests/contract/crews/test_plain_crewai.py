@@ -17,8 +17,8 @@ from tests.waiting import until
 
 BOX = "tests.contract.crews.plainbox"
 CREWS = (
-    "plain slow_start streams plans plans_and_checks reasons guarded knows paced side_by_side calls_tools "
-    "stops_engine exits exit_flow"
+    "plain shares slow_start streams plans plans_and_checks reasons guarded knows paced side_by_side "
+    "calls_tools stops_engine exits exit_flow"
 )
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS.split())
 ASK = call("ask_human", question="Go on?", kind="approval")
@@ -184,6 +184,26 @@ async def test_a_tool_that_may_be_used_twice_is_used_twice_in_all(
     run = await plain.start("plain", prompt="[[limited]]")
     assert "usage limit of 2" in await settled(plain, parking, run)
     assert did(parking, *(f"limited {number}" for number in range(3))) == ["limited 0", "limited 1"]
+
+
+async def test_a_tool_that_runs_share_may_be_used_as_often_in_each(
+    model: LoopbackModel, fork_server: ForkServer
+) -> None:
+    """While one of them waits for people, in memory, the other one begins."""
+    for which in ("one", "other"):
+        calls = [call("limited", what=f"shared {which} {number}") for number in range(3)]
+        model.script(f"shared-{which}", [*calls[:2], ASK, calls[2], say("{last}")])
+    with WorkerProcess.started(model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server) as worker:
+        async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
+            runs = []
+            for which in ("one", "other"):
+                runs.append(await deployment.start("shares", prompt=f"[[shared-{which}]]"))
+                await deployment.question(runs[-1])
+            for run in runs:
+                await deployment.say(await deployment.question(run), "approve")
+                assert "usage limit of 2" in await deployment.result(run)
+        done = [f"shared {which} {number}" for which in ("one", "other") for number in range(3)]
+        assert did(worker, *done) == ["shared one 0", "shared one 1", "shared other 0", "shared other 1"]
 
 
 async def test_a_guardrail_in_words_asks_its_model(plain: Deployment, model: LoopbackModel) -> None:
