@@ -2,111 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from pydantic import JsonValue
 from redis.asyncio import Redis
 
-from bot.core import ids
-from bot.core.actor import Actor
-from bot.core.crew import Crew
-from bot.core.place import Place
-from bot.core.policy import Approvers, Policy
-from bot.core.question import Question, QuestionKind, Source, options_for
-from bot.core.run import Claim
-from bot.core.starting import plan
-from bot.core.tool_call import ToolCall
-from bot.store.redis import RedisStore, open_store
-from bot.surfaces.chat.places import ChatPlace
-from tests.loopback.slack import Message as SlackMessage
-from tests.loopback.teams import Message as TeamsMessage
 from tests.loopback.teams import Person
-from tests.scenario.slack_deployment import ChannelDeployment
+from tests.scenario.both_platforms import Approval, approval_on_both
 from tests.scenario.teams_deployment import TeamsChannel, TeamsDeployment
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-CREW = Crew(name="safe", title="Safe", approvers=Approvers(anyone=True))
-NUMBERS = itertools.count(1)
-ARGUMENTS: dict[str, JsonValue] = {"to": "Acme"}
-
-
-@dataclass
-class Approval:
-    """A tool call that two of Ada and Bob in Slack, where its run is, and Ada in Teams approve."""
-
-    store: RedisStore
-    question: Question
-    in_slack: ChannelDeployment
-    in_teams: TeamsChannel
-    card: SlackMessage
-    copy: TeamsMessage
-
-    async def now(self) -> Question:
-        return await self.store.questions.get(self.question.run_id, self.question.id)
-
-    async def shows(self, words: str) -> SlackMessage:
-        """The card in Slack, as soon as it shows these words."""
-
-        def found() -> SlackMessage:
-            now = self.in_slack.now(self.card)
-            if words not in now.words:
-                raise LookupError(words)
-            return now
-
-        return await self.in_slack.until(found)
-
-
-async def _claimed(store: RedisStore, place: Place, requester: Actor) -> Claim:
-    """A run of Slack in the test's hands. No worker of the server knows its crew."""
-    await store.catalogue.announce("tests", [CREW])
-    new = plan(CREW, {}, requester, key=f"safe {next(NUMBERS)}", place=place, awaiting_thread=True)
-    await store.runs.start(new)
-    claims: list[Claim] = []
-
-    async def queued() -> bool:
-        claims.extend(await store.queue.claim("tests", [CREW.name], 1, 300))
-        return bool(claims)
-
-    await eventually(queued)
-    return claims[0]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def approval(teams_deployment: TeamsDeployment, in_teams: TeamsChannel) -> AsyncIterator[Approval]:
-    in_slack, title = teams_deployment.in_slack(), f"Open safe {next(NUMBERS)}"
-    team = in_slack.slack.workspace.team_id
-    ada = Actor(surface="slack", tenant=team, user_id=in_slack.ada.id, name="Ada")
-    named = (
-        *(f"slack::{each.id}" for each in (in_slack.ada, in_slack.bob)),
-        f"teams::{in_teams.ada.object_id}",
-    )
-    async with open_store(teams_deployment.server.store_url) as store:
-        claim = await _claimed(store, ChatPlace("slack", team, in_slack.channel, None).encode(), ada)
-        question = Question(
-            id=ids.part_id(claim.run.id, "safe"),
-            run_id=claim.run.id,
-            kind=QuestionKind.APPROVAL,
-            source=Source.GATE,
-            prompt=title,
-            options=options_for(QuestionKind.APPROVAL, ()),
-            call=ToolCall(tool="open_safe", title=title, arguments=ARGUMENTS, proposed=ARGUMENTS),
-            policy=Policy(deciders=named, need=2, name="pay", version="1", who=("them",), admins=False),
-        )
-        question = await store.questions.ask(claim, question)
-        card = await in_slack.until(lambda: _asking(in_slack, title))
-        yield Approval(store, question, in_slack, in_teams, card, await in_teams.told(in_teams.ada, title))
-        await store.runs.cancel(claim.run.id, ada)
-
-
-def _asking(in_slack: ChannelDeployment, title: str) -> SlackMessage:
-    said = in_slack.slack.messages(in_slack.channel)
-    return next(each for each in said if title in each.words and "Approve" in each.labels)
+    async with approval_on_both(teams_deployment, in_teams) as made:
+        yield made
 
 
 async def test_who_was_deactivated_in_slack_after_approving_does_not_count(approval: Approval) -> None:

@@ -207,7 +207,8 @@ def _argument(call: ToolCall, name: str, limits: Limits) -> list[Block]:
         label,
         kind,
         hint=_hint(call, name, str(schema.get("description") or "")),
-        required=kind is not FieldType.TEXT and kind is not FieldType.LINE,
+        # What is nothing may stay so: nobody has to change it to edit something else.
+        required=kind not in {FieldType.TEXT, FieldType.LINE} and value is not None,
         value=_chosen(schema, value) if options else _written(value),
         options=options,
     )

@@ -106,3 +106,19 @@ def test_a_field_says_that_what_is_typed_is_a_text_where_it_could_be_another_val
     hint = fields(form_of(gate(schema, value), limits))[argument_field("it")].hint
     assert hint.startswith(IS_TEXT) is said
     assert hint.endswith(schema.get("description", ""))
+
+
+@PLATFORMS
+@pytest.mark.parametrize("kind", ["number", "integer", "boolean", "string"])
+@pytest.mark.parametrize("value", [None, 1])
+def test_nobody_has_to_fill_in_what_is_nothing_to_edit_something_else(
+    limits: Limits, kind: str, value: JsonValue
+) -> None:
+    filled: dict[str, JsonValue] = {"boolean": True, "string": "1"}
+    given = filled.get(kind, value) if value is not None else None
+    question = gate({"anyOf": [{"type": kind}, {"type": "null"}]}, given)
+    field = fields(form_of(question, limits))[argument_field("it")]
+    assert field.required is (given is not None and kind != "string")
+    sent = {argument_field("it"): field.value, argument_field("other"): "y"}
+    edited = decision_forms.edited(question, sent)
+    assert (edited.arguments, edited.errors) == ({"other": "y"}, {})
