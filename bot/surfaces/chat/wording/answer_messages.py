@@ -19,6 +19,7 @@ from bot.surfaces.chat.wording import policies
 from bot.surfaces.chat.wording.private_messages import PROMPT_UNITS, STATES, TEXT_UNITS, crew_title, named
 
 QUOTED_UNITS = 300
+CONTEXT_UNITS = 100
 TICKED = "What you ticked"
 NOTHING_TICKED = "Tick what you mean first, or open one of them to decide it alone."
 
@@ -37,7 +38,10 @@ def ask_which_question(
 def _question_row(run: Run, question: Question, reply_id: str) -> tuple[Block, Block]:
     target = Target(run.id, question.id, reply_id).encode()
     prompt = question.prompt.strip()
-    about = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
+    context = question.context.strip()
+    about: Line = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
+    if context:  # What the same prompt is about may differ.
+        about = (*about, "\n", Untrusted(context, CONTEXT_UNITS))
     button = Button(prompt or "This one", actions.choose_question(question.id), target, f"For: {prompt}")
     return Paragraph(about), Actions((button,))
 

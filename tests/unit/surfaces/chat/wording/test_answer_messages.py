@@ -6,13 +6,18 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core.actor import Actor
+from bot.core.crew import Crew
 from bot.core.decision import Ruling, Verdict
 from bot.core.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Action, Option, Outcome, Question, QuestionKind
+from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.inbound.ports import text_reply
 from bot.surfaces.chat.lines import Mention, Untrusted, plain_words
+from bot.surfaces.chat.messages import Limits, Paragraph
 from bot.surfaces.chat.wording import answer_messages
+from bot.surfaces.slack import renderer as slack
 from bot.surfaces.slack.renderer import render_message
+from bot.surfaces.teams import renderer as teams
 from tests.loopback.slack.blocks import check_message_blocks
 
 THEIRS = "¤"
@@ -21,6 +26,7 @@ SPOOFS = (
     f"{THEIRS}*b* `c` <!channel> <https://evil.example|x> \u202e\u200b",
     THEIRS * 3000,
 )
+ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
 POLICY = Policy(deciders=("slack::U1",))
 
 
@@ -54,3 +60,30 @@ def test_what_was_decided_before_is_told_in_a_frame_and_shortened(action: Action
     shown = render_message(reply.say)
     check_message_blocks(shown["blocks"])
     assert len(shown["text"]) < 1000
+
+
+@pytest.mark.parametrize("limits", [slack.LIMITS, teams.LIMITS], ids=["slack", "teams"])
+def test_of_questions_with_the_same_prompt_it_is_said_what_each_is_about(limits: Limits) -> None:
+    run = Run(
+        id="6f2b7c0e-5d0f-5c4e-9a55-2f6f0c1d7e31",
+        crew=Crew(name="demo", title="Demo"),
+        status=RunStatus.INPUT_REQUIRED,
+        requester=ADA,
+        approvers=POLICY,
+        cancellers=POLICY,
+        created_at=0,
+    )
+    asked = [
+        settled(Outcome(action=Action.CANCEL)).model_copy(
+            update={"id": f"q{number}", "outcome": None, "context": f"{THEIRS}Draft {number} {'x' * 9000}"}
+        )
+        for number in range(2 * limits.rows)
+    ]
+    message = answer_messages.ask_which_question(
+        [(run, question) for question in asked], "Approve", "1.2", limits
+    )
+    rows = [plain_words(each.line) for each in message.blocks if isinstance(each, Paragraph)][1:]
+    assert len(set(rows)) == limits.rows
+    assert all(f"Draft {number} " in row for number, row in enumerate(rows))
+    if limits is slack.LIMITS:
+        check_message_blocks(render_message(message)["blocks"])
