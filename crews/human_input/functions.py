@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, overload
 from pydantic import BaseModel, JsonValue
 
 from bot.core.question import Action, Outcome, Question, QuestionKind
+from crews.definitions.code import code_of
 from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import AskHumanArgs, outcome_text
 from crews.human_input.model_forms import Dialogue, model_dialogue, values_of
@@ -25,6 +26,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 Fields = Sequence[Mapping[str, Any]]
 Kind = Literal["approval", "choice", "text", "form"]
+OTHER_CODE = "This was approved, but the code of the crew that would go on with it is another one now."
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,9 @@ async def _awaited(name: str, dialogue: Dialogue[T]) -> T:
         if run is None:
             answered = await asyncio.to_thread(_ask, name, None, asking)
         else:
-            answered = await run.questions.ask(_from_here(run, asking))
+            answered = await run.questions.ask(here := _from_here(run, asking))
+            while _is_for_other_code(run, here, answered):
+                answered = await run.questions.ask(here := _anew(here))
         try:
             asking = dialogue.send(answered)
         except StopIteration as done:
@@ -267,9 +271,24 @@ def _ask(name: str, run: RunContext | None, asking: Asking) -> Question:
     """Ask the run's people, or outside of runs the person at the terminal."""
     if run is None:
         return ask_outside_of_runs(asking, f"crewdeck.{name}")
-    return run.questions.ask_in_thread(_from_here(run, asking))
+    answered = run.questions.ask_in_thread(here := _from_here(run, asking))
+    while _is_for_other_code(run, here, answered):
+        answered = run.questions.ask_in_thread(here := _anew(here))
+    return answered
 
 
 def _from_here(run: RunContext, asking: Asking) -> Asking:
     """The question with the agent at whose work it is asked; without one the crew asks."""
-    return run.asking_of(AGENT.get(), replace(asking, asker=run.claim.run.crew.title))
+    code = code_of(run.gates.made_by) if asking.kind is QuestionKind.APPROVAL else ""
+    return run.asking_of(AGENT.get(), replace(asking, asker=run.claim.run.crew.title, code=code))
+
+
+def _is_for_other_code(run: RunContext, asking: Asking, answered: Question) -> bool:
+    """Whether this was approved for other code of the crew than would go on with it here."""
+    approved = answered.outcome is not None and answered.outcome.action is Action.APPROVE
+    return bool(asking.code) and approved and run.questions.is_for_other_code(answered, asking.code)
+
+
+def _anew(asking: Asking) -> Asking:
+    context = asking.context.removeprefix(OTHER_CODE).lstrip()
+    return replace(asking, context=f"{OTHER_CODE}\n\n{context}" if context else OTHER_CODE)

@@ -21,13 +21,11 @@ from crews.definitions.approval import NotApproved
 from crews.definitions.gates import Gate
 from crews.human_input.arguments import Arguments, InvalidArguments, Parameters
 from crews.run.context import AGENT, RunContext
-from crews.run.questions import Asking
+from crews.run.questions import CODE_OF, Asking
 from crews.run.tool_calls import CallRefused, approval_key
 
 MADE_FROM = "made_from/"
 """Prefix of the journal's entries that say what a tool was made from when people were asked about a call."""
-CODE_OF = "code_of/"
-"""Prefix of those that say which code the tool and the crew had then."""
 SECRETS_KEY = "secrets/key"
 """The journal's entry with the key of digests of secrets."""
 

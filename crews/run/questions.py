@@ -37,6 +37,12 @@ from crews.run.store_proxy import StoreProxy
 log = structlog.get_logger(__name__)
 
 
+CODE_OF = "code_of/"
+"""Prefix of the journal's entries that say which code the crew had when a question was asked."""
+HANDED_OVER = "handed_over/"
+"""Prefix of those that say that code has gone on with an approval."""
+
+
 @dataclass(frozen=True)
 class Asking:
     """A question to ask; HumanQuestions adds the run, who may answer, and the deadline."""
@@ -62,6 +68,8 @@ class Asking:
     call: ToolCall | None = None
     #: What the question is known by, where its words are not enough: the same key is the same question.
     key: str = ""
+    #: The code that goes on with an approval, as a fingerprint.
+    code: str = ""
 
     def __post_init__(self) -> None:
         for name in ("prompt", "context", "asker"):
@@ -128,6 +136,19 @@ class HumanQuestions:
                 self._ask(asking, self.question(asking), putting, for_model=for_model)
             )
 
+    def is_for_other_code(self, approved: Question, code: str) -> bool:
+        """Whether other code was to go on with this approval; if not, this code does so now.
+
+        What code has gone on with before counts for whatever became of it since: nobody is asked twice.
+        """
+        journal, handed_over = self.run.history.journal, f"{HANDED_OVER}{approved.id}"
+        if journal.found(handed_over) is not None:
+            return False
+        if journal.found(f"{CODE_OF}{approved.id}") not in {None, code}:
+            return True
+        self.run.writer.write(handed_over, json.dumps(code))
+        return False
+
     def question(self, asking: Asking) -> Question:
         """The question as it is recorded. Its id is the same when a resumed run asks it again."""
         run, task, content = self.run.claim.run, asking.task, self._content(asking)
@@ -192,6 +213,8 @@ class HumanQuestions:
         """Put the question to people, unless an earlier worker or attempt did; it may be settled already."""
         known = question.id in self._asked
         if not known:
+            if asking.code:
+                self.run.writer.write(f"{CODE_OF}{question.id}", json.dumps(asking.code))
             await self._announcer.before(asking.task)
             question = await self._satisfiable(question)
         await self.run.writer.flushed()

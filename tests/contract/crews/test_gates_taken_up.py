@@ -291,10 +291,10 @@ SAME_CODE = {
 BY_CODE: dict[str, Any] = {"send_by_code": {"approval": {}}}
 
 
-def imported(edit: tuple[str, str]) -> Callable[[], Built]:
+def imported(edit: tuple[str, str], code: str = CODE) -> Callable[[], Built]:
     """The crew of a module, as a worker has it that has imported this version of it."""
     module = types.ModuleType("deployed")
-    exec(CODE.replace(*edit) if edit[0] else CODE, vars(module))  # noqa: S102 - as an import does
+    exec(code.replace(*edit) if edit[0] else code, vars(module))  # noqa: S102 - as an import does
     build: Callable[[], Built] = module.build
     return build
 
@@ -336,6 +336,69 @@ async def test_what_was_approved_runs_where_its_code_is(desk: Desk, sent: list[d
     async with desk.executing(last, old, tools=BY_CODE) as run:
         await desk.result(run)
     assert [each["account"] for each in sent] == ["sandbox first slow"]
+
+
+APPROVES = """
+import asyncio
+import crewdeck
+from typing import Any
+from tests.contract.crews import gatebox
+
+ACCOUNT = "sandbox"
+
+def work() -> str:
+    if not crewdeck.approve("Send it?", context="1200 to Acme"):
+        return "not sent"
+    said = gatebox.send("Acme", 1200, account=ACCOUNT)
+    return f"{said}, {crewdeck.ask_human('Anything else?')}"
+
+def build() -> Any:
+    return gatebox.code(work)
+"""
+
+
+APPROVED = 'crewdeck.approve("Send it?", context="1200 to Acme")'
+WAYS = {"called": APPROVED, "awaited": f"asyncio.run({APPROVED.replace('approve', 'approve_async')})"}
+
+
+def approving(account: str, way: str = "called") -> Callable[[], Built]:
+    return imported((APPROVED, WAYS[way]), APPROVES.replace("sandbox", account))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("account", ["sandbox", "production"])
+async def test_an_approval_that_code_asks_for_is_for_this_code(
+    desk: Desk, sent: list[dict[str, Any]], account: str, way: str
+) -> None:
+    claim = await desk.claimed(approving("sandbox", way))
+    async with desk.executing(claim, approving("sandbox", way)) as run:
+        [asked] = await desk.asked(run)
+    again = await taken_up(desk, claim)
+    await desk.say(asked)
+    async with desk.executing(again, approving(account, way)) as run:
+        if account == "production":
+            [anew] = await desk.asked(run)
+            assert anew.id != asked.id
+            assert "was approved, but the code of the crew" in anew.context
+            assert anew.context.endswith("1200 to Acme")
+            assert sent == []
+            await desk.say(anew)
+        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    assert [each["account"] for each in sent] == [account]
+
+
+async def test_code_that_has_gone_on_with_an_approval_is_not_asked_about_again(desk: Desk) -> None:
+    claim = await desk.claimed(approving("sandbox"))
+    async with desk.executing(claim, approving("sandbox")) as run:
+        [asked] = await desk.asked(run)
+        await desk.say(asked)
+        [other] = await desk.asked(run)
+        assert other.prompt == "Anything else?"
+    again = await taken_up(desk, claim)
+    async with desk.executing(again, approving("production")) as run:
+        assert (await desk.asked(run))[0].id == other.id
+        await finish(desk, run)
+    assert len(await desk.store.questions.list(run.id)) == 2
 
 
 # ── runs that earlier releases left: there a call behind a gate was named by what its schema made of it ─────
