@@ -138,7 +138,7 @@ class _Reader:
                     self._add_named(names, vars(value), [*within, value.__name__])
             elif _is_constant(name, value):
                 if self._counts(module):
-                    self._constants[module, name] = repr(value)
+                    self._constants[module, name] = _placed(value, str(where.get("__file__") or ""))
             else:
                 self._add(value)
 
@@ -185,6 +185,15 @@ def _bare(value: Any) -> Any:
 
 def _is_leaf(value: object) -> bool:
     return all(map(_is_leaf, value)) if isinstance(value, tuple) else type(value) in _LEAVES
+
+
+def _placed(value: object, file: str) -> str:
+    """A constant of this file. One that says where its code is doesn't depend on where that is installed."""
+    folder = Path(file).parent
+    if not isinstance(value, str) or not Path(value).is_absolute() or not folder.is_absolute():
+        return repr(value)
+    own = folder.is_relative_to(value) or Path(value).is_relative_to(folder)
+    return repr(os.path.relpath(value, folder) if own else value)
 
 
 def _is_constant(name: str, value: object) -> bool:

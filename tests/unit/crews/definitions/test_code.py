@@ -63,8 +63,10 @@ def unused():
 """
 
 
-def imported(code: str) -> Any:  # noqa: ANN401 - its names are what the code says
+def imported(code: str, release: str = "") -> Any:  # noqa: ANN401 - its names are what the code says
     module: Any = types.ModuleType("authors")
+    if release:
+        module.__file__ = f"/srv/{release}/package/authors.py"
     exec(code, vars(module))  # noqa: S102 - as an import does
     return module
 
@@ -134,6 +136,19 @@ def test_it_is_the_same_in_each_process() -> None:
         for seed in ("1", "2", "3")
     }
     assert found == {f"{code_of(imported(CODE).Tool)}\n"}
+
+
+@pytest.mark.parametrize(
+    "folder", ["os.path.dirname(__file__)", "os.path.dirname(os.path.dirname(__file__))"]
+)
+def test_where_code_is_installed_does_not_count(folder: str) -> None:
+    """Deploys have a folder each."""
+    text = f"import os\nHERE = {folder}\nTHERE = '/etc/authors'\ndef made():\n    return HERE, THERE\n"
+    found = {
+        code_of(imported(text.replace("__file__", repr(f"/srv/{release}/package/authors.py")), release).made)
+        for release in ("2026-11-30", "2026-12-01")
+    }
+    assert len(found) == 1
 
 
 def test_libraries_do_not_count() -> None:
