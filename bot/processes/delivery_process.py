@@ -29,8 +29,8 @@ HEALTHY_AFTER_S = 30.0
 """A process that lived this long resets the restart delay."""
 STOP_TIMEOUT_S = 6.0
 """Deliveries under way have 2 seconds. All of `serve` has to end within 10."""
-NICENESS = 2
-"""More than `serve` has: acknowledgements come first. Messages come before crews, whose workers have 5."""
+NICENESS = 5
+"""More than `serve` has: acknowledgements come first. Messages come before crews, whose workers have 10."""
 _REPORT = TypeAdapter(list[Increment])
 Process = asyncio.subprocess.Process
 

@@ -22,8 +22,12 @@ from bot.settings import Settings
 log = structlog.get_logger(__name__)
 
 FIRST_RESTART_DELAY_S = 0.5
-WORKER_NICENESS = 5
-"""More than `serve` has, so that the web process stays responsive."""
+WORKER_NICENESS = 10
+"""More than `serve` has, so that the web process stays responsive.
+
+19 made acknowledgements a tenth faster still, but would leave a worker hardly any processor on a machine that
+is busy with something else.
+"""
 MAX_RESTART_DELAY_S = 30.0
 HEALTHY_AFTER_S = 30.0
 """A worker that lived this long resets the restart delay."""
