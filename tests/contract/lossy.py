@@ -34,7 +34,7 @@ class LossyLine:
         self.round_trips = 0
         self._held: Held | None = None
         self._refused = b""
-        #: How many requests were refused.
+        #: How many commands were refused.
         self.refusals = 0
         self._swallowed: set[asyncio.StreamWriter] = set()
         self._lines: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -44,7 +44,7 @@ class LossyLine:
         self._losses, self._command = answers, command
 
     def refuse(self, command: bytes) -> None:
-        """Answer the next request that has this in it in the server's place: its disk is full."""
+        """Answer the next command that has this in it in the server's place: its disk is full."""
         self._refused = command
 
     def hold(self, command: bytes) -> Held:
@@ -90,8 +90,11 @@ class LossyLine:
         while request := await reader.read(1 << 16):
             if writer in self._swallowed:
                 continue
-            if said := self._in_its_place(request):
-                writer.write(said * max(request.count(b"\r\n*") + request.startswith(b"*"), 1))
+            if self.says:
+                writer.write(self.says * len(_commands(request)))
+                continue
+            if self._refused and self._refused in request:
+                writer.write(await self._refusing(request, up_reader, up_writer))
                 continue
             self.round_trips += 1
             up_writer.write(request)
@@ -107,13 +110,33 @@ class LossyLine:
             await asyncio.sleep(self.delay)
             writer.write(answer)
 
-    def _in_its_place(self, request: bytes) -> bytes:
-        """What is answered in the server's place; empty: it answers itself."""
-        if not self._refused or self._refused not in request:
-            return self.says
-        self._refused = b""
-        self.refusals += 1
-        return DISK_FULL
+    async def _refusing(
+        self, request: bytes, up_reader: asyncio.StreamReader, up_writer: asyncio.StreamWriter
+    ) -> bytes:
+        """The answers to commands of which one is refused; others may be those of somebody else."""
+        answers = []
+        for command in _commands(request):
+            if self._refused and self._refused in command:
+                self._refused = b""
+                self.refusals += 1
+                answers.append(DISK_FULL)
+            else:
+                up_writer.write(command)
+                answers.append(await up_reader.read(1 << 16))
+        return b"".join(answers)
+
+
+def _commands(request: bytes) -> list[bytes]:
+    """The commands of a request, each as it was sent: lists of texts that begin with their lengths."""
+    commands = []
+    while request:
+        at = request.index(b"\r\n") + 2
+        for _ in range(int(request[1 : at - 2])):
+            header = request.index(b"\r\n", at) + 2
+            at = header + int(request[at + 1 : header - 2]) + 2
+        commands.append(request[:at])
+        request = request[at:]
+    return commands
 
 
 DISK_FULL = b"-MISCONF Errors writing to the AOF file: No space left on device\r\n"
