@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 from playwright.async_api import expect
 
 from bot.core.crew import Crew, CrewProblem
 from bot.store.redis import open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server
+from tests.waiting import WITHIN
 
 HERE = Crew(name="ask", title="Ask")
 LATER = Crew(name="news-report", title="News report")
@@ -39,6 +43,10 @@ async def test_crews_that_are_starting_are_announced_and_then_listed() -> None:
         problems = page.get_by_role("heading", name="Problems")
         await expect(problems).to_be_hidden()
         await store.catalogue.announce("machine:1", [Crew(name="ask", title="Ask finance")])
+        # A page that is opened before the server has heard of it doesn't show it.
+        await asyncio.to_thread(
+            server.wait_for, lambda: "Ask finance" in json.dumps(server.get("/crews")[1]), WITHIN
+        )
         await here.go("#/runs")
         await here.go("#/start")
         await expect(problems).to_be_visible()
