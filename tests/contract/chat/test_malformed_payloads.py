@@ -82,6 +82,10 @@ async def test_mutated_requests_of_slack_decide_nothing_and_leave_no_traceback(s
         ("event_callback", ("event", "channel"), 0),
         ("event_callback", ("event", "user"), True),
         ("event_callback", ("event", "type"), ["message"]),
+        ("event_callback", ("event", "user"), "U" * 5000),
+        ("event_callback", ("event", "channel"), "C" * 5000),
+        ("block_actions", ("user", "id"), "U" * 5000),
+        ("view_submission", ("team", "id"), "T" * 5000),
     ],
 )
 async def test_what_slack_never_sends_is_refused(of: str, path: Path, odd: object, slack: SlackChat) -> None:

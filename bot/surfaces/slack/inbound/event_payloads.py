@@ -12,7 +12,7 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.ports import DeletedMessage, IncomingMessage, Payload, ReplyTarget
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.payloads import Identified
+from bot.surfaces.slack.inbound.payloads import Identified, SlackId
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 class Authorization(Payload):
     """Whom an event was delivered for."""
 
-    team_id: str | None = None
-    user_id: str = ""
+    team_id: SlackId | None = None
+    user_id: SlackId = ""
     is_bot: bool = False
 
 
@@ -43,11 +43,11 @@ class MessageEvent(Payload):
 
     type: str
     subtype: str | None = None
-    channel: str = ""
+    channel: SlackId = ""
     channel_type: str = ""
     ts: str = ""
     thread_ts: str | None = None
-    user: str = ""
+    user: SlackId = ""
     bot_id: str | None = None
     app_id: str | None = None
     hidden: bool = False
@@ -80,7 +80,7 @@ class MessageEvent(Payload):
 class Event(Payload):
     """The envelope of the Events API."""
 
-    team_id: str
+    team_id: SlackId
     event_id: str = ""
     authorizations: tuple[Authorization, ...] = ()
     event: dict[str, Any]
@@ -187,7 +187,7 @@ def _seconds(ts: str) -> float:
 class AppHomeOpened(Payload):
     """Somebody opened one of the app's tabs."""
 
-    user: str
+    user: SlackId
     tab: str = "home"
 
 

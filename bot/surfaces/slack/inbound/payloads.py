@@ -6,7 +6,7 @@ A payload that lacks what is needed raises pydantic's ValidationError, which is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,13 +16,16 @@ from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.slack.inbound import words
 from bot.surfaces.slack.webapi.files import SlackFile
 
+SlackId = Annotated[str, Field(max_length=64)]
+"""Slack's ids have some ten characters. One that no request can hold would be asked about again and again."""
+
 
 class Command(Payload):
     """A slash command."""
 
-    team_id: str
-    channel_id: str
-    user_id: str
+    team_id: SlackId
+    channel_id: SlackId
+    user_id: SlackId
     command: str
     text: str = ""
     trigger_id: str
@@ -41,13 +44,13 @@ class Command(Payload):
 class Identified(Payload):
     """Anything of which only the id is needed."""
 
-    id: str
+    id: SlackId
 
 
 class ActingUser(Identified):
     """Who pressed."""
 
-    team_id: str = ""
+    team_id: SlackId = ""
 
 
 class Interaction(Payload):
@@ -66,7 +69,7 @@ class Container(Payload):
     """Where the thing is that was pressed on."""
 
     message_ts: str = ""
-    channel_id: str = ""
+    channel_id: SlackId = ""
     thread_ts: str = ""
     is_ephemeral: bool = False
 
@@ -127,7 +130,7 @@ class View(Identified):
     #: Names what it shows: another one for each step of a form.
     hash: str = ""
     #: The workspace whose installation of the app opened it.
-    app_installed_team_id: str | None = None
+    app_installed_team_id: SlackId | None = None
     private_metadata: str = ""
     state: State = State()
     blocks: tuple[dict[str, Any], ...] = ()
