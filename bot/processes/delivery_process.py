@@ -30,7 +30,7 @@ HEALTHY_AFTER_S = 30.0
 STOP_TIMEOUT_S = 6.0
 """Deliveries under way have 2 seconds. All of `serve` has to end within 10."""
 NICENESS = 5
-"""More than `serve` has: acknowledgements come first. Messages come before crews, whose workers have 10."""
+"""More than `serve` has: acknowledgements come first. Messages come before crews, whose workers have 15."""
 _REPORT = TypeAdapter(list[Increment])
 Process = asyncio.subprocess.Process
 

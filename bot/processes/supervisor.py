@@ -22,11 +22,10 @@ from bot.settings import Settings
 log = structlog.get_logger(__name__)
 
 FIRST_RESTART_DELAY_S = 0.5
-WORKER_NICENESS = 10
-"""More than `serve` has, so that the web process stays responsive.
+WORKER_NICENESS = 15
+"""More than `serve` has: people wait for the web process, and crews mostly for their models.
 
-19 made acknowledgements a tenth faster still, but would leave a worker hardly any processor on a machine that
-is busy with something else.
+Still more would leave a worker hardly any processor on a machine that is busy with something else.
 """
 MAX_RESTART_DELAY_S = 30.0
 HEALTHY_AFTER_S = 30.0
