@@ -14,7 +14,8 @@ from bot.core.errors import CrewdeckError, SettingsError, StoreRefused, StoreUna
 from bot.settings import Settings
 from bot.store.addresses import read_address
 from bot.store.clock import ClockSettings
-from bot.store.durability import inspect
+from bot.store.connection import Connection
+from bot.store.durability import examine
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from bot.store.refusals import refusal_of
@@ -49,7 +50,7 @@ async def open_configured(settings: Settings) -> AsyncIterator[RedisStore]:
             try:
                 store = await stack.enter_async_context(opening(url, write_concern=write_concern))
                 await store.connection.check_permissions()
-                await _warn(url, write_concern)
+                await _warn(store.connection, write_concern)
             except (StoreUnavailable, SettingsError) as error:
                 raise await _with_setting(error, settings.redis_setting, url) from error
             yield store
@@ -81,9 +82,14 @@ async def _with_setting(error: CrewdeckError, setting: str, url: str) -> Crewdec
     return StoreUnavailable(f"{setting}: {words}")
 
 
-async def _warn(url: str, write_concern: WriteConcern) -> None:
+async def _warn(connection: Connection, write_concern: WriteConcern) -> None:
     """Say loudly that this Redis may forget. The embedded one doesn't."""
-    for finding in await inspect(url, write_concern):
+    try:
+        findings = await examine(connection, write_concern)
+    except StoreUnavailable as error:
+        log.error("The settings of Redis can't be read", why=str(error))  # noqa: TRY400 - an operator's line
+        return
+    for finding in findings:
         if finding.state != "ok":
             level = logging.ERROR if finding.state == "broken" else logging.WARNING
             log.log(level, "The settings of Redis are a risk", why=finding.words, remedy=finding.remedy)

@@ -260,6 +260,7 @@ NOT_POSTED = "not_posted"
 """The error code of a run whose thread could not be opened."""
 NOTICE_TTL_S = 24 * 3600.0
 MAX_TOLD = 1000
+"""Requesters of whom this process remembers that they were told."""
 COMMAND_HEAD_START_S = 3.0
 """Seconds in which whoever took the command can say it where it was typed, which is the better place."""
 

@@ -18,6 +18,7 @@ from bot.surfaces.chat.message_keys import asked_in_words, shares_message, shown
 from bot.surfaces.chat.wording import answer_messages, gates, policies, sentences
 
 AMBIGUITY_UNITS = 500
+"""Of a sentence that says which labels a reply could mean: it quotes them."""
 
 
 class Answers:
