@@ -40,7 +40,8 @@ log = structlog.get_logger(__name__)
 CODE_OF = "code_of/"
 """Prefix of the journal's entries that say which code the crew had when a question was asked."""
 HANDED_OVER = "handed_over/"
-"""Prefix of those that say that code has gone on with an approval."""
+"""Prefix of those that say that code has gone on with an approval. Both by what is asked: a retry has answers
+of the run that it tries again."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,10 @@ class HumanQuestions:
 
         What code has gone on with before counts for whatever became of it since: nobody is asked twice.
         """
-        journal, handed_over = self.run.history.journal, f"{HANDED_OVER}{approved.id}"
+        journal, handed_over = self.run.history.journal, f"{HANDED_OVER}{approved.content_hash}"
         if journal.found(handed_over) is not None:
             return False
-        if journal.found(f"{CODE_OF}{approved.id}") not in {None, code}:
+        if journal.found(f"{CODE_OF}{approved.content_hash}") not in {None, code}:
             return True
         self.run.writer.write(handed_over, json.dumps(code))
         return False
@@ -214,7 +215,7 @@ class HumanQuestions:
         known = question.id in self._asked
         if not known:
             if asking.code:
-                self.run.writer.write(f"{CODE_OF}{question.id}", json.dumps(asking.code))
+                self.run.writer.write(f"{CODE_OF}{question.content_hash}", json.dumps(asking.code))
             await self._announcer.before(asking.task)
             question = await self._satisfiable(question)
         await self.run.writer.flushed()

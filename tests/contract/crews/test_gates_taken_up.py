@@ -22,7 +22,8 @@ from crews.definitions.catalog import read
 from crews.human_input.arguments import Parameters
 from crews.journal.fingerprints import fingerprint
 from tests.contract.crews.test_gates import AGENT, TASK, Desk
-from tests.contract.examples import LEASE, new_run
+from tests.contract.crews.test_gates_retried import tried_again
+from tests.contract.examples import ADA, LEASE, new_run
 
 if TYPE_CHECKING:
     from crewai.tools import BaseTool
@@ -399,6 +400,34 @@ async def test_code_that_has_gone_on_with_an_approval_is_not_asked_about_again(d
         assert (await desk.asked(run))[0].id == other.id
         await finish(desk, run)
     assert len(await desk.store.questions.list(run.id)) == 2
+
+
+@pytest.mark.parametrize("account", ["sandbox", "production"])
+@pytest.mark.parametrize("gone_on", [False, True])
+async def test_a_retry_with_other_code_takes_over_what_code_has_gone_on_with(
+    desk: Desk, sent: list[dict[str, Any]], account: str, *, gone_on: bool
+) -> None:
+    claim = await desk.claimed(approving("sandbox"))
+    async with desk.executing(claim, approving("sandbox")) as run:
+        [asked] = await desk.asked(run)
+        if gone_on:
+            await desk.say(asked)
+            await desk.asked(run)
+    if not gone_on:
+        await desk.say(asked)
+    await desk.store.runs.cancel(run.id, ADA)
+    sent.clear()
+    again = await tried_again(desk, await desk.store.runs.get(run.id))
+    async with desk.executing(again, approving(account)) as retried:
+        [question] = await desk.asked(retried)
+        if account == "production" and not gone_on:
+            assert "was approved, but the code of the crew" in question.context
+            assert sent == []
+            await desk.say(question)
+        else:
+            assert question.prompt == "Anything else?"
+        assert await finish(desk, retried) == "sent 1200 to Acme, no"
+    assert [each["account"] for each in sent] == [account]
 
 
 # ── runs that earlier releases left: there a call behind a gate was named by what its schema made of it ─────
