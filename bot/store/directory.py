@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Never
 
 import structlog
@@ -17,7 +17,7 @@ from bot.core.policy import ANYONE, Policy, is_live_group
 from bot.core.sessions import account_of
 from bot.store import redis_keys
 from bot.store.connection import Connection, Reply
-from bot.store.identities import Identities, linkable, people_among
+from bot.store.identities import Identities, linkable, people_among, relied_on
 from bot.store.link_codes import LinkCodes
 from bot.store.live_groups import MAX_AGE_MS, READ_TIMEOUT_S, LiveGroups, Members
 
@@ -56,7 +56,8 @@ class RedisDirectory:
         linked = self._identities.parse(names, batch.results[-1]) if names else {}
         everybody = {each for group in members.values() for each in group.members}
         linked |= await self._identities.read(everybody - linked.keys())
-        found = people_among(linked, actors, now)
+        lost = await self._lost(policy, relied_on(policy, actors, linked, everybody))
+        found = people_among(linked, actors, now, lost)
         return found.model_copy(update={**_as_groups(members), "memberships": memberships})
 
     async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, Membership | None]:
@@ -64,6 +65,12 @@ class RedisDirectory:
         asked = {each.principal: (each, lookup) for each in actors if (lookup := self._lookup_of(each))}
         found = await asyncio.gather(*(_current(actor, lookup) for actor, lookup in asked.values()))
         return dict(zip(asked, found, strict=True))
+
+    async def _lost(self, policy: Policy, accounts: Mapping[str, Actor]) -> frozenset[str]:
+        """Those of these accounts as which nobody may decide any more, as far as this process knows."""
+        now = await self._current_memberships(tuple(accounts.values()))
+        admitted = {*policy.allowed_memberships} - {Membership.EXTERNAL}
+        return frozenset(each for each, membership in now.items() if membership not in admitted)
 
     def _lookup_of(self, actor: Actor) -> MembershipLookup | None:
         """Who vouches for the account with which somebody acted: of people at the console, their own."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pydantic import Field, ValidationError
 
 from bot.core.actor import Actor, actor_named
 from bot.core.errors import StoreUnavailable, UnreadableRecord
 from bot.core.people import People, same_people, without_tenant
+from bot.core.policy import Policy
 from bot.core.sessions import SURFACE as CONSOLE
 from bot.core.value import Strict
 from bot.store import redis_keys
@@ -127,18 +128,41 @@ def linkable(actor: Actor) -> tuple[Actor, ...]:
     return tuple(actor_named(each, actor.name) for each in proven)
 
 
-def people_among(linked: Linked, actors: Iterable[Actor], now: int) -> People:
-    """Who is who, of what was read for these actors and others."""
+def people_among(linked: Linked, actors: Iterable[Actor], now: int, lost: Collection[str] = ()) -> People:
+    """Who is who, of what was read for these actors and others.
+
+    `lost`: principals that grant nothing any more, as if they had just been unlinked.
+    """
     proven = [each.authenticated for each in actors]
     persons = [tuple(each.principal for each in person.identities) for person in linked.values()]
     former = [
         (name, *(each for each, until in person.former.items() if until > now))
         for name, person in linked.items()
     ]
+    left = [tuple(each for each in person if each not in lost) for person in persons]
     return People(
-        identities=same_people([*proven, *persons]),
+        identities=same_people([*proven, *left]),
         identities_with_unlinked=same_people([*proven, *persons, *former]),
     )
+
+
+def relied_on(
+    policy: Policy, actors: Iterable[Actor], linked: Linked, members: Collection[str] = ()
+) -> dict[str, Actor]:
+    """The linked accounts, by principal, as which a policy means these actors, who act with another one.
+
+    `members`: those of the policy's live groups.
+    """
+    named = {*policy.deciders, *(each for group in policy.groups for each in group.members), *members}
+    return {
+        each.principal: each
+        for actor in actors
+        for name in actor.authenticated
+        if name in linked
+        for each in linked[name].identities
+        if each.principal not in actor.authenticated
+        and not named.isdisjoint((each.principal, without_tenant(each.principal)))
+    }
 
 
 def _former_of(before: Linked, principal: str, without: Iterable[str] = ()) -> dict[str, int]:

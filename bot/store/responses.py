@@ -27,7 +27,7 @@ from bot.store.codec import (
 )
 from bot.store.connection import Connection
 from bot.store.directory import RedisDirectory, at_ms
-from bot.store.identities import Identities, Linked, people_among
+from bot.store.identities import Identities, Linked, people_among, relied_on
 from bot.store.timers import Timers
 
 MAX_ATTEMPTS = 16
@@ -157,10 +157,11 @@ class Responses:
         return _Seen(question, found.revision, tuple(earlier), found.answered, linked, at)
 
     async def _people(self, seen: _Seen, response: Response) -> People:
-        """Who is who for this decision; another round trip only if others than the responder matter."""
+        """Who is who for this decision; another round trip only if more matters than who the responder is."""
         policy = seen.question.policy
         about_others = seen.question.open and (seen.responses or policy.on_reject is OnReject.COUNTS)
-        if not policy.live_groups and not about_others:
+        about_accounts = relied_on(policy, [response.actor], seen.linked)
+        if not policy.live_groups and not about_others and not about_accounts:
             return people_among(seen.linked, [response.actor], seen.at)
         earlier = [each.actor for each in seen.responses]
         return await self._directory.people(policy, [response.actor, *earlier], earlier=earlier)

@@ -11,7 +11,7 @@ from bot.core.api_keys import ApiKey, Scope
 from bot.core.decision import Verdict
 from bot.core.directory import MembershipLookup
 from bot.core.errors import CrewdeckError
-from bot.core.policy import ANYONE, Group, OnReject, Policy
+from bot.core.policy import ANYONE, Group, Objection, OnReject, Policy
 from bot.core.question import Action
 from bot.core.response import Choose, Reject
 from bot.core.sessions import key_at_console, person_at_console
@@ -192,3 +192,95 @@ async def test_a_key_that_may_no_longer_answer_does_not_count(
     assert (ruling.verdict is Verdict.SETTLED) is counts
     outcome = (await store.questions.get(claim.run.id, asked.id)).outcome
     assert (outcome.action if outcome else None) is (Action.APPROVE if counts else None)
+
+
+# ── accounts that somebody has linked, and doesn't act with ─────────────────────────────────────────────────
+
+
+ELSEWHERE = Actor(surface="teams", tenant="X1", user_id="ada", name="Ada in Teams")
+ONE = NAMED.model_copy(update={"need": 1})
+BY_LINK = {
+    "named": ONE,
+    "without a workspace": ONE.model_copy(update={"deciders": (f"slack::{ADA.user_id}",)}),
+    "group": GROUP.model_copy(update={"need": 1}),
+    "seat": SEATS.model_copy(update={"per_group": {"all": 1}}),
+}
+
+
+async def linked(store: RedisStore) -> None:
+    await store.directory.redeem(await store.directory.new_code(ADA), ELSEWHERE)
+
+
+@pytest.mark.parametrize("policy", BY_LINK.values(), ids=BY_LINK)
+@pytest.mark.parametrize(
+    ("now", "counts"),
+    [
+        (Membership.MEMBER, True),
+        (Membership.GUEST, False),
+        (Membership.EXTERNAL, False),
+        (None, False),
+        (CrewdeckError("Slack can't be asked."), False),
+    ],
+    ids=["member", "guest", "external", "gone", "unknown"],
+)
+async def test_a_lost_account_decides_nothing_by_its_link_either(
+    store: RedisStore,
+    accounts: Accounts,
+    policy: Policy,
+    now: Membership | CrewdeckError | None,
+    *,
+    counts: bool,
+) -> None:
+    await linked(store)
+    claim = await claimed(store)
+    asked = await store.questions.ask(claim, plain(claim, policy))
+    accounts.now[ADA.user_id] = now
+    ruling = await say(store, asked, yes(ELSEWHERE))
+    assert (ruling.verdict, ruling.code) == (
+        (Verdict.SETTLED, "") if counts else (Verdict.REFUSED, "not_allowed")
+    )
+    prefetched = await store.questions.prefetch(asked.id, ELSEWHERE)
+    again = await store.questions.respond(claim.run.id, asked.id, yes(ELSEWHERE, "again"), prefetched)
+    assert (again.verdict is not Verdict.REFUSED) is counts
+
+
+async def test_who_answered_by_the_link_of_an_account_that_was_lost_since_does_not_count(
+    store: RedisStore, accounts: Accounts
+) -> None:
+    await linked(store)
+    claim = await claimed(store)
+    asked = await store.questions.ask(claim, plain(claim))
+    assert (await say(store, asked, yes(ELSEWHERE))).verdict is Verdict.RECORDED
+    accounts.now[ADA.user_id] = None
+    pending = await say(store, asked, yes(BOB))
+    assert pending.verdict is Verdict.RECORDED
+    assert pending.question is not None
+    assert [each.by for each in pending.question.progress.ineligible] == [ELSEWHERE]
+
+
+async def test_a_lost_account_still_excludes_its_person_and_makes_no_two_of_them(
+    store: RedisStore, accounts: Accounts
+) -> None:
+    await linked(store)
+    accounts.now[ADA.user_id] = None
+    claim = await claimed(store)
+    both = (ELSEWHERE.principal, *NAMED.deciders)
+    excluding = ONE.model_copy(update={"deciders": both, "excluded": (ADA.principal,)})
+    own = await store.questions.ask(claim, approval(claim, "own").model_copy(update={"policy": excluding}))
+    assert (await say(store, own, yes(ELSEWHERE))).objection is Objection.EXCLUDED
+    two = await store.questions.ask(claim, plain(claim, NAMED.model_copy(update={"deciders": both})))
+    assert (await say(store, two, yes(ADA))).verdict is Verdict.RECORDED
+    assert (await say(store, two, yes(ELSEWHERE))).verdict is Verdict.RECORDED
+    progress = (await store.questions.get(claim.run.id, two.id)).progress
+    assert [each.by for each in progress.counted] == [ELSEWHERE]
+
+
+async def test_nobody_is_asked_about_a_linked_account_that_a_policy_does_not_mean(
+    store: RedisStore, accounts: Accounts
+) -> None:
+    await linked(store)
+    claim = await claimed(store)
+    anyone = EVERYBODY.model_copy(update={"need": 1})
+    asked = await store.questions.ask(claim, plain(claim, anyone))
+    assert (await say(store, asked, yes(ELSEWHERE))).verdict is Verdict.SETTLED
+    assert accounts.asked == []

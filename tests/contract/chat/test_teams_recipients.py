@@ -11,7 +11,7 @@ from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.platform import ProfileUnavailable
-from bot.surfaces.teams.connector.platform import open_platform
+from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import TeamsApp
 from bot.surfaces.teams.delivery import recipient_lookup
 from bot.surfaces.teams.inbound.people import TeamsActors
@@ -28,16 +28,26 @@ async def teams() -> AsyncIterator[LoopbackTeams]:
 
 
 @pytest.fixture
-async def recognise(teams: LoopbackTeams, redis_url: str) -> AsyncIterator[Recognise]:
+async def platform(teams: LoopbackTeams, redis_url: str) -> AsyncIterator[tuple[TeamsPlatform, TeamsActors]]:
     tenant = teams.tenant.id
     app = TeamsApp(teams.app_id, tenant, teams.app_password, local_peer=True, login_url=teams.login_url)
     async with (
         open_store(redis_url) as store,
-        open_platform(app, store.key_values, store.files, Metrics(), AckPriority()) as platform,
+        open_platform(app, store.key_values, store.files, Metrics(), AckPriority()) as opened,
     ):
-        await platform.service_urls.record(teams.channel().id, teams.service_url)
-        people = TeamsActors(tenant, platform.directory, store.key_values, BackgroundTasks())
-        yield recipient_lookup(people, platform)
+        await opened.service_urls.record(teams.channel().id, teams.service_url)
+        yield opened, TeamsActors(tenant, opened.directory, store.key_values, BackgroundTasks())
+
+
+@pytest.fixture
+def people(platform: tuple[TeamsPlatform, TeamsActors]) -> TeamsActors:
+    return platform[1]
+
+
+@pytest.fixture
+def recognise(platform: tuple[TeamsPlatform, TeamsActors]) -> Recognise:
+    opened, people = platform
+    return recipient_lookup(people, opened)
 
 
 @pytest.mark.parametrize(("guest", "membership"), [(False, Membership.MEMBER), (True, Membership.GUEST)])
@@ -63,3 +73,23 @@ async def test_somebody_in_whose_chat_the_app_is_not_is_not_recognised(
 async def test_who_is_nobody_of_the_tenant_is_not_recognised(recognise: Recognise) -> None:
     with pytest.raises(ProfileUnavailable):
         await recognise("00000000-0000-4000-8000-000000000000")
+
+
+async def test_a_membership_is_asked_about_where_somebody_has_acted(
+    teams: LoopbackTeams, people: TeamsActors
+) -> None:
+    zoe, gone, channel = teams.person("Zoe"), teams.person("Gone"), teams.channel()
+    channel.members.pop(gone.user.id)
+    acted = {
+        each.object_id: Actor(surface="teams", tenant=teams.tenant.id, user_id=each.object_id)
+        for each in (zoe, gone)
+    }
+    for person in acted.values():
+        # As long as they haven't, there is no conversation to ask about, and what is known of them stays.
+        assert await people.current_membership(person) is Membership.MEMBER
+    assert (await people.actor(zoe.object_id, channel.id)).name == "Zoe"
+    with pytest.raises(ProfileUnavailable):
+        await people.actor(gone.object_id, channel.id)
+    assert await people.current_membership(acted[zoe.object_id]) is Membership.MEMBER
+    with pytest.raises(ProfileUnavailable):
+        await people.current_membership(acted[gone.object_id])

@@ -105,9 +105,14 @@ class TeamsActors:
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.directory.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
+        """`bot.core.directory.MembershipLookup`: nothing new of who has not acted here for long.
+
+        Raises ProfileUnavailable, StoreUnavailable.
+        """
         if person.tenant != self._tenant:
             return None
+        if await self._key_values.get(self._known_person_key(person.user_id)) is None:
+            return person.membership
         profile = await self._profiles.soon(person.user_id)
         return None if profile.barred else profile.membership
 
