@@ -83,20 +83,22 @@ class ShownBefore(NamedTuple):
     certain: frozenset[str]
     #: These, and those of which the ids don't tell.
     possible: frozenset[str]
+    #: All that the channel shows, also those that it has shown since.
+    recorded: frozenset[str]
 
 
 def questions_shown(
     names: Mapping[str, str], channel: str, follows: Callable[[str], bool | None]
 ) -> ShownBefore:
     """`follows`: whether the message was written after the one of this id; None where that isn't known."""
-    certain, possible = set[str](), set[str]()
+    found: dict[bool | None, set[str]] = {True: set(), None: set(), False: set()}
     for name, ref in names.items():
         where, _, posted = ref.partition("/")
-        if name.startswith(_QUESTION) and where == channel and (later := follows(posted)) is not False:
-            possible.add(question_of(name))
-            if later:
-                certain.add(question_of(name))
-    return ShownBefore(frozenset(certain), frozenset(possible))
+        if name.startswith(_QUESTION) and where == channel:
+            found[follows(posted)].add(question_of(name))
+    certain = frozenset(found[True])
+    possible = certain | found[None]
+    return ShownBefore(certain, possible, possible | found[False])
 
 
 def asked_in_words(question_id: str) -> str:

@@ -136,23 +136,25 @@ class Replies:
         ]
         if not asked:
             return []
-        before = await self._shown_before(run, message)
+        before, pending = await self._shown_before(run, message)
         # Where ids tell which message was first, no clock has to.
         at_ms = message.sent_at * 1000 + CLOCK_SKEW_MS
         found = [each for each in asked if each.id in before.certain or each.created_at <= at_ms]
-        if not found:
-            return []
         shown, looks = before.possible, LOOKS_FOR_POSTED
-        while shown.isdisjoint(each.id for each in found) and looks:
-            # Posted, and recorded in a moment; where ids don't tell that it was before, it may not have been.
+        while looks and pending and not before.recorded.issuperset(each.id for each in found):
+            # One may be posted, and recorded in a moment: the words may be meant for it. Where ids don't tell
+            # that it was before, it may not have been.
             looks -= 1
             await asyncio.sleep(LOOK_INTERVAL_S)
-            shown = (await self._shown_before(run, message)).certain
+            before, pending = await self._shown_before(run, message)
+            shown |= before.certain
         return [each for each in found if each.id in shown]
 
-    async def _shown_before(self, run: Run, message: IncomingMessage) -> ShownBefore:
-        names = (await self._store.outbox.state(self._surface, run.id)).messages
-        return questions_shown(names, message.reply_to.channel, message.follows)
+    async def _shown_before(self, run: Run, message: IncomingMessage) -> tuple[ShownBefore, bool]:
+        """What the thread showed; and whether something of the run is yet to be shown, or to be recorded."""
+        state = await self._store.outbox.state(self._surface, run.id)
+        shown = questions_shown(state.messages, message.reply_to.channel, message.follows)
+        return shown, state.cursor < run.seq
 
     async def _quoted(self, asked: list[Asked], message: IncomingMessage) -> list[Asked]:
         """Those of them whose message is quoted."""
