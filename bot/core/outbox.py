@@ -17,9 +17,20 @@ def redrawn(question_id: str, word: str) -> str:
     return f"{_REDRAWN}{question_id}:{word}"
 
 
+def redrawn_message(ref: str) -> str:
+    """The same for all questions that a message shows."""
+    return redrawn("", ref)
+
+
 def is_redrawn(name: str) -> bool:
-    """Whether it is such a name."""
+    """Whether it is a name of these two."""
     return name.startswith(_REDRAWN)
+
+
+def message_to_redraw(name: str) -> str:
+    """The reference of the message that `redrawn_message` names; empty if a question is named."""
+    question_id, _, word = name.removeprefix(_REDRAWN).partition(":")
+    return "" if question_id else word
 
 
 class DeliveryState(Value):
@@ -81,3 +92,6 @@ class Outbox(Protocol):
         It is in `outdated` as `redrawn(question_id, word)`, once for each word, and the run is pending as
         with `adopt`.
         """
+
+    async def redraw_message(self, surface: str, run_id: str, ref: str) -> None:
+        """The same for all that a message shows, once: also if it is not recorded yet what that is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.core.outbox import DeliveryState, redrawn
+from bot.core.outbox import DeliveryState, redrawn, redrawn_message
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
@@ -72,3 +72,6 @@ class RedisOutbox:
 
     async def redraw(self, surface: str, run_id: str, question_id: str, word: str) -> None:
         await self.adopt(surface, run_id, redrawn(question_id, word), "")
+
+    async def redraw_message(self, surface: str, run_id: str, ref: str) -> None:
+        await self.adopt(surface, run_id, redrawn_message(ref), "")

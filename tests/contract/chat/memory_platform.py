@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import Callable
@@ -52,9 +53,14 @@ class MemoryPlatform:
     refuse: list[Exception] = field(default_factory=list)
     #: How many of the next posts take effect and seem to have failed.
     lose_answers: int = 0
+    #: Posts that have taken effect are answered once it is set.
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
     #: Called before each post and each update; may raise.
     check: Callable[[str], None] = lambda _: None
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     async def post(
         self, to: Conversation, message: Message, *, priority: Priority = Priority.NEWS
@@ -70,6 +76,7 @@ class MemoryPlatform:
         if self.lose_answers:
             self.lose_answers -= 1
             raise RetryLater(0, "the answer was lost")
+        await self.answering.wait()
         return posted
 
     async def update(

@@ -6,6 +6,7 @@ import html
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum, auto
 
@@ -80,6 +81,10 @@ class Peer(ABC):
         """The next post takes effect and is not answered, where nothing can be searched for it."""
 
     @abstractmethod
+    def holding_answers(self) -> AbstractContextManager[None]:
+        """Within it posts take effect; they are answered after it."""
+
+    @abstractmethod
     async def close(self, channel: str) -> None: ...
 
     @abstractmethod
@@ -131,6 +136,12 @@ class MemoryPeer(Peer):
     def lose_answer_once(self) -> None:
         self._platform.lose_answers = 1
 
+    @contextmanager
+    def holding_answers(self) -> Iterator[None]:
+        self._platform.answering.clear()
+        yield
+        self._platform.answering.set()
+
     async def close(self, channel: str) -> None:
         self._platform.closed.add(channel)
 
@@ -181,6 +192,9 @@ class SlackPeer(Peer):
         for search in ("conversations.replies", "conversations.history"):
             self._slack.fail(search, error="missing_scope", times=None)
 
+    def holding_answers(self) -> AbstractContextManager[None]:
+        return self._slack.faults.holding_answers("chat.postMessage")
+
     async def close(self, channel: str) -> None:
         await self._slack.archive(channel)
 
@@ -229,6 +243,9 @@ class TeamsPeer(Peer):
 
     def lose_answer_once(self) -> None:
         self._teams.lose_answer("post")
+
+    def holding_answers(self) -> AbstractContextManager[None]:
+        return self._teams.connector.faults.holding_answers("post")
 
     async def close(self, channel: str) -> None:
         self._teams.close(self._teams.tenant.conversations[channel])

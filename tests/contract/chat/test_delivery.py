@@ -154,6 +154,37 @@ async def test_an_open_question_is_shown_anew_as_soon_as_somebody_deletes_it(dep
     assert deployment.all_saying("Publish it?") == []
 
 
+async def test_a_question_is_shown_anew_that_is_deleted_before_its_post_is_answered(
+    deployment: Deployment,
+) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        with deployment.peer.holding_answers():
+            await deployment.ask(claim, "Publish it?")
+            first = await deployment.sees("Publish it?")
+            await deleted(deployment, first)
+        again = await deployment.sees("Publish it?")
+    assert (again.thread, again.buttons[:2]) == (first.thread, DECIDING)
+
+
+async def test_a_message_that_somebody_deleted_is_not_adopted(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        deployment.peer.lose_answer_once()
+        question = await deployment.ask(claim, "Publish it?")
+        await deployment.until(lambda: deployment.all_shown(run))
+    orphan, recorded = deployment.all_saying("Publish it?")
+    await deleted(deployment, orphan)
+    for posted in (orphan.posted, recorded.posted):
+        await deployment.orphans.adopt(run.id, question.id, posted)
+    shown = (await deployment.store.outbox.state(deployment.surface, run.id)).messages.values()
+    assert (orphan.posted.encode() in shown, recorded.posted.encode() in shown) == (False, True)
+
+
 async def test_only_what_is_gone_is_shown_anew(deployment: Deployment) -> None:
     run = await deployment.start()
     async with deployment.delivering():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -59,6 +61,8 @@ class Faults:
     def __init__(self) -> None:
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._delays: dict[str, deque[Delay]] = defaultdict(deque)
+        #: By method: set once calls are answered again.
+        self._held: dict[str, asyncio.Event] = {}
         #: What happens to a call, by its method, for which nothing is scripted.
         self.otherwise: Callable[[str], Fault | None] = lambda _: None
 
@@ -67,6 +71,21 @@ class Faults:
 
     def add_delay(self, method: str, delay: Delay) -> None:
         self._delays[method].append(delay)
+
+    @contextmanager
+    def holding_answers(self, method: str) -> Iterator[None]:
+        """Within it calls of the method take effect; they are answered after it."""
+        answered = self._held[method] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._held[method]
+            answered.set()
+
+    async def may_answer(self, method: str) -> None:
+        """Wait until calls of the method are answered."""
+        if (answered := self._held.get(method)) is not None:
+            await answered.wait()
 
     def heal(self, method: str | None = None) -> None:
         for queues in (self._faults, self._delays):

@@ -59,6 +59,7 @@ class WebApi:
             return self._hang_up(request)
         call.response, call.status = answer.body, answer.status
         self._changes.notify()
+        await self.faults.may_answer(method)
         return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 
     def _faulty(self, call: Call, fault: Fault, request: web.Request) -> Answer:

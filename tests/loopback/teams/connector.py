@@ -97,6 +97,7 @@ class Connector:
             fault = self.faults.next_fault(operation)
             answer = await self._answer(handler, request, call, fault)
             self._changes.notify()
+            await self.faults.may_answer(operation)
             return answer
 
         return serve

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.outbox import is_redrawn
+from bot.core.outbox import is_redrawn, redrawn_message
 from bot.core.ports import Store
 from bot.surfaces.chat.delivery.question_copies import ShownQuestions
 from bot.surfaces.chat.delivery.thread import Links, RunThread
@@ -26,7 +26,6 @@ from bot.surfaces.chat.message_keys import (
     orphaned_question,
     question_message,
     question_of,
-    questions_at,
 )
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, MessageRef
@@ -84,16 +83,20 @@ class OrphanReconciler:
             await self._store.outbox.adopt(self._surface, run_id, name, posted.encode())
 
     async def show_anew(self, tenant: str, posted: MessageRef, thread: str) -> None:
-        """Have the open questions shown again that a deleted message showed. Raises StoreUnavailable."""
+        """Have the open questions shown again that a deleted message showed. Raises StoreUnavailable.
+
+        Whoever delivers the run knows which these are: they may be posting the message just now.
+        """
         place = ChatPlace(self._surface, tenant, posted.channel, thread or None).encode()
         for run in await self._store.runs.at(place):
-            names = (await self._store.outbox.state(self._surface, run.id)).messages
-            for question_id in sorted(questions_at(names, posted)):
-                log.info("a question's message was deleted", run_id=run.id, question_id=question_id)
-                await self._store.outbox.redraw(self._surface, run.id, question_id, posted.message_id)
+            if not run.status.over:
+                await self._store.outbox.redraw_message(self._surface, run.id, posted.encode())
 
     async def _recorded(self, run_id: str, posted: MessageRef) -> bool:
-        return posted.encode() in (await self._store.outbox.state(self._surface, run_id)).messages.values()
+        """Where the message is, or that it was deleted."""
+        ref = posted.encode()
+        names = (await self._store.outbox.state(self._surface, run_id)).messages
+        return ref in names.values() or redrawn_message(ref) in names
 
     async def show_outcome(self, run_id: str, question_id: str, posted: MessageRef) -> None:
         """Show a settled question's outcome in this message. Best effort; the next press retries."""
