@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 from pydantic import SecretStr
@@ -35,6 +37,9 @@ class Destination(Protocol):
     async def endpoint(self, run_id: str) -> Endpoint | None:
         """The endpoint for this run; None if it has none. Raises NotFound."""
 
+    async def holder(self, run_id: str) -> str:
+        """Whose receiver this run's events go to. Raises NotFound."""
+
     async def blocked(self) -> bool:
         """Whether deliveries are suspended."""
 
@@ -52,6 +57,9 @@ class ConfiguredEndpoint:
 
     async def endpoint(self, _: str) -> Endpoint:
         return self._endpoint
+
+    async def holder(self, _: str) -> str:
+        return self.surface
 
     async def blocked(self) -> bool:
         disabled = (await self._webhooks.disabled()).get(self.surface)
@@ -79,6 +87,9 @@ class PerRunEndpoint:
             if place.surface == self.surface:
                 return Endpoint(name=PER_RUN_ENDPOINT, url=SecretStr(place.ref), secrets=secrets)
         return None
+
+    async def holder(self, run_id: str) -> str:
+        return (await self._runs.get(run_id)).requester.principal
 
     async def blocked(self) -> bool:
         return False
@@ -224,6 +235,25 @@ ERROR_DELAY_S = 60.0
 """The delay before a run is retried that can't be read, or whose delivery raised an unexpected error."""
 MAX_CONCURRENT_REQUESTS = 8
 """Concurrent requests to one endpoint."""
+LISTED, MAX_LISTED = 100, 1000
+"""Pending runs of a shard that are read at once: new ones, and with those that wait for a slot already."""
+
+
+class RequestSlots:
+    """Slots for concurrent requests. Receivers of one holder take up some of them, however slow they are."""
+
+    def __init__(self, total: int, per_holder: int) -> None:
+        self._total = asyncio.Semaphore(total)
+        self._per_holder = per_holder
+        #: By holder, while anything of theirs is delivered.
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, holder: str) -> AsyncIterator[None]:
+        """One of the slots, during the block."""
+        own = self._own.setdefault(holder, asyncio.Semaphore(self._per_holder))
+        async with own, self._total:
+            yield
 
 
 class EndpointWorker:
@@ -234,15 +264,15 @@ class EndpointWorker:
         outbox: Outbox,
         wakeups: Wakeups,
         dispatcher: WebhookDispatcher,
+        slots: RequestSlots,
         *,
-        at_once: int = MAX_CONCURRENT_REQUESTS,
         every: float = RECHECK_INTERVAL_S,
     ) -> None:
         self._outbox = outbox
         self._wakeups = wakeups
         self._dispatcher = dispatcher
         self._surface = dispatcher.destination.surface
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = slots
         self._every = every
         self._busy: set[str] = set()
 
@@ -271,7 +301,9 @@ class EndpointWorker:
     async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
         if not await self._outbox.lease_shard(self._surface, shard, self._dispatcher.owner, SHARD_LEASE_S):
             return
-        pending = set(await self._outbox.pending(self._surface, shard)) - self._busy
+        # Those that wait for a slot are listed again: they must not hide others.
+        limit = min(LISTED + len(self._busy), MAX_LISTED)
+        pending = set(await self._outbox.pending(self._surface, shard, limit)) - self._busy
         if pending and not await self._dispatcher.destination.blocked():
             for run_id in pending:
                 self._busy.add(run_id)
@@ -279,7 +311,7 @@ class EndpointWorker:
 
     async def _deliver_run(self, run_id: str, signal: Signal) -> None:
         try:
-            async with self._slots:
+            async with self._slots.of(await self._dispatcher.destination.holder(run_id)):
                 await self._dispatcher.deliver(run_id)
         except NotFound:
             log.debug("A run was deleted before its webhooks were sent", run_id=run_id)

@@ -21,6 +21,7 @@ from bot.surfaces.webhooks.dispatcher import (
     Destination,
     EndpointWorker,
     PerRunEndpoint,
+    RequestSlots,
     RetrySchedule,
     WebhookDispatcher,
 )
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 MAX_CONCURRENT_PER_RUN_REQUESTS = 8 * MAX_CONCURRENT_REQUESTS
 """Concurrent requests to addresses from the start of runs, which belong to many receivers."""
+MAX_CONCURRENT_REQUESTS_PER_KEY = 2 * MAX_CONCURRENT_REQUESTS
+"""Of these, those to addresses that came with starts of one API key."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,12 @@ def _worker(
     dispatcher = WebhookDispatcher(
         store, sender, destination, owner=uuid4().hex, schedule=timings.schedule, tries=metrics.webhook_tries
     )
-    at_once = (
-        MAX_CONCURRENT_PER_RUN_REQUESTS
+    slots = (
+        RequestSlots(MAX_CONCURRENT_PER_RUN_REQUESTS, MAX_CONCURRENT_REQUESTS_PER_KEY)
         if isinstance(destination, PerRunEndpoint)
-        else MAX_CONCURRENT_REQUESTS
+        else RequestSlots(MAX_CONCURRENT_REQUESTS, MAX_CONCURRENT_REQUESTS)
     )
-    return EndpointWorker(store.outbox, wakeups, dispatcher, at_once=at_once, every=timings.every)
+    return EndpointWorker(store.outbox, wakeups, dispatcher, slots, every=timings.every)
 
 
 def _destinations(settings: Settings, store: Store) -> Iterator[Destination]:

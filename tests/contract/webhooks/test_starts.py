@@ -1,19 +1,22 @@
 """A start may name an address of its own, if the operator allows it."""
 
+import itertools
 from typing import Any
 
 import pytest
 import redis
 
-from bot.core.actor import principal
-from bot.core.endpoints import derived
+from bot.core import ids
+from bot.core.actor import Actor, principal
+from bot.core.endpoints import StartUrls, derived
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
-from tests.contract.examples import DEMO
+from bot.surfaces.webhooks.surface import MAX_CONCURRENT_REQUESTS_PER_KEY
+from tests.contract.examples import DEMO, new_run
 from tests.contract.http.served import KEYS, Served, bearer, serve
 from tests.contract.webhooks.conftest import OLD_SECRET, SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, receiving
-from tests.waiting import eventually
+from tests.waiting import WITHIN, eventually
 
 ALLOWED = {
     "CREWDECK_WEBHOOK_URLS": "1",
@@ -135,3 +138,29 @@ async def test_runs_that_cannot_be_read_hold_up_no_others(
     async with opens(settings_for(settings=ALLOWED)):
         await receiver.until(lambda: len(receiver.requests) == len(strange) - len(runs))
     assert set(receiver.seqs()) == set(strange) - set(runs)
+
+
+async def test_receivers_of_one_key_that_do_not_answer_hold_up_no_others(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    """Even when more of its runs wait than are looked at in one go, in the shard where the other one is."""
+    numbers = (f"run {number}" for number in itertools.count())
+    one_shard = (each for each in numbers if redis_keys.shard_of(ids.run_id(each)) == 0)
+    async with receiving() as silent:
+        silent.slow = 2 * WITHIN
+        for name in itertools.islice(one_shard, 120):
+            await _started(store, name, silent.url, by="ops")
+        async with opens(settings_for(settings=ALLOWED)):
+            await silent.until(lambda: silent.requests)
+            mine = [await _started(store, next(one_shard), receiver.url, by="ci") for _ in range(3)]
+            await receiver.until(lambda: len(receiver.requests) == len(mine))
+        assert len(silent.requests) == MAX_CONCURRENT_REQUESTS_PER_KEY
+    assert set(receiver.seqs()) == set(mine)
+
+
+async def _started(store: RedisStore, name: str, url: str, by: str) -> str:
+    """A run that was started with an API key, as the API starts it."""
+    actor = Actor(surface="http", user_id=f"key:{by}", name=by)
+    following = StartUrls(allowed=True, private=True).follower(url)
+    run, _ = await store.runs.start(new_run(name, by=actor).model_copy(update={"followers": (following,)}))
+    return run.id
