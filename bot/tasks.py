@@ -36,6 +36,20 @@ async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None
         raise failure
 
 
+@asynccontextmanager
+async def begun(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Run this work during the block, which may wait for its result; cancel what still runs at its end."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # Perhaps the block hasn't waited for it.
+
+
 class BackgroundTasks:
     """Running tasks. None is garbage-collected, none fails unnoticed, and all end with `drain`."""
 

@@ -20,6 +20,7 @@ from bot.store.connection import Connection, Reply
 from bot.store.identities import Identities, linkable, people_among, relied_on
 from bot.store.link_codes import LinkCodes
 from bot.store.live_groups import MAX_AGE_MS, READ_TIMEOUT_S, LiveGroups, Members
+from bot.tasks import begun
 
 log = structlog.get_logger(__name__)
 
@@ -84,12 +85,13 @@ class RedisDirectory:
 
     async def known_while_resolving(self, principal: str, actor: Awaitable[Actor]) -> Actor:
         names, began = (principal,), time.monotonic()
-        found, looked = await asyncio.gather(actor, self._look(names))
-        if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
-            return await self.known(found)
-        if not found.at_home:
-            return found.verified
-        return await self._as_known(found.verified, looked)
+        async with begun(self._look(names)) as looking:
+            found = await actor
+            if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
+                return await self.known(found)
+            if not found.at_home:
+                return found.verified
+            return await self._as_known(found.verified, await looking)
 
     async def _look(self, names: Sequence[str]) -> list[Reply]:
         """The time, the groups that are wanted, and what is stored of these principals."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.errors import StoreUnavailable
-from bot.tasks import run_alongside
+from bot.tasks import begun, run_alongside
 
 
 async def until_cancelled(cancelled: asyncio.Event) -> None:
@@ -46,4 +46,16 @@ async def test_a_task_that_fails_ends_the_block_and_the_other_tasks() -> None:
         async with run_alongside(fail(), until_cancelled(cancelled)):
             await asyncio.Event().wait()
     assert failure.group_contains(LookupError)
+    assert cancelled.is_set()
+
+
+async def test_begun_work_has_a_result_for_the_block() -> None:
+    async with begun(asyncio.sleep(0, "done")) as task:
+        assert await task == "done"
+
+
+async def test_begun_work_that_nobody_waits_for_is_cancelled_and_its_failure_stays_quiet() -> None:
+    cancelled = asyncio.Event()
+    async with begun(until_cancelled(cancelled)), begun(fail()):
+        await asyncio.sleep(0)
     assert cancelled.is_set()

@@ -7,7 +7,7 @@ acknowledgement every 10 ms only. `guard` verifies signatures.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -90,6 +90,14 @@ def kind_of(payload: Mapping[str, Any]) -> str:
     return "command" if "command" in payload else str(payload.get("type"))
 
 
+FirstTime = Callable[[], Coroutine[Any, Any, bool]]
+"""Records that a request has arrived; False for a replay, with which nothing is done."""
+
+
+async def _first_time() -> bool:
+    return True
+
+
 class Dispatcher:
     """Hands verified payloads to Bolt, and measures how long their acknowledgement takes."""
 
@@ -98,7 +106,7 @@ class Dispatcher:
         self._ack_priority = ack_priority
         self._metrics = metrics
 
-    async def dispatch(self, payload: Mapping[str, Any]) -> BoltResponse:
+    async def dispatch(self, payload: Mapping[str, Any], first_time: FirstTime = _first_time) -> BoltResponse:
         """The acknowledgement of one request; 400 for what has not Slack's shape."""
         started = perf_counter()
         payload = {valid(name): valid_json(value) for name, value in payload.items()}
@@ -108,6 +116,10 @@ class Dispatcher:
         request = _request(kind, payload)
         if request is None:
             return BoltResponse(status=400, body="not something that Slack sends")
+        if kind == "command":
+            request.context["first_time"] = first_time  # Its listener checks it, while it does what it can.
+        elif not await first_time():
+            return BoltResponse(status=200, body="")
         with self._ack_priority.acknowledging():
             response = await self._app.async_dispatch(request)
         self._metrics.acks.observe(KINDS[kind], perf_counter() - started)

@@ -14,6 +14,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.core.actor import Actor
 from bot.core.ports import Runs
 from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
 from bot.surfaces.chat.inbound.commands import CommandContext
@@ -23,26 +24,28 @@ from bot.surfaces.chat.wording import sentences
 from bot.surfaces.chat.wording.question_forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
+from bot.surfaces.slack.inbound.bolt import FirstTime
 from bot.surfaces.slack.inbound.event_payloads import AppHomeOpened, Event, TokensRevoked, UserChanged
 from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Submission
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installation import SlackInstallation
+from bot.tasks import begun
 
 log = structlog.get_logger(__name__)
 
 SEND_AGAIN = 503
 
-Listener = Callable[[AsyncAck, dict[str, Any]], Awaitable[BoltResponse | None]]
+Listener = Callable[..., Awaitable[BoltResponse | None]]
 
 
 def checked(listener: Listener) -> Listener:
     """Refuse a signed payload that lacks what every one of its kind has."""
 
     @wraps(listener)
-    async def listen(ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+    async def listen(**given: Any) -> BoltResponse | None:
         try:
-            return await listener(ack, body)
+            return await listener(**given)
         except ValidationError as error:
             log.warning("a payload doesn't have Slack's format", problems=error.error_count())
             return BoltResponse(status=400, body="not something that Slack sends")
@@ -78,14 +81,23 @@ class Listeners:
 
     # ── interactions ────────────────────────────────────────────────────────────────────────────────────
 
-    async def command(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+    async def command(
+        self, ack: AsyncAck, body: dict[str, Any], first_time: FirstTime
+    ) -> BoltResponse | None:
         given = Command.model_validate(body)
         request = InboundRequest(given.key, given.reply_to, body, form_handle=given.trigger_id)
-        await self.engine.ack_handler.handle_interaction(request, self._command(given), _with_text(ack))
+        work = self._command(given, first_time)
+        await self.engine.ack_handler.handle_interaction(request, work, _with_text(ack))
         return None
 
-    async def _command(self, given: Command) -> Reply:
-        actor = await self.engine.people.actor(given.user_id)
+    async def _command(self, given: Command, first_time: FirstTime) -> Reply:
+        # Read first, so that both wait for the one flush to disk that the check needs.
+        async with begun(self.engine.people.actor(given.user_id)) as actor, begun(first_time()) as first:
+            if not await first:
+                return SILENT
+            return await self._execute(given, await actor)
+
+    async def _execute(self, given: Command, actor: Actor) -> Reply:
         text = words.plain(given.text)
         return await self.engine.commands.execute(
             CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -190,10 +191,7 @@ class RequestUrl:
 
     async def _once(self, checked: Checked) -> web.Response:
         name = f"slack:signature:{checked.signature}"
-        if not await self._first(name):
-            log.warning("a request of Slack's was sent again with the same signature: nothing is done")
-            return web.Response()
-        response = await self._dispatcher.dispatch(checked.payload)
+        response = await self._dispatcher.dispatch(checked.payload, partial(self._first, name))
         if response.status >= web.HTTPInternalServerError.status_code:
             await self._forget(name)
         return await to_aiohttp_response(response)
@@ -202,9 +200,12 @@ class RequestUrl:
         """True while the store is away: then the request fails, and the person is told so."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
-                return await self._key_values.add(name, SIGNATURE_TTL_S)
+                first = await self._key_values.add(name, SIGNATURE_TTL_S)
         except (StoreUnavailable, TimeoutError):
             return True
+        if not first:
+            log.warning("a request of Slack's was sent again with the same signature: nothing is done")
+        return first
 
     async def _forget(self, name: str) -> None:
         """It was not handled: it may be sent again with the same signature."""
