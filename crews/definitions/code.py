@@ -1,8 +1,9 @@
 """A fingerprint of loaded code: of a tool, and of the function that makes a crew, as far as authors wrote it.
 
 It is of the code as this process has imported it, not of its files, which may have been edited since. It
-covers functions and classes, those that they name, closures, defaults, and constants in capitals. It covers
-neither comments nor other packages, nor values that are made while a process runs: those differ between
+covers functions and classes, those that they name, closures, defaults, members of enums, and constants in
+capitals: texts, numbers, and tuples and frozen sets of them. It covers neither comments nor other
+packages, nor what may be made or changed while a process runs, such as lists and dicts: that differs between
 processes that have the same code.
 """
 
@@ -19,6 +20,9 @@ import sysconfig
 import types
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +32,7 @@ import bot
 MAX_PARTS = 5000
 """Functions and classes of one fingerprint; more are left out."""
 FRAMEWORKS = frozenset({"crewai", "pydantic", "pydantic_core", "bot", "crews", "crewdeck"})
-_LEAVES = (str, int, bool, bytes)
+_LEAVES = (str, int, bool, bytes, float, complex, Decimal, timedelta, type(None))
 _INSTALLED = tuple(
     f"{os.path.realpath(each)}{os.sep}"
     for each in {
@@ -120,7 +124,7 @@ class _Reader:
         module = str(function.__globals__.get("__name__"))  # `__module__` may be that of what it is around.
         if self._counts(module):
             defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-            written = [*_written(function.__code__), *(repr(each) for each in defaults if _is_leaf(each))]
+            written = [*_written(function.__code__), *(_text(each) for each in defaults if _is_leaf(each))]
             self._parts.append(f"{module}:{function.__qualname__} {written}")
             self._assigned.update((module, name) for name in _assigned_by(function.__code__))
         for cell in function.__closure__ or ():
@@ -147,15 +151,17 @@ class _Reader:
         self._parts.append(f"{name} {[base.__qualname__ for base in kind.__bases__]}")
         for key, value in vars(kind).items():
             if _is_constant(key, value):
-                self._parts.append(f"{name}.{key} {value!r}")
+                self._parts.append(f"{name}.{key} {_text(value)}")
             elif isinstance(value, property):
                 self._add(value.fget)
                 self._add(value.fset)
             elif not isinstance(value, type):
                 self._add(value)
+        if issubclass(kind, Enum):
+            self._parts.extend(f"{name}.{key} {_text(each)}" for key, each in kind.__members__.items())
         for key, field in vars(kind).get("__pydantic_fields__", {}).items():
             if _is_leaf(field.default):
-                self._parts.append(f"{name}.{key} {field.default!r}")
+                self._parts.append(f"{name}.{key} {_text(field.default)}")
             self._add(field.default)
 
     def _counts(self, module: str) -> bool:
@@ -184,20 +190,36 @@ def _bare(value: Any) -> Any:
 
 
 def _is_leaf(value: object) -> bool:
-    return all(map(_is_leaf, value)) if isinstance(value, tuple) else type(value) in _LEAVES
+    if isinstance(value, tuple | frozenset):
+        return all(map(_is_leaf, value))
+    return type(value) in _LEAVES or isinstance(value, Enum)
+
+
+def _text(value: object) -> str:
+    """A leaf, the same in each process."""
+    match value:
+        case Enum():
+            held = _text(value.value) if _is_leaf(value.value) else ""
+            return f"{type(value).__qualname__}.{value.name} {held}"
+        case frozenset():
+            return f"frozenset {sorted(map(_text, value))}"
+        case tuple():
+            return f"({', '.join(map(_text, value))})"
+    return repr(value)
 
 
 def _placed(value: object, file: str) -> str:
     """A constant of this file. One that says where its code is doesn't depend on where that is installed."""
     folder = Path(file).parent
     if not isinstance(value, str) or not Path(value).is_absolute() or not folder.is_absolute():
-        return repr(value)
+        return _text(value)
     own = folder.is_relative_to(value) or Path(value).is_relative_to(folder)
     return repr(os.path.relpath(value, folder) if own else value)
 
 
 def _is_constant(name: str, value: object) -> bool:
-    return name.isupper() and _is_leaf(value)
+    """None may be there until something is made in its place."""
+    return name.isupper() and value is not None and _is_leaf(value)
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -11,10 +11,18 @@ import pytest
 from crews.definitions.code import code_of
 
 CODE = """
+import enum
 import functools
 import itertools
+from datetime import timedelta
+from decimal import Decimal
 
 LIMIT = 3
+FEE = 0.02
+LEAST = Decimal("0.01")
+WAIT = timedelta(hours=1)
+OFFICES = frozenset({("oslo", 47), ("rome", None)})
+LATER = None
 NAMES = ("a", "b")
 _CLIENT = ""
 STARTED = object()
@@ -35,9 +43,19 @@ def decorated(function):
 def cached(value):
     return value + LIMIT
 
+class Currency(enum.Enum):
+    EURO = "EUR"
+    DOLLAR = "USD"
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+def costs(value, share=0.5, level=Level.LOW):
+    return FEE, LEAST, WAIT, OFFICES, Currency("EUR"), LATER
+
 @decorated
 def helper(value, more=1):
-    return cached(value) if value in {"x", "y", "z"} else client()
+    return costs(value) if more else cached(value) if value in {"x", "y", "z"} else client()
 
 class Base:
     RATE = 1
@@ -85,6 +103,14 @@ def imported(code: str, release: str = "") -> Any:  # noqa: ANN401 - its names a
         ("cls.one())()", "cls.one() * 2)()"),
         ("return inner", "return function"),
         ("class Tool(Base)", "class Tool"),
+        ("FEE = 0.02", "FEE = 0.2"),
+        ('Decimal("0.01")', 'Decimal("0.010")'),
+        ("hours=1", "hours=2"),
+        ('("oslo", 47)', '("oslo", 46)'),
+        ("share=0.5", "share=0.6"),
+        ("level=Level.LOW", "level=None"),
+        ("LOW = 1", "LOW = 2"),
+        ('EURO = "EUR"', 'EURO = "978"'),
     ],
 )
 def test_other_code_has_another_fingerprint(before: str, after: str) -> None:
@@ -99,6 +125,7 @@ def test_other_code_has_another_fingerprint(before: str, after: str) -> None:
         ("LIMIT = 3", "\n\n# The limit.\nLIMIT    =    3"),
         ('return "unused"', 'return "other"'),
         ("STARTED = object()", "STARTED = None"),
+        ("LATER = None", "LATER = object()"),
     ],
 )
 def test_the_same_code_has_the_same_one(before: str, after: str) -> None:
