@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -71,6 +70,8 @@ def shipped(name: str) -> Path:
 
 
 def _data_dir() -> Path:
+    from platformdirs import user_data_path  # with the setting nobody needs it
+
     return user_data_path("crewdeck", appauthor=False)
 
 

@@ -10,6 +10,7 @@ import mimetypes
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from pydantic import JsonValue
@@ -42,7 +43,6 @@ _MORE_TYPES = {
     ".webp": "image/webp",
 }
 _MIB = 1024 * 1024
-_TYPES = mimetypes.MimeTypes()
 
 
 class StoredFile(Value):
@@ -120,7 +120,13 @@ def file_name(raw: str, otherwise: str = "file") -> str:
 def media_type(name: str) -> str:
     """The media type that the name's suffix stands for, the same on every machine."""
     suffix = f".{name.rpartition('.')[2].lower()}" if "." in name else ""
-    return _MORE_TYPES.get(suffix) or _TYPES.guess_type(f"x{suffix}")[0] or "application/octet-stream"
+    return _MORE_TYPES.get(suffix) or _media_types().guess_type(f"x{suffix}")[0] or "application/octet-stream"
+
+
+@cache
+def _media_types() -> mimetypes.MimeTypes:
+    """Those that Python knows; it reads the machine's files as well, so only who needs them asks for them."""
+    return mimetypes.MimeTypes()
 
 
 def digest_of(content: bytes) -> str:

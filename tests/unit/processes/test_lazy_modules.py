@@ -48,6 +48,12 @@ def test_a_server_names_them_all_and_loads_none() -> None:
     assert said == "[] []\nset()\n"
 
 
+def test_what_only_some_servers_need_is_loaded_when_it_is_needed() -> None:
+    """Where people's data is by default, and the media types, for which Python reads the machine's files."""
+    said = _run(f"{SERVER}\nimport mimetypes\nprint('platformdirs' in sys.modules, mimetypes.inited)")
+    assert said == "False False\n"
+
+
 def test_what_a_server_uses_of_libraries_is_as_it_was() -> None:
     """Bolt, redis-py and aiohttp offer what they offered."""
     said = _run(
