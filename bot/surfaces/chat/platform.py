@@ -71,7 +71,7 @@ class ChatPlatform(Protocol):
         """Where replies to this message are read."""
 
     async def open_direct(self, user_id: str) -> Conversation:
-        """The direct messages with a person."""
+        """The direct messages with a person, and their thread where all of them are in one."""
 
     async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         """Share a file of a run; in another way where the platform has no files in this conversation."""

@@ -124,12 +124,16 @@ class MemoryPorts:
         del run_id
         return posted in self.adopted
 
-    async def adopt(self, run_id: str, question_id: str, posted: MessageRef) -> None:
-        del run_id, question_id
+    async def adopt(
+        self, run_id: str, question_id: str, posted: MessageRef, *, tenant: str, thread: str
+    ) -> None:
+        del run_id, question_id, tenant, thread
         self.adopted.append(posted)
 
-    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: MessageRef) -> None:
-        await self.adopt(run_id, question_id, posted)
+    async def adopt_unless_recorded_soon(
+        self, run_id: str, question_id: str, posted: MessageRef, *, tenant: str, thread: str
+    ) -> None:
+        await self.adopt(run_id, question_id, posted, tenant=tenant, thread=thread)
 
     async def show_anew(self, tenant: str, posted: MessageRef, thread: str) -> None:
         del tenant, thread

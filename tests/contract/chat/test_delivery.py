@@ -180,7 +180,7 @@ async def test_a_message_that_somebody_deleted_is_not_adopted(deployment: Deploy
     orphan, recorded = deployment.all_saying("Publish it?")
     await deleted(deployment, orphan)
     for posted in (orphan.posted, recorded.posted):
-        await deployment.orphans.adopt(run.id, question.id, posted)
+        await deployment.orphans.adopt(run.id, question.id, posted, tenant=TENANT, thread="17")
     shown = (await deployment.store.outbox.state(deployment.surface, run.id)).messages.values()
     assert (orphan.posted.encode() in shown, recorded.posted.encode() in shown) == (False, True)
 
@@ -292,7 +292,9 @@ async def test_a_message_that_nobody_recorded_loses_its_buttons_with_the_others(
 
         await deployment.until(posted_twice)
         for each in deployment.all_saying("Publish it?"):
-            await deployment.orphans.adopt_unless_recorded_soon(question.run_id, question.id, each.posted)
+            await deployment.orphans.adopt_unless_recorded_soon(
+                question.run_id, question.id, each.posted, tenant=TENANT, thread=each.thread or ""
+            )
         said = response(Action.APPROVE, deployment.person("U0ADA"), key="press")
         await deployment.store.questions.respond(question.run_id, question.id, said)
 
@@ -314,7 +316,7 @@ async def test_an_orphaned_opener_points_to_the_runs_thread(deployment: Deployme
             for each in deployment.all_saying("Demo")
             if each.posted.encode() not in state.messages.values()
         ]
-        await deployment.orphans.adopt(run.id, "", orphan)
+        await deployment.orphans.adopt(run.id, "", orphan, tenant=TENANT, thread="")
         shown = await deployment.sees("posted twice")
     assert shown.posted == orphan
     assert shown.buttons == ()

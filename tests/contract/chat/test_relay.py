@@ -21,7 +21,7 @@ from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage, ReplyTarget
 from bot.surfaces.chat.message_keys import direct_question, shown_digest
 from bot.surfaces.chat.places import ChatPlace, MessageRef
-from tests.contract.chat.deployment import Deployment
+from tests.contract.chat.deployment import TENANT, Deployment
 from tests.contract.chat.memory_inbound import SURFACE as MEMORY
 from tests.contract.chat.memory_inbound import memory_chat, person
 from tests.contract.chat.relaying import (
@@ -213,7 +213,9 @@ async def test_a_copy_that_was_posted_twice_loses_its_buttons_with_the_other(dep
 
         await deployment.until(posted_twice)
         for each in direct(deployment, "U0ADA"):
-            await deployment.orphans.adopt(question.run_id, question.id, each.posted)
+            await deployment.orphans.adopt(
+                question.run_id, question.id, each.posted, tenant=TENANT, thread=each.thread or ""
+            )
         await settled(deployment, question, ADA)
 
         async def without_buttons() -> bool:

@@ -61,26 +61,35 @@ class OrphanReconciler:
         except StoreUnavailable:
             return False
 
-    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: MessageRef) -> None:
+    async def adopt_unless_recorded_soon(
+        self, run_id: str, question_id: str, posted: MessageRef, *, tenant: str, thread: str
+    ) -> None:
         """Adopt this message unless it is recorded in a moment; where the store is away, once it is back."""
         while True:
             await asyncio.sleep(RECORDING_GRACE_S)
             await self._platform.yield_to_acks()
             try:
-                await self.adopt(run_id, question_id, posted)
+                await self.adopt(run_id, question_id, posted, tenant=tenant, thread=thread)
             except StoreUnavailable:
                 log.debug("the store is away: a message of ours is looked at later")
             else:
                 return
 
-    async def adopt(self, run_id: str, question_id: str, posted: MessageRef) -> None:
+    async def adopt(
+        self, run_id: str, question_id: str, posted: MessageRef, *, tenant: str, thread: str
+    ) -> None:
         """Record a message unless it is recorded; before a press on it counts, so that settling rewrites it.
 
         It gets a name of its own, so that it replaces no message that is being recorded meanwhile.
         """
-        if not await self._recorded(run_id, posted):
-            name = orphaned_question(question_id, posted) if question_id else orphaned_opener(posted)
-            await self._store.outbox.adopt(self._surface, run_id, name, posted.encode())
+        if await self._recorded(run_id, posted):
+            return
+        if question_id and thread in {"", posted.message_id}:
+            # A direct message: replies below it are replies to the run.
+            place = ChatPlace(self._surface, tenant, posted.channel, posted.message_id)
+            await self._store.runs.add_place(run_id, place.encode())
+        name = orphaned_question(question_id, posted) if question_id else orphaned_opener(posted)
+        await self._store.outbox.adopt(self._surface, run_id, name, posted.encode())
 
     async def show_anew(self, tenant: str, posted: MessageRef, thread: str) -> None:
         """Have the open questions shown again that a deleted message showed. Raises StoreUnavailable.

@@ -130,12 +130,17 @@ class DirectQuestions:
         if name not in thread.messages:
             beside = await self._copies.shown.joinable(thread.run, question, thread.messages, user_id)
             if beside is None or not await self._copies.join(thread, question, name, beside):
-                await self._copies.post(thread, card, name, await self._platform.open_direct(user_id))
+                to = await self._platform.open_direct(user_id)
+                await self._add_place(thread, to)
+                await self._copies.post(thread, card, name, to)
         # Also where it was posted already: a crash may have prevented it.
-        posted = MessageRef.decode(thread.messages[name])
-        place = thread.place.moved_to(self._platform.thread_of(posted))
-        await self._store.runs.add_place(thread.run.id, place.encode())
+        await self._add_place(thread, self._platform.thread_of(MessageRef.decode(thread.messages[name])))
         return True
+
+    async def _add_place(self, thread: RunThread, where: Conversation) -> None:
+        """Replies there are replies to the run, if it is known by now in which thread they will be."""
+        if where.thread is not None:
+            await self._store.runs.add_place(thread.run.id, thread.place.moved_to(where).encode())
 
     def _others(self, thread: RunThread, question: Question, people: People) -> Iterable[str]:
         """Deciders by their ids; the requester is asked where the run goes on, if it does."""

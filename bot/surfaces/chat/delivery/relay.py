@@ -33,7 +33,7 @@ from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Links, RunMessag
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
 from bot.surfaces.chat.lines import Mention
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, ProfileUnavailable, Recipients
 from bot.surfaces.chat.wording import question_messages, relayed
 from bot.surfaces.chat.wording.relayed import KnownHere
@@ -186,6 +186,7 @@ class QuestionRelay:
             if not await self._join(messages, asking, recipient, name):
                 card = await self._copies.shown.card(messages.run, asking.question)
                 to = await self._platform.open_direct(recipient.user)
+                await self._add_place(messages, recipient, to)
                 await self._copies.post(messages, card, name, to, _relayed(messages, asking))
         except CredentialsRefused:
             raise
@@ -195,7 +196,8 @@ class QuestionRelay:
             )
             await messages.record(refused, rejected.code)
         else:
-            await self._add_place(messages, recipient, MessageRef.decode(messages.messages[name]))
+            posted = MessageRef.decode(messages.messages[name])
+            await self._add_place(messages, recipient, self._platform.thread_of(posted))
 
     async def _join(
         self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient, name: str
@@ -224,12 +226,11 @@ class QuestionRelay:
                     found[question.id] = question
         return found
 
-    async def _add_place(self, messages: RunMessages, recipient: Recipient, posted: MessageRef) -> None:
-        """Replies to this message are replies to the run."""
-        if recipient.actor is not None:
-            place = ChatPlace(self._surface, recipient.actor.tenant, posted.channel)
-            moved = place.moved_to(self._platform.thread_of(posted))
-            await self._store.runs.add_place(messages.run.id, moved.encode())
+    async def _add_place(self, messages: RunMessages, recipient: Recipient, where: Conversation) -> None:
+        """Replies there are replies to the run, if it is known by now in which thread they will be."""
+        if recipient.actor is not None and where.thread is not None:
+            place = ChatPlace(self._surface, recipient.actor.tenant, where.channel, where.thread)
+            await self._store.runs.add_place(messages.run.id, place.encode())
 
     async def _update(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: MessageRef
@@ -242,7 +243,8 @@ class QuestionRelay:
                 await self._take_away(messages, shown, recipient, posted)
             return
         if shown.asked_now:
-            await self._add_place(messages, recipient, asked)  # A crash may have prevented it.
+            # A crash may have prevented it.
+            await self._add_place(messages, recipient, self._platform.thread_of(asked))
         for posted in copies if shown.changed else ():
             await self._rewrite(messages, shown, recipient, posted)
         if shown.question.open:

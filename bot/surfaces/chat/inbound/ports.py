@@ -238,10 +238,14 @@ class Orphans(Protocol):
     async def is_recorded(self, run_id: str, posted: MessageRef) -> bool:
         """Whether this message is recorded. False while the store is away."""
 
-    async def adopt(self, run_id: str, question_id: str, posted: MessageRef) -> None:
-        """Record a message unless it is recorded. Raises StoreUnavailable."""
+    async def adopt(
+        self, run_id: str, question_id: str, posted: MessageRef, *, tenant: str, thread: str
+    ) -> None:
+        """Record a message, in this thread or in none, unless it is recorded. Raises StoreUnavailable."""
 
-    async def adopt_unless_recorded_soon(self, run_id: str, question_id: str, posted: MessageRef) -> None:
+    async def adopt_unless_recorded_soon(
+        self, run_id: str, question_id: str, posted: MessageRef, *, tenant: str, thread: str
+    ) -> None:
         """Adopt this message unless it is recorded in a moment."""
 
     async def show_anew(self, tenant: str, posted: MessageRef, thread: str) -> None:

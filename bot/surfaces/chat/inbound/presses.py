@@ -222,7 +222,10 @@ class PressHandlers:
 
     async def _adopt(self, press: Press, target: Target) -> None:
         if press.message is not None:
-            await self.orphans.adopt(target.run_id, target.question_id, press.message)
+            to = press.reply_to
+            await self.orphans.adopt(
+                target.run_id, target.question_id, press.message, tenant=to.tenant, thread=to.thread
+            )
 
     def _in_form(self, press: Press, target: Target, reply: Reply) -> Reply:
         """What was done in a form is answered there."""

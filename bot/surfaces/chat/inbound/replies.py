@@ -54,6 +54,16 @@ class Replies:
             ChatPlace(self._surface, where.tenant, where.channel, where.thread).encode()
         )
 
+    async def wait_until_known(self, message: IncomingMessage) -> None:
+        """Return once it is known which runs live in the message's thread, or none will be.
+
+        The message that it replies to may have been posted a moment ago.
+        """
+        for _ in range(LOOKS_FOR_POSTED):
+            if await self.runs_here(message):
+                return
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
     async def handle(self, message: IncomingMessage) -> Reply:
         """Take it as an answer, ask which question is meant, explain, or leave people to their talk."""
         runs = await self.runs_here(message)

@@ -28,6 +28,7 @@ from bot.surfaces.chat.inbound.ports import (
     IncomingMessage,
     Orphans,
     Reply,
+    ReplyTarget,
 )
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.places import MessageRef
@@ -56,6 +57,8 @@ class MessageRouter:
             return SILENT
         if message.addressed is not None and looks_like_command(message.addressed):
             return await self._command(message) if message.direct else SILENT
+        if message.direct:
+            await self._replies.wait_until_known(message)
         return await self._replies.handle(message)
 
     async def mention(self, message: IncomingMessage) -> Reply:
@@ -90,7 +93,9 @@ class MessageRouter:
         if target is None:
             return None
         posted = MessageRef(message.reply_to.channel, message.id)
-        return None if await self._orphans.is_recorded(target.run_id, posted) else self._adopt(target, posted)
+        if await self._orphans.is_recorded(target.run_id, posted):
+            return None
+        return self._adopt(target, posted, message.reply_to)
 
     async def deleted(self, gone: DeletedMessage) -> Reply:
         """A message that somebody deleted: what it asked is shown anew."""
@@ -101,8 +106,10 @@ class MessageRouter:
         """A message that was read in its thread's history."""
         return await (await self.orphan(message) or self.message(message))
 
-    async def _adopt(self, target: Target, posted: MessageRef) -> Reply:
-        await self._orphans.adopt_unless_recorded_soon(target.run_id, target.question_id, posted)
+    async def _adopt(self, target: Target, posted: MessageRef, to: ReplyTarget) -> Reply:
+        await self._orphans.adopt_unless_recorded_soon(
+            target.run_id, target.question_id, posted, tenant=to.tenant, thread=to.thread
+        )
         return SILENT
 
     async def _command(self, message: IncomingMessage, words: str | None = None) -> Reply:

@@ -110,7 +110,7 @@ class TeamsPlatform:
         await self._call("update", "PUT", url, activity, at.channel, priority)
 
     async def open_direct(self, user_id: str) -> Conversation:
-        """The personal chat with a person, by their object id."""
+        """The personal chat with a person, by their object id: one thread, whatever is posted there."""
         if user_id not in self._direct:
             tenant = self._app.tenant_id
             body = {
@@ -127,7 +127,7 @@ class TeamsPlatform:
             if not chat:
                 raise Rejected("no_conversation_id")
             await self.service_urls.record(chat, str(answer.get("serviceUrl") or service_url))
-            self._direct[user_id] = Conversation(chat)
+            self._direct[user_id] = Conversation(chat, CHAT)
         return self._direct[user_id]
 
     async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
