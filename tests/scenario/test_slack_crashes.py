@@ -139,6 +139,7 @@ async def two_first_messages(on: Outbox) -> tuple[Run, Message, Message]:
         on.lose_post("conversations.history")
         run = await on.start()
         await on.slack.wait_for(lambda: len(on.slack.messages()) == 2)
+    await on.until(lambda: recorded(on, run.id, 1))
     orphan, first = on.slack.messages()
     return run, orphan, first
 
