@@ -16,8 +16,7 @@ from crews.building.durability import notices_of
 from crews.building.importing import BoundedCall, import_all, refused
 from crews.building.offer import Offer
 from crews.building.samples import samples
-from crews.crewai_adapter import checkpoints, class_cache, project_config
-from crews.crewai_adapter.openai import build_response_models
+from crews.crewai_adapter import checkpoints, class_cache, openai, project_config
 from crews.definitions.catalog import FILES, Catalog
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.yaml_lines import Problem
@@ -64,7 +63,8 @@ def load(
 ) -> LoadedCrews:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     terminal.switch_off()  # Modules and factories of authors are called from here on.
-    build_response_models()
+    openai.build_response_models()
+    openai.install()  # before crews are built
     checkpoints.install()
     class_cache.install()  # before classes are decorated
     project_config.install()  # likewise

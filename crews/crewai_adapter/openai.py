@@ -7,6 +7,8 @@ built: again for every run, and whenever a parked one is revived. The clients st
 from __future__ import annotations
 
 # ruff: noqa: ANN401, SLF001 - CrewAI says Any here, and the seams are private
+import os
+import ssl
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from typing import Any
@@ -28,18 +30,27 @@ def install() -> None:
     model: Any = OpenAICompletion
     if getattr(model, "_crewdeck_shares_certificates", False):
         return
-    trusted = cache(httpx.create_ssl_context)
 
     def client(given: dict[str, Any]) -> OpenAI:
-        return OpenAI(http_client=DefaultHttpxClient(verify=trusted()), **given)
+        return OpenAI(http_client=DefaultHttpxClient(verify=trusted_certificates()), **given)
 
     def async_client(given: dict[str, Any]) -> AsyncOpenAI:
-        return AsyncOpenAI(http_client=DefaultAsyncHttpxClient(verify=trusted()), **given)
+        return AsyncOpenAI(http_client=DefaultAsyncHttpxClient(verify=trusted_certificates()), **given)
 
     model._build_sync_client = _sharing(model._build_sync_client, client)
     model._build_async_client = _sharing(model._build_async_client, async_client)
     model._crewdeck_shares_certificates = True
     BaseLLM.__init__ = _concealing(BaseLLM.__init__)  # type: ignore[method-assign]
+
+
+def trusted_certificates() -> ssl.SSLContext:
+    """The certificates. Code of crews may choose others at any time: a file of a company, or the system's."""
+    return _read(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), ssl.SSLContext)
+
+
+@cache
+def _read(*_chosen: object) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _concealing(init: Callable[..., None]) -> Callable[..., None]:
@@ -69,8 +80,9 @@ ANSWERS = ("openai.types.chat.", "openai.types.completion")
 """Where OpenAI's SDK, through which most models are called, keeps what an answer is made of."""
 
 
+@cache
 def build_response_models() -> None:
-    """Build the validators of an answer's parts, which takes about 0.1 s.
+    """Build the validators of an answer's parts, which takes about 0.1 s. Again, it does nothing.
 
     The SDK puts that off until the first answer is read. While one thread builds them they are missing for
     the others, whose model calls then fail: "BaseModel cannot be instantiated directly".

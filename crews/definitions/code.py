@@ -48,23 +48,24 @@ _INSTALLED = tuple(
 """Folders whose modules no author of crews edits."""
 
 
+@cache
 def is_authors(file: str) -> bool:
     """Whether an author of crews wrote this file: it is neither Python's, nor installed, nor Crewdeck's."""
     return file.endswith(".py") and not _resolved(file).startswith(_INSTALLED)
 
 
-def _resolved(file: str) -> str:
-    """The real path of a file. Thousands of modules are in few folders, each of which is resolved once."""
-    # With strings: this is called for each module, whenever one was imported.
-    if os.path.islink(file):  # noqa: PTH114
-        return os.path.realpath(file)
-    folder, name = os.path.split(file)
-    return f"{_resolved_folder(folder)}{os.sep}{name}"
+def _resolved(path: str) -> str:
+    """The real path. Thousands of modules are in few folders, each of which is resolved once."""
+    # With strings: this is called for each module.
+    folder, name = os.path.split(path)
+    if os.path.islink(path) or name in {"", os.curdir, os.pardir}:  # noqa: PTH114
+        return os.path.realpath(path)
+    return os.path.join(_resolved_folder(folder), name)  # noqa: PTH118
 
 
 @cache
 def _resolved_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return _resolved(folder)
 
 
 def code_of(*roots: object) -> str:

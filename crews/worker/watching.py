@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
 from bot.core.project import Project
 from bot.settings import Settings
@@ -26,14 +28,19 @@ Stamps = Mapping[str, tuple[int, int]]
 
 
 class WatchedFiles:
-    """The files of a worker's crews. Methods read folders, so they are called in a thread."""
+    """The files of a worker's crews. Methods read folders, so they are called in a thread.
+
+    Made before code of authors is imported: modules that are there already are none of theirs.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._folders = settings.crew_dirs
         self._project = settings.project
         self._declared = _files_of(settings.project) if settings.project is not None else ()
+        #: The files of modules that authors wrote.
         self._modules: set[str] = set()
-        self._seen = 0
+        self._seen = len(sys.modules)
+        self._last = next(reversed(sys.modules.values()))
 
     def stamps(self) -> dict[str, tuple[int, int]]:
         """The state of each file that is there now."""
@@ -71,11 +78,18 @@ class WatchedFiles:
 
     def _imported(self) -> set[str]:
         """The files of modules that authors wrote: neither Python's, nor installed, nor Crewdeck's."""
-        if len(sys.modules) != self._seen:
-            self._seen = len(sys.modules)
-            files = (getattr(each, "__file__", None) for each in tuple(sys.modules.values()))
-            self._modules = {each for each in files if isinstance(each, str) and is_authors(each)}
+        files = (getattr(each, "__file__", None) for each in self._newly_imported())
+        self._modules.update(each for each in files if isinstance(each, str) and is_authors(each))
         return self._modules
+
+    def _newly_imported(self) -> tuple[ModuleType, ...]:
+        """Modules are in the order of their imports; of the thousands only the latest are looked at."""
+        many = len(sys.modules)
+        found = tuple(islice(reversed(sys.modules.values()), max(0, many - self._seen) + 1))
+        if found[-1] is not self._last:  # Some were removed meanwhile.
+            found = tuple(reversed(sys.modules.values()))
+        self._seen, self._last = many, found[0]
+        return found
 
 
 def _in_project(root: Path) -> Iterator[str]:

@@ -81,6 +81,21 @@ def test_modules_of_authors_are_watched_once_they_are_imported_and_others_are_no
     assert not [each for each in imported if each.endswith(("crews/worker/watching.py", "json/__init__.py"))]
 
 
+def test_a_module_is_watched_that_was_imported_while_another_one_was_taken_out(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many modules as before: some import placeholders, or take out what they fail to import."""
+    module = tmp_path / "crewdeck_replacing.py"
+    module.write_text("ONE = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "crewdeck_replaced", ModuleType("crewdeck_replaced"))
+    files = WatchedFiles(settings)
+    files.stamps()
+    del sys.modules["crewdeck_replaced"]
+    __import__("crewdeck_replacing")
+    assert str(module) in files.stamps()
+
+
 @pytest.mark.parametrize("linked", ["file", "folder", "folder above"])
 @pytest.mark.parametrize("authors", [True, False])
 def test_links_are_followed_to_whose_module_it_is(
@@ -96,8 +111,9 @@ def test_links_are_followed_to_whose_module_it_is(
     link.symlink_to(above)
     module = ModuleType("crewdeck_linked")
     module.__file__ = str(link / target.relative_to(above)) if above != target else str(link)
+    files = WatchedFiles(settings)
     monkeypatch.setitem(sys.modules, "crewdeck_linked", module)
-    assert (module.__file__ in WatchedFiles(settings).stamps()) is authors
+    assert (module.__file__ in files.stamps()) is authors
 
 
 def test_a_broken_edit_keeps_the_last_good_version(settings: Settings, tmp_path: Path) -> None:

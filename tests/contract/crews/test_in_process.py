@@ -35,6 +35,7 @@ from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.definitions.catalog import read, read_crew
 from crews.run.store_proxy import StoreProxy
+from tests.contract import certificates
 from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
@@ -661,9 +662,23 @@ def test_certificates_are_read_once_however_many_models_are_made() -> None:
     from crews.crewai_adapter import openai
 
     openai.install()
-    before = _ssl_contexts()
+    before = len(_ssl_contexts())
     made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test") for _ in range(8)]
-    assert _ssl_contexts() - before < len(made)  # CrewAI reads them twice for each.
+    assert len(_ssl_contexts()) - before < len(made)  # CrewAI reads them twice for each.
+
+
+def test_a_model_trusts_the_certificates_that_code_of_crews_has_chosen_since_the_first_one_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crewai import LLM
+
+    from crews.crewai_adapter import openai
+
+    openai.install()
+    made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test")]
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.make(tmp_path).authority))
+    made += [LLM(model="openai/gpt-5.4-mini", api_key="sk-test")]
+    assert 1 in [each.cert_store_stats()["x509_ca"] for each in _ssl_contexts()]
 
 
 def test_an_authors_own_interceptor_still_sees_each_request() -> None:
@@ -697,9 +712,9 @@ def test_an_authors_own_interceptor_still_sees_each_request() -> None:
     assert seen == ["/v1/chat/completions"]
 
 
-def _ssl_contexts() -> int:
+def _ssl_contexts() -> list[ssl.SSLContext]:
     gc.collect()
-    return sum(isinstance(each, ssl.SSLContext) for each in gc.get_objects())
+    return [each for each in gc.get_objects() if isinstance(each, ssl.SSLContext)]
 
 
 async def test_an_engine_that_ended_says_so_for_each_run() -> None:
