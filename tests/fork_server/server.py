@@ -25,9 +25,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from tests.fork_server.interpreter import LENGTH_BYTES
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
 
 IMPORTED = (
     *(
@@ -40,11 +43,16 @@ IMPORTED = (
         "bot.commands.deliver",
         "bot.surfaces.slack.surface",
         "bot.surfaces.slack.delivery",
+        "crews.projects.process_setup",
         "crewdeck",
     ),
+    # What the first call of a model imports: that takes a second too.
     *("openai.resources", "httpcore", "h11", "anyio._backends._asyncio"),
+    # What CrewAI, and crews that come with Crewdeck, import only when they are used.
+    *("crewai.a2a.wrapper", "crewai.hooks.contexts", "crewai.llms.cache", "crewai.skills.tool"),
+    *("crewai.types.utils", "cel_expr_python.cel", "crews.definitions.payments"),
 )
-"""All that commands import, and what the first call of a model does: that takes a second too."""
+"""All that commands import."""
 MAX_DESCRIPTORS = 16
 FREE_ABOVE = 512
 """Numbers of descriptors that no child inherits something under."""
@@ -259,6 +267,16 @@ def _move_in(wish: Wish, python: str) -> None:
     sys.executable = python
 
 
+def _fill_caches(configured: Settings) -> None:
+    """Compute what each worker computes, whatever its crews are, and what its first model does."""
+    from crews.crewai_adapter import openai
+    from crews.definitions import catalog
+
+    catalog.read(configured.crew_dirs)
+    openai.build_response_models()
+    openai.trusted_certificates()
+
+
 def main() -> None:
     from bot import settings
     from bot.processes import garbage_collector
@@ -274,6 +292,8 @@ def main() -> None:
     environment.prepare(settings.load())
     for module in IMPORTED:
         importlib.import_module(module)
+    # Again: what Python remembers of classes is forgotten by imports.
+    _fill_caches(settings.load())
     gc.collect()
     gc.freeze()
     assert threading.active_count() == 1, threading.enumerate()
