@@ -125,8 +125,12 @@ async def filled(payments: Payments, who: Person, card: Message, button: str, **
     """Press a button that opens a form, and submit it with these values; what came of it."""
     await who.press(card, button)
     view = await payments.deployment.slack.wait_for(lambda: payments.deployment.slack.view(who.id))
-    fields = {name if name == "words" else f"edit.argument.{name}": value for name, value in values.items()}
-    return await who.submit(view, fields)
+    return await who.submit(view, fields(values))
+
+
+def fields(values: dict[str, str]) -> dict[str, str]:
+    """What is filled into a form, by the names of its fields."""
+    return {name if name == "words" else f"edit.argument.{name}": value for name, value in values.items()}
 
 
 @over_both
@@ -180,6 +184,29 @@ async def test_a_gate_is_rejected_with_a_reason(payments: Payments) -> None:
     outcome = await payments.outcome(gate)
     assert outcome is not None
     assert outcome.comment == "Too much 🎉"
+
+
+@pytest.mark.parametrize(
+    ("button", "sent", "other", "why"),
+    [
+        ("Edit and approve...", {"amount": "900"}, {"amount": "800"}, "has changed"),
+        ("Reject...", {"words": "Too much"}, {"words": "Pay it later"}, "already settled"),
+    ],
+)
+async def test_a_form_that_is_sent_again_with_something_else_is_no_repetition(
+    payments: Payments, button: str, sent: dict[str, str], other: dict[str, str], why: str
+) -> None:
+    """Slack offers that where our answer was lost, and the form stays open."""
+    ada = payments.deployment.ada
+    gate = await payments.gate("Send € 1,200 to Acme")
+    await ada.press(await payments.card("Send € 1,200 to Acme"), button)
+    view = await payments.deployment.slack.wait_for(lambda: payments.deployment.slack.view(ada.id))
+    for _ in range(2):
+        assert not (await ada.submit(view, fields(sent))).field_errors
+    refused = await ada.submit(view, fields(other))
+    assert any(why in each for each in refused.field_errors.values())
+    [response] = await payments.outbox.store.questions.responses(gate.run_id, gate.id)
+    assert response.comment == sent.get("words", "")
 
 
 @over_both

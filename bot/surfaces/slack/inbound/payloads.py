@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from bot.core.tool_call import sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.inbound.ports import FormSubmission, Payload, Press, ReplyTarget
 from bot.surfaces.chat.places import MessageRef
@@ -158,6 +159,12 @@ class View(Identified):
         }
 
     @property
+    def digest(self) -> str:
+        """A short digest of what is filled in; empty where nothing can be."""
+        held = self.state.values
+        return sha256_of(held).removeprefix("sha256:")[:16] if held else ""
+
+    @property
     def _inputs(self) -> Iterator[Mapping[str, Any]]:
         return (block for block in self.blocks if block.get("type") == "input")
 
@@ -215,7 +222,11 @@ class BlockAction(Interaction):
 
 
 class Submission(Interaction):
-    """A modal that was submitted. What a modal shows acts once, so its id and hash name the delivery."""
+    """A modal that was submitted.
+
+    What a modal shows acts once: its id, its hash and what is filled in name the delivery. Slack offers to
+    send it again where our answer was lost, also with something else in it.
+    """
 
     view: View
     trigger_id: str = ""
@@ -226,7 +237,7 @@ class Submission(Interaction):
 
 def _submission(view: View, team: str, user: str) -> FormSubmission:
     return FormSubmission(
-        key=":".join(filter(None, ("slack", team, "view", view.id, view.hash))),
+        key=":".join(filter(None, ("slack", team, "view", view.id, view.hash, view.digest))),
         callback=view.callback_id,
         metadata=view.private_metadata,
         values=view.values,
