@@ -1,8 +1,5 @@
 """What people give reaches the model as they gave it, and names are shown with it."""
 
-from typing import Any
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,42 +98,3 @@ def test_whatever_is_in_a_value_it_stands_where_its_placeholder_was(
 ) -> None:
     text = "|".join(f"{{{each}}}" for each in parts)
     assert filled(text, values) == "|".join(values.get(each, f"{{{each}}}") for each in parts)
-
-
-@pytest.mark.parametrize("inputs", [{}, {"other": "x"}])
-def test_what_crewai_refuses_it_refuses(inputs: dict[str, Any]) -> None:
-    from crewai import Task
-
-    from crews.crewai_adapter import interpolation
-
-    interpolation.install()
-    task = Task(description="About {topic}", expected_output="Words")
-    if not inputs:
-        task.interpolate_inputs_and_add_conversation_history(inputs)
-        assert task.description == "About {topic}"
-    else:
-        with pytest.raises(ValueError, match="Missing required template variable"):
-            task.interpolate_inputs_and_add_conversation_history(inputs)
-
-
-@given(st.text("{}rolegbackstyinput_nm\ufdd0\ufdd1\ufdd2 "), st.text("{}tols_names\ufdd0\ufdd1\ufdd2 "))
-def test_whatever_is_in_a_role_or_a_task_the_prompt_says_it(role: str, task: str) -> None:
-    from types import SimpleNamespace
-
-    from crewai.agents.agent_executor import AgentExecutor
-    from crewai.utilities.prompts import Prompts
-
-    from crews.crewai_adapter import interpolation
-
-    interpolation.install()
-    agent = SimpleNamespace(role=role, goal=f"g{role}", backstory=f"b{role}")
-    made = Prompts(agent=agent, has_tools=True).task_execution()
-    inputs = {"input": task, "tools": f"t{task}", "tool_names": f"n{task}"}
-    prompt = AgentExecutor._format_prompt(made["prompt"], inputs)  # noqa: SLF001 - the seam
-    for words in (
-        f"You are {role}. b{role}\nYour personal goal is: g{role}",
-        f"Current Task: {task}",
-        f"t{task}",
-        f"n{task}",
-    ):
-        assert words in prompt
