@@ -100,7 +100,10 @@ class Parameters:
         return Arguments(actual, shown, secrets)
 
     def with_secrets(self, shown: Mapping[str, JsonValue], of: Arguments) -> dict[str, JsonValue]:
-        """Arguments that people decided on, with the secrets of the call that asked."""
+        """Arguments that people decided on, with the secrets of the call that asked.
+
+        Without one whose place an edit has removed: that makes another call, which is asked about anew.
+        """
         whole: dict[str, JsonValue] = json.loads(json.dumps(shown))
         for name in of.secrets:
             path = name.split(SEPARATOR)
@@ -295,6 +298,8 @@ def _take(within: Any, path: list[str]) -> tuple[str | None, JsonValue]:
 def _put(into: Any, path: list[str], value: JsonValue) -> None:
     for name in path[:-1]:
         into = into.setdefault(name, {})
+        if not isinstance(into, dict):
+            return
     into[path[-1]] = value
 
 

@@ -301,6 +301,33 @@ async def test_an_edit_that_the_tool_refuses_is_asked_about_anew(
     assert sent == [{"to": "Acme", "amount": 1200.0}]
 
 
+async def test_an_edit_that_removes_what_a_secret_is_in_is_asked_about_anew(
+    desk: Desk, sent: list[dict[str, Any]]
+) -> None:
+    from crewdeck import requires_approval
+    from tests.contract.crews import gatebox
+
+    class Wire(gatebox.Pay):
+        account: gatebox.Account | None = None
+
+    class Wiring(gatebox.Plain):
+        def _run(self, to: str, amount: float, **more: Any) -> str:
+            return gatebox.send(to, amount, **more)
+
+    tool = requires_approval(edit=["account"], hide=["account.pin"])(Wiring(args_schema=Wire))
+    wanted = {**gatebox.PAY, "account": {"iban": "DE1", "pin": "0815"}}
+    async with desk.running(lambda: gatebox.code(lambda: tool.run(**wanted)), tools={}) as run:
+        first = await desk.question(run)
+        await desk.say(first, arguments={"account": None})
+        second = await desk.question(run)
+        assert second.call is not None
+        assert (second.call.arguments["account"], second.call.secrets) == (None, {})
+        assert sent == []
+        await desk.say(second)
+        await desk.result(run)
+    assert sent == [{"to": "Acme", "amount": 1200.0, "account": None}]
+
+
 @pytest.mark.parametrize("way", ["run", "_run", "invoke"])
 @pytest.mark.parametrize("given", [{}, {"limit": None}, {"limit": 3}], ids=str)
 async def test_a_default_that_its_own_type_refuses_is_shown_and_called_with(

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+)
 from typing_extensions import Annotated  # noqa: UP035 - as tools' authors may write it
 
 from crews.human_input.arguments import MAX_ARGUMENTS_BYTES, InvalidArguments, Parameters
@@ -148,6 +157,15 @@ def test_decided_arguments_get_their_secrets_back() -> None:
     whole = PAY.with_secrets({**read.shown, "amount": 900.0}, read)
     assert whole == {**read.actual, "amount": 900.0}
     assert PAY.read(whole, key).secrets == read.secrets
+
+
+@pytest.mark.parametrize("account", [None, "DE1", ["DE1"], 5])
+def test_an_edit_may_leave_no_place_for_a_secret(account: JsonValue) -> None:
+    read = PAY.read(GIVEN, key)
+    whole = PAY.with_secrets({**read.shown, "account": account}, read)
+    assert whole == {**read.actual, "account": account}
+    if account is None:
+        assert PAY.read(whole, key).secrets.keys() == read.secrets.keys() - {"account.pin"}
 
 
 @pytest.mark.parametrize(
