@@ -187,7 +187,17 @@ def _bare(value: Any) -> Any:
         return _bare(value.wrapped)
     if not isinstance(value, types.FunctionType) and hasattr(value, "cache_info"):
         return _bare(value.__wrapped__)
+    if _package(type(value).__module__) == "crewai":
+        return _wrapped_by_crewai(value)
     return value
+
+
+def _wrapped_by_crewai(value: Any) -> Any:
+    """The method that is one of a flow or of a project's crew, and the function that a tool was made of."""
+    within = (
+        value.unwrap() if callable(getattr(type(value), "unwrap", None)) else getattr(value, "func", None)
+    )
+    return value if within is None else _bare(within)
 
 
 def _is_leaf(value: object) -> bool:

@@ -362,11 +362,33 @@ APPROVED = 'crewdeck.approve("Send it?", context="1200 to Acme")'
 WAYS = {"called": APPROVED, "awaited": f"asyncio.run({APPROVED.replace('approve', 'approve_async')})"}
 
 
+IN_A_FLOW = f"""
+import asyncio
+import crewdeck
+from crewai.flow.flow import Flow, start
+from typing import Any
+from tests.contract.crews import gatebox
+
+class Sends(Flow[Any]):
+    @start()
+    def work(self) -> str:
+        if not {APPROVED}:
+            return "not sent"
+        said = gatebox.send("Acme", 1200, account="sandbox")
+        return f"{{said}}, {{crewdeck.ask_human('Anything else?')}}"
+
+def build() -> Any:
+    return Sends()
+"""
+
+
 def approving(account: str, way: str = "called") -> Callable[[], Built]:
+    if way == "in a flow":
+        return imported(("sandbox", account), IN_A_FLOW)
     return imported((APPROVED, WAYS[way]), APPROVES.replace("sandbox", account))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "in a flow"])
 @pytest.mark.parametrize("account", ["sandbox", "production"])
 async def test_an_approval_that_code_asks_for_is_for_this_code(
     desk: Desk, sent: list[dict[str, Any]], account: str, way: str

@@ -185,3 +185,60 @@ def test_libraries_do_not_count() -> None:
     for library in ("json", "pytest"):
         setattr(module, library, types.ModuleType(library))
     assert code_of(module.made) == before
+
+
+CREWAI = """
+from crewai.flow.flow import Flow, listen, router, start
+from crewai.flow.human_feedback import human_feedback
+from crewai.project import CrewBase, agent, crew, task
+from crewai.tools import tool
+
+class Sends(Flow):
+    @start()
+    def first(self):
+        return 1
+
+    @listen(first)
+    @human_feedback(message="Send it?", emit=["approved", "rejected"])
+    async def second(self):
+        return 2
+
+    @router(second)
+    def third(self):
+        return "3"
+
+@tool("pay")
+def pay(amount: int) -> str:
+    'Pays.'
+    return "4"
+
+@CrewBase
+class Project:
+    agents_config = {}
+    tasks_config = {}
+
+    @agent
+    def payer(self):
+        return 5, pay
+
+    @task
+    def paying(self):
+        return 6
+
+    @crew
+    def payments(self):
+        return 7
+
+def build():
+    return Sends, Project().payments()
+"""
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_methods_of_flows_and_projects_and_functions_of_tools_count(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """CrewAI puts objects in their places."""
+    monkeypatch.setitem(sys.modules, "authors", types.ModuleType("authors"))
+    before, after = (imported(each).build for each in (CREWAI, CREWAI.replace(f"{number}", f"{number}0")))
+    assert code_of(before) == code_of(imported(CREWAI).build) != code_of(after)
