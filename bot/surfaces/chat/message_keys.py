@@ -23,6 +23,7 @@ END = "end"
 END_AS_TEXT = "end-in-words"
 """That message is text alone, which may be cut: the whole follows as a file."""
 _QUESTION = "question:"
+_JOINING = "joining:"
 _ORPHANED_OPENER = "twin:"
 _NOTIFICATION_FAILURE = "untold:"
 _UNKNOWN_RECIPIENTS = "unreached:"
@@ -49,10 +50,16 @@ def recipient_of(name: str) -> str:
     return name.partition(":@")[2]
 
 
+def joining(name: str) -> str:
+    """The message of others that a question joins, until it is recorded that it is shown there."""
+    return f"{_JOINING}{name}"
+
+
 def questions_at(names: Mapping[str, str], posted: MessageRef) -> set[str]:
-    """The questions that share a message, of what is recorded of the run."""
+    """The questions that share a message, those included that join it, of what is recorded of the run."""
     shown = posted.encode()
-    return {question_of(name) for name, ref in names.items() if ref == shown and name.startswith(_QUESTION)}
+    there = (name.removeprefix(_JOINING) for name, ref in names.items() if ref == shown)
+    return {question_of(name) for name in there if name.startswith(_QUESTION)}
 
 
 def messages_showing(names: Mapping[str, str], question_id: str, channel: str) -> frozenset[str]:

@@ -16,6 +16,10 @@ from bot.core.tool_call import ToolCall
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
+from bot.surfaces.chat.delivery.question_copies import QuestionCopies
+from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
+from bot.surfaces.chat.message_keys import question_message, questions_at
+from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.chat.platform import Recipients
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.played_crew import ADA, BOB
@@ -126,3 +130,27 @@ async def test_everybody_who_may_decide_one_of_them_gets_a_view(chat: TeamsChat)
     told = [str(answered.body), *(each.words for each in chat.teams.messages(chat.people[BOB].chat))]
     assert "Approved 1 of 2" in " ".join(told)
     assert await chat.outcome(bolt) == ""
+
+
+async def test_a_view_of_ones_own_has_what_was_added_a_moment_ago(redis_url: str) -> None:
+    """Teams asks for it as soon as the message changes, also before our edit is answered."""
+    async with teams_chat(redis_url) as chat:
+        await chat.command(ADA, "help")
+        claim = await chat.claimed()
+        async with delivering(chat):
+            await asked(chat, claim, "Acme")
+            message = await shared(chat, lambda message: message.refresh is not None)
+        bolt = await asked(chat, claim, "Bolt")
+        outbox, surface = chat.store.outbox, chat.place.surface
+        await outbox.lease_shard(surface, outbox.shard_of(bolt.run_id), "web-2", 60)
+        recorder = DeliveryRecorder(outbox, surface, "web-2")
+        messages = RunMessages(chat.platform, recorder, claim.run, await recorder.recorded(bolt.run_id))
+        copies = QuestionCopies(chat.store, chat.platform.capabilities.limits)
+        beside = MessageRef(message.conversation, message.id)
+        with chat.teams.connector.faults.holding_answers("update"):
+            joined = asyncio.create_task(copies.join(messages, bolt, question_message(bolt.id), beside))
+            message = await shared(chat, lambda message: "Bolt" in message.words)
+            card = await view(chat, ADA, message)
+        assert await joined
+        assert {"Approve ticked", "Open 1", "Open 2"} <= set(labels(card))
+        assert questions_at((await recorder.recorded(bolt.run_id)).messages, beside) >= {bolt.id}

@@ -178,14 +178,15 @@ class QuestionCopies:
         only: Collection[str] | None = None,
     ) -> bool:
         """Add a question to the message of others; False if that message can't be edited."""
-        names = {**messages.messages, name: beside.encode()}
-        message = await self.shown.message(messages.run, question, names, beside, only)
-        if not await messages.replace(beside, change(message)):
-            return False
-        # Recorded once it is shown: whoever repeats this shows it again.
-        await messages.record(keys.shown_digest(question.id), question.digest)
-        await messages.record(name, beside.encode())
-        return True
+        # Recorded before: somebody may look at the message, or press in it, at once.
+        joining = keys.joining(name)
+        await messages.record(joining, beside.encode())
+        message = await self.shown.message(messages.run, question, messages.messages, beside, only)
+        joined = await messages.replace(beside, change(message))
+        # And once it is shown: whoever repeats this shows it again.
+        shown = {name: beside.encode(), keys.shown_digest(question.id): question.digest} if joined else {}
+        await messages.record_all({joining: "", **shown})
+        return joined
 
     async def rewrite(
         self,

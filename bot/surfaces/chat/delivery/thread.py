@@ -103,7 +103,7 @@ class RunMessages:
         """
         posted = await self._platform.post(to, message, priority=priority)
         if name:
-            await self._record_all({name: posted.encode(), **(records or {})})
+            await self.record_all({name: posted.encode(), **(records or {})})
         return posted
 
     async def upload_to(
@@ -192,9 +192,10 @@ class RunMessages:
 
     async def record(self, name: str, value: str) -> None:
         """Record something under a name. Raises ShardLeaseLost."""
-        await self._record_all({name: value})
+        await self.record_all({name: value})
 
-    async def _record_all(self, values: Mapping[str, str]) -> None:
+    async def record_all(self, values: Mapping[str, str]) -> None:
+        """As `record`, all of these at once."""
         self.messages.update(values)
         await self._recorder.record(self.run.id, self.cursor, values)
 
