@@ -12,10 +12,11 @@ from bot.core.event import HumanInputReminded
 from bot.core.question import Action, Deadline
 from bot.core.run import Claim
 from bot.surfaces.chat.places import ChatPlace
-from tests.contract.chat.deployment import Deployment
+from tests.contract.chat.deployment import Deployment, deployed
 from tests.contract.chat.peers import Seen, Trouble
 from tests.contract.examples import LOST, response
 from tests.examples import SEED
+from tests.waiting import until
 
 RUNS, CHANNELS, QUESTIONS = 4, 2, 2
 TROUBLES = (Trouble.RATE_LIMITED, Trouble.FAILED, Trouble.BROKEN)
@@ -46,6 +47,32 @@ async def test_whoever_delivers_everything_is_shown_once_and_in_its_order(deploy
         seen = [each.words for each in await thread_of(deployment, claim)]
         assert [kind_of(each) for each in seen] == expected(seen), (SEED, seen)
         assert not any(each.buttons for each in await thread_of(deployment, claim)), SEED
+
+
+@pytest.mark.parametrize("platform", ["slack", "teams"])
+async def test_a_process_that_stops_records_what_it_is_posting_and_posts_nothing_else(
+    platform: str, redis_url: str
+) -> None:
+    async with deployed(platform, redis_url) as deployment:
+        run = await deployment.start()
+        async with AsyncExitStack() as process:
+            await process.enter_async_context(deployment.delivering("web-1"))
+            claim = await deployment.claim()
+            await deployment.sees("Demo")
+            with deployment.peer.holding_answers():
+                for number in range(QUESTIONS):
+                    await deployment.ask(claim, f"Question {number}?", task_id=f"task {number}")
+                await deployment.sees("Question 0?")
+                stopped = asyncio.create_task(process.aclose())
+                await until(
+                    lambda: not any("OutboxWorker._poll" in repr(each) for each in asyncio.all_tasks())
+                )
+            await stopped
+        assert not deployment.all_saying("Question 1?")
+        async with deployment.delivering("web-2"):
+            await deployment.sees("Question 1?")
+            await deployment.until(lambda: deployment.all_shown(run))
+        assert [len(deployment.all_saying(f"Question {number}?")) for number in range(QUESTIONS)] == [1, 1]
 
 
 async def plays(deployment: Deployment, claim: Claim) -> None:

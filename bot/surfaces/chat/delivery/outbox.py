@@ -49,7 +49,7 @@ PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1600
 """Pending runs of a shard that are looked at: more than `PAGE_SIZE` only where the first ones can't begin."""
 DRAIN_TIMEOUT_S = 2.0
-"""Seconds that deliveries under way get at the end, so that what they post is recorded."""
+"""Seconds in which what is being posted at the end may be answered, so that it is recorded."""
 REFUSED_RETRY_DELAY_S = 30.0
 MIN_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 60.0
@@ -120,6 +120,8 @@ class OutboxWorker:
             await self._stop()
 
     async def _stop(self) -> None:
+        held = self._shards | self._leaving
+        self._certain_until.clear()  # Deliveries under way begin no further call.
         busy = list(self._busy.values())
         if busy:
             await asyncio.wait(busy, timeout=DRAIN_TIMEOUT_S)
@@ -127,7 +129,7 @@ class OutboxWorker:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
         try:
-            for shard in self._shards | self._leaving:
+            for shard in held:
                 await self._store.outbox.release_shard(self._surface, shard, self._owner)
         except StoreUnavailable:
             log.info("the store is away: the leases end by themselves")
