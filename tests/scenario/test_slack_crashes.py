@@ -214,10 +214,11 @@ async def test_a_question_that_is_pressed_before_it_is_recorded_is_not_posted_ag
 ) -> None:
     async with serving(on.slack, "http", web):
         claim = await on.claimed(await on.start())
-        on.slack.delay("chat.postMessage", 1.5)
-        await on.ask(claim)
-        early = await on.sees(lambda: on.said("May I go on?"))
-        await ada(on).press(early, "Approve")
+        with on.slack.faults.holding_answers("chat.postMessage"):
+            question = await on.ask(claim)
+            early = await on.sees(lambda: on.said("May I go on?"))
+            await ada(on).press(early, "Approve")
+            await on.until(lambda: settled(on, question))
         await on.sees(lambda: on.said("*Approved*"))
     assert on.times_said("go on?") == 1
 
