@@ -17,10 +17,12 @@ from bot.core.question import Action, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
+from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage, ReplyTarget
 from bot.surfaces.chat.message_keys import direct_question, shown_digest
 from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.wording import question_messages
 from tests.contract.chat.deployment import TENANT, Deployment
 from tests.contract.chat.memory_inbound import SURFACE as MEMORY
 from tests.contract.chat.memory_inbound import memory_chat, person
@@ -223,6 +225,21 @@ async def test_a_copy_that_was_posted_twice_loses_its_buttons_with_the_other(dep
 
         await deployment.until(without_buttons)
     assert len(direct(deployment, "U0ADA")) == 2
+
+
+async def test_a_copy_whose_poster_died_shows_the_outcome(deployment: Deployment) -> None:
+    await linked(deployment, ADA, "U0ADA")
+    claim = await claimed(deployment)
+    question = await asked(deployment, claim)
+    message = question_messages.ask(
+        question_card(claim.run, question), deployment.platform.capabilities.limits
+    )
+    posted = await deployment.platform.post(await deployment.platform.open_direct("U0ADA"), message)
+    await deployment.orphans.adopt(question.run_id, question.id, posted, tenant=TENANT, thread="")
+    await settled(deployment, question, ADA)
+    async with deployment.delivering():
+        assert (await is_asked(deployment, "U0ADA", "Approved")).buttons == ()
+    assert len(direct(deployment, "U0ADA")) == 1
 
 
 async def test_a_reply_to_a_copy_is_a_reply_to_the_run(deployment: Deployment) -> None:

@@ -6,7 +6,7 @@ They are asked wherever they are; every copy shows the progress and the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -138,6 +138,8 @@ class QuestionRelay:
                 await self._update(messages, relayed_question, recipient, asked[recipient.user])
             elif question.open:
                 await self._ask(messages, relayed_question, recipient)
+        if relayed_question.changed and not question.open:
+            await self._settle_orphans(messages, relayed_question, asked.values())
         if relayed_question.events:
             await messages.record(shown, str(relayed_question.events[-1].seq))
             await self._recipients.changed(people.expand(question.policy.deciders))
@@ -249,6 +251,15 @@ class QuestionRelay:
             await self._rewrite(messages, shown, recipient, posted)
         if shown.question.open:
             await self._tell_news(messages, shown, recipient, asked)
+
+    async def _settle_orphans(
+        self, messages: RunMessages, shown: RelayedQuestion, asked: Collection[MessageRef]
+    ) -> None:
+        """Show the outcome in copies whose posters died: nobody is asked again any more."""
+        known = {each.channel for each in asked}
+        for posted in messages.named(keys.question_message(shown.question.id)):
+            if posted.channel not in known:
+                await self._copies.rewrite(messages, shown.question, posted, _relayed(messages, shown))
 
     async def _take_away(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
