@@ -8,7 +8,7 @@ from bot.core.crew import CrewProblem
 from bot.core.project import Project
 from bot.settings import Settings
 from crews.building.offer import Offer
-from crews.crewai_adapter import version
+from crews.crewai_adapter import platform_catalog, version
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,7 @@ def offer_of(project: Project, settings: Settings) -> Offer:
         problem = CrewProblem(name=project.name, problem=words, remedy=found["remedy"])
         log.error("A project can't be run", project=project.name, problem=problem.sentence)
         return Offer({}, (problem,))
+    platform_catalog.drop_tools()
     from crews.projects.loading import load  # crewai
 
     return load(project, settings)

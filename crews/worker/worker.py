@@ -11,6 +11,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,6 +26,7 @@ from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.clock import run_clock
 from bot.store.health import Outage
+from crews.crewai_adapter import platform_catalog
 from crews.definitions.catalog import Catalog
 from crews.projects.offering import offer_of
 from crews.run.folder import Folders
@@ -64,6 +66,16 @@ class LeasedRun:
     execution: asyncio.Task[None]
 
 
+def load(settings: Settings, known: Catalog) -> Offer:
+    """The crews of the worker's project, or else those that are known. The first time this imports crewai."""
+    if settings.project is not None:
+        return offer_of(settings.project, settings)
+    platform_catalog.drop_tools()
+    from crews.building.loading import offer  # crewai
+
+    return offer(known, settings)
+
+
 class Worker:
     """One worker process."""
 
@@ -80,14 +92,13 @@ class Worker:
         self._lifeline = lifeline
         self._store = store
         self._wakeups = wakeups
-        self._catalog = known
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._outage = Outage()
         self._registration = Registration(settings, store, self._id, known.cards(), self._outage)
         self._slots = Slots(store.queue, self._id, settings.lease, settings.working)
         proxy = StoreProxy(asyncio.get_running_loop(), store, wakeups, self._slots)
         self._engine = Engine(
-            self._load,
+            partial(load, settings, known),
             proxy,
             settings.hot_window,
             settings.hot_runs,
@@ -172,13 +183,6 @@ class Worker:
     def _use_edited(self, offer: Offer) -> None:
         self._engine.replace(offer.crews)
         self._use(offer)
-
-    def _load(self) -> Offer:
-        if self._settings.project is not None:
-            return offer_of(self._settings.project, self._settings)
-        from crews.building.loading import offer  # crewai
-
-        return offer(self._catalog, self._settings)
 
     async def _unless_stopped(self, *tasks: asyncio.Task[Any]) -> bool:
         """Wait for one of these tasks; False if we were stopped meanwhile."""
