@@ -96,7 +96,13 @@ class Runs(Protocol):
     async def find(self, prefix: str) -> builtins.list[Run]:
         """At most 5 runs whose id starts with `prefix` (at least 4 characters)."""
 
-    async def bind_place(self, run_id: str, place: Place) -> Run:
+    async def news(self, run_id: str, after: int) -> tuple[builtins.list[Event], Run]:
+        """The events of a run with `seq` greater than `after`, and the run as it is after them.
+
+        Raises NotFound.
+        """
+
+    async def bind_place(self, run_id: str, place: Place) -> None:
         """Record the complete place of a run that is awaiting its thread, and queue the run."""
 
     async def add_place(self, run_id: str, place: Place) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.errors import NotFound, Refused
-from bot.core.event import RunCancelled, RunFailed, RunStarted
+from bot.core.event import Event, RunCancelled, RunFailed, RunStarted
 from bot.core.lists import RunFilter, RunPage
 from bot.core.place import Place
 from bot.core.policy import can_decide
@@ -16,9 +16,10 @@ from bot.core.ports import Catalogue
 from bot.core.run import NewRun, Run, RunError
 from bot.core.waiting import Wait
 from bot.store import redis_keys
-from bot.store.codec import RUN_SPEC, dump, ms, new_call, newer_run
+from bot.store.codec import RUN_FIELDS, RUN_SPEC, dump, ms, new_call, newer_run
 from bot.store.connection import Connection
 from bot.store.directory import RedisDirectory
+from bot.store.events import read_events
 from bot.store.questions import check_questions
 from bot.store.references import References
 from bot.store.run_lists import RunLists
@@ -27,6 +28,8 @@ from bot.store.waits import Waits
 
 REPEATED_DELETE_TTL_S = 60
 """Seconds within which a call that is sent again is known, since nothing of the run is left to know it by."""
+NEWS_LIMIT = 1000
+"""Events that are read at once."""
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 """Seconds for which a deleted run is not started again by what started it: longer than an `Idempotency-Key`
 or a delivery of Slack's stands for its run."""
@@ -83,11 +86,17 @@ class RedisRuns:
     async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
         return await self._waits.of(runs)
 
-    async def bind_place(self, run_id: str, place: Place) -> Run:
+    async def news(self, run_id: str, after: int) -> tuple[builtins.list[Event], Run]:
+        async with self._connection.pipeline() as batch:
+            batch.xrange(redis_keys.events(run_id), min=f"{after + 1}-0", count=NEWS_LIMIT)
+            batch.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
+        events, run = batch.results
+        return read_events(run_id, events, self._connection.unreadable), self._reader.parse(run_id, run)
+
+    async def bind_place(self, run_id: str, place: Place) -> None:
         await self._connection.run(
             "bind_place", redis_keys.shard_of(run_id), run_id, dump(place), place.key, place.group
         )
-        return await self.get(run_id)
 
     async def add_place(self, run_id: str, place: Place) -> None:
         await self._connection.run("add_place", redis_keys.shard_of(run_id), run_id, place.key)

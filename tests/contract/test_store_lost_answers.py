@@ -11,6 +11,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.policy import Policy
 from bot.core.run import RunStatus
 from bot.store.redis import RedisStore, open_store
+from bot.surfaces.chat.rendering import run_card
 from tests.contract.examples import (
     ADA,
     BOB,
@@ -128,6 +129,14 @@ async def test_an_answer_to_a_plain_question_takes_two_round_trips(line: LossyLi
     assert line.round_trips - before == 2
     await far.questions.respond(claim.run.id, question.id, response(key="again"))
     assert line.round_trips - before == 4, "to read it, and to wait until the first is safe"
+
+
+async def test_a_card_of_a_run_is_read_at_once(line: LossyLine, far: RedisStore) -> None:
+    run = await started(far)
+    before = line.round_trips
+    card = await run_card(far, run)
+    assert card.run_id == run.id
+    assert line.round_trips - before <= 2, "the events leave first, and the others behind them"
 
 
 async def test_a_code_links_although_the_reply_is_lost(line: LossyLine, far: RedisStore) -> None:

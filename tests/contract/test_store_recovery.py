@@ -110,7 +110,8 @@ async def test_when_redis_is_full_answers_still_count_and_runs_still_end(
         assert await store.queue.heartbeat("w1", [answered, ended, expiring], LEASE) == set()
         await store.queue.finish(ended, result="done")
         assert (await store.runs.cancel(waiting.id, ADA)).status is RunStatus.CANCELLED
-        assert (await store.runs.bind_place(held.id, PLACE)).place == PLACE
+        await store.runs.bind_place(held.id, PLACE)
+        assert (await store.runs.get(held.id)).place == PLACE
         assert await store.outbox.mark_delivered("slack", "web", answered.run.id, 3)
         assert await store.key_values.add("press 1")
         assert not await store.key_values.add("press 1")

@@ -48,6 +48,8 @@ async def test_an_unknown_run_is_not_found(store: RedisStore) -> None:
     with pytest.raises(NotFound):
         await store.events.read(unknown)
     with pytest.raises(NotFound):
+        await store.runs.news(unknown, 0)
+    with pytest.raises(NotFound):
         await store.runs.cancel(unknown, ADA)
 
 
@@ -55,12 +57,23 @@ async def test_a_held_run_is_queued_when_its_place_is_known(store: RedisStore) -
     run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     assert run.awaiting_thread
     assert await store.queue.claim("w", [DEMO.name], 1, LEASE) == []
-    placed = await store.runs.bind_place(run.id, PLACE)
+    await store.runs.bind_place(run.id, PLACE)
+    placed = await store.runs.get(run.id)
     assert (placed.awaiting_thread, placed.place) == (False, PLACE)
     await store.runs.bind_place(run.id, PLACE.model_copy(update={"ref": "C1/later"}))
     assert (await store.runs.get(run.id)).place == PLACE
     assert [found.id for found in await store.runs.at(PLACE)] == [run.id]
     assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 1
+
+
+async def test_the_news_of_a_run_are_its_later_events_and_what_they_made_of_it(store: RedisStore) -> None:
+    run, _ = await store.runs.start(new_run())
+    news, now = await store.runs.news(run.id, 0)
+    assert ([event.body.type for event in news], now) == (["run_started"], run)
+    cancelled = await store.runs.cancel(run.id, ADA)
+    news, now = await store.runs.news(run.id, news[-1].seq)
+    assert ([event.body.type for event in news], now) == (["run_cancelled"], cancelled)
+    assert await store.runs.news(run.id, news[-1].seq) == ([], cancelled)
 
 
 async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: RedisStore) -> None:

@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+PAGE_SIZE = 1000
+"""Events of a run that are read at once."""
 MAX_CHARACTERS_ON_LOOP = 4000
 """A text of so many characters is rendered in about a millisecond; a longer one is rendered in a thread."""
 
@@ -41,13 +43,27 @@ async def rendered(
 
 async def run_card(store: Store, run: Run) -> RunCard:
     """A run's card, made of all of its events."""
+    so_far, asked, paused = await asyncio.gather(
+        _progress(store, run.id), store.questions.list(run.id), _pause_reason(store, run)
+    )
+    return cards.run_card(run, so_far, asked, paused)
+
+
+async def _progress(store: Store, run_id: str) -> cards.Progress:
     so_far, seq = cards.Progress(), 0
-    while page := await store.events.read(run.id, seq):
+    while page := await store.events.read(run_id, seq, PAGE_SIZE):
         for event in page:
             so_far = so_far.after(event)
         seq = page[-1].seq
-    paused = await store.runs.pause_reason(run.place.tenant) if run.place and not run.status.over else None
-    return cards.run_card(run, so_far, await store.questions.list(run.id), paused)
+        if len(page) < PAGE_SIZE:
+            break
+    return so_far
+
+
+async def _pause_reason(store: Store, run: Run) -> str | None:
+    if run.place is None or run.status.over:
+        return None
+    return await store.runs.pause_reason(run.place.tenant)
 
 
 async def progress_message(card: RunCard) -> Message:

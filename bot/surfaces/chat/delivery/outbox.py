@@ -11,7 +11,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +19,7 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.outbox import DeliveryState
 from bot.core.ports import Store
+from bot.core.run import Run
 from bot.core.wakeups import Signal, Wakeups, outbox_topic
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.publisher import ThreadPublisher
@@ -232,8 +233,7 @@ class OutboxWorker:
             self._looked_everywhere_at = 0.0  # What is missed now is found once there is room.
             return
         try:
-            for shard in sorted(self._shards.intersection(woken)):
-                await self._look(shard)
+            await asyncio.gather(*map(self._look, sorted(self._shards.intersection(woken))))
         except StoreUnavailable:
             log.info("the store is away: nothing can be delivered")
             self._looked_everywhere_at = 0.0
@@ -253,21 +253,23 @@ class OutboxWorker:
         known = self._found.get(shard, {})
         limit = self._page_sizes.get(shard, PAGE_SIZE)
         pending = await self._store.outbox.pending(self._surface, shard, limit)
-        self._found[shard] = {
-            run_id: known[run_id] if run_id in known else await self._channel(run_id) for run_id in pending
-        }
+        channels = known | await self._channels([each for each in pending if each not in known])
+        self._found[shard] = {run_id: channels.get(run_id, "") for run_id in pending}
         # Behind a full page there may be runs of channels that could have a turn.
         self._page_sizes[shard] = min(MAX_PAGE_SIZE, 2 * limit) if len(pending) == limit else PAGE_SIZE
 
     def _topic(self, shard: int) -> str:
         return outbox_topic(self._surface, shard)
 
-    async def _channel(self, run_id: str) -> str:
+    async def _channels(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """By run. One that is left out can't be read: it fails when its turn comes, and is deferred."""
+        return {run.id: self._channel(run) for run in await self._store.runs.read(run_ids)}
+
+    def _channel(self, run: Run) -> str:
         try:
-            place = (await self._store.runs.get(run_id)).place
-            return ChatPlace.decode(place, self._surface).channel if place is not None else ""
-        except (NotFound, UnreadableRecord, ValueError):
-            return ""  # What can't be read fails when its turn comes, and is deferred.
+            return ChatPlace.decode(run.place, self._surface).channel if run.place is not None else ""
+        except ValueError:
+            return ""
 
     def _congested(self, channel: str) -> bool:
         return self._platform.seconds_until_post(channel) > MAX_CHANNEL_WAIT_S

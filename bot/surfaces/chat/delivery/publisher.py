@@ -144,9 +144,8 @@ class ThreadPublisher:
         return placed
 
     async def _post_news(self, thread: RunThread) -> None:
-        news = await self._store.events.read(thread.run.id, thread.cursor)
-        # Read after its events: a run that has ended meanwhile is drawn so, and never again.
-        thread.run = await self._store.runs.get(thread.run.id)
+        # The run as it is after its events: one that has ended meanwhile is drawn so, and never again.
+        news, thread.run = await self._store.runs.news(thread.run.id, thread.cursor)
         await self._poster.retry_notifications(thread)
         for event in news:
             await self._poster.post(thread, event)
@@ -166,10 +165,10 @@ class ThreadPublisher:
 
     async def _has_notification_failures(self, thread: RunThread) -> bool:
         """Whether there is an open question of which nobody could be told who may answer it."""
-        waiting = notification_failures(thread.messages)
-        return any(
-            each.open and each.id in waiting for each in await self._store.questions.list(thread.run.id)
-        )
+        if not (waiting := notification_failures(thread.messages)):
+            return False
+        asked = await self._store.questions.list(thread.run.id)
+        return any(each.open and each.id in waiting for each in asked)
 
     async def _finish(self, thread: RunThread) -> None:
         await self.progress.wait_until_due(thread.run.id)

@@ -292,7 +292,7 @@ class ThreadOpener:
         opened = thread.place.thread or self._platform.thread_of(posted).thread
         thread.place = thread.place.moved_to(Conversation(posted.channel, opened))
         if thread.run.awaiting_thread:
-            thread.run = await self._store.runs.bind_place(thread.run.id, thread.place.encode())
+            await self._store.runs.bind_place(thread.run.id, thread.place.encode())
         return True
 
     async def _first_message(self, thread: RunThread) -> MessageRef:
