@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import JsonValue
 
 from bot.core.json_text import NotExact, read_json
 from bot.terminal import decisions
 from bot.terminal.decisions import same, written
-from bot.terminal.screen import Screen
 from crewdeck.client import Question, ToolCall
+
+if TYPE_CHECKING:
+    # Commands into a pipe do without its library, which takes a tenth of a second.
+    from bot.terminal.screen import Screen
 
 APPROVE_EDITED = "Approve with these changes"
 BACK = "Back, without changes"

@@ -34,6 +34,14 @@ def test_authors_and_clients_load_no_library_of_an_extra() -> None:
     assert loaded.stdout == "[]\n"
 
 
+def test_a_command_loads_the_library_of_screens_only_at_a_terminal() -> None:
+    script = "import sys, bot.terminal.commands; print('prompt_toolkit' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    assert loaded.stdout == "False\n"
+
+
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
