@@ -17,6 +17,7 @@ from crewai.flow.flow_definition import FlowHumanFeedbackDefinition
 from crewai.memory.unified_memory import Memory
 from crewai.memory.utils import sanitize_scope_name
 
+from crews.definitions.code import code_of
 from crews.flows.human_feedback import InputProvider, feedback_on, feedback_spec_of, review_of, within
 from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.run.context import CURRENT, RunContext
@@ -125,7 +126,8 @@ def _run_human_feedback_step(original: Callable[..., Any]) -> Callable[..., Any]
         digest = review_of(run, feedback_spec_of(declared), output).fingerprint
         if replay is not None and call is not None:
             replay.before_feedback(call, digest)
-        result = await feedback_on(run, str(name), declared, output)
+        code = code_of(type(flow), run.gates.made_by)
+        result = await feedback_on(run, str(name), declared, output, code)
         if replay is not None and call is not None:
             await replay.record_feedback(call, digest)
         flow.human_feedback_history.append(result)

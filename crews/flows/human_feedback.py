@@ -17,7 +17,7 @@ from bot.core.run import RunError
 from crews.flows.feedback_spec import FeedbackSpec, feedback, follow_up_prompt
 from crews.flows.output_text import text_of
 from crews.run.context import CURRENT, RunContext
-from crews.run.questions import Asking
+from crews.run.questions import Asking, anew
 
 _TIMEOUT: ContextVar[float | None] = ContextVar("crewdeck_ask_timeout", default=None)
 """What `ask` was given; CrewAI doesn't tell its provider."""
@@ -58,16 +58,25 @@ def review_of(run: RunContext, wanted: FeedbackSpec, output: Any) -> Asking:
 
 
 async def feedback_on(
-    run: RunContext, name: str, declared: DeclaredFeedback, output: Any
+    run: RunContext, name: str, declared: DeclaredFeedback, output: Any, code: str
 ) -> HumanFeedbackResult:
-    """Ask people for feedback on a method's output. Raises Leave; the run ends if nobody answers in time."""
+    """Ask people for feedback on a method's output. Raises Leave; the run ends if nobody answers in time.
+
+    `code`: what goes on with an approval, as a fingerprint.
+    """
     wanted = feedback_spec_of(declared)
-    asking = review_of(run, wanted, output)
+    asking = replace(review_of(run, wanted, output), code=code if wanted.emit else "")
     question = await run.questions.ask(asking)
     words: list[str] = []
-    while wanted.emit and _in_words(question):
-        words.append(question.outcome.comment.strip() if question.outcome else "")
-        question = await run.questions.ask(replace(asking, prompt=follow_up_prompt(wanted.message, question)))
+    while wanted.emit:
+        if _in_words(question):
+            words.append(question.outcome.comment.strip() if question.outcome else "")
+            again = replace(asking, prompt=follow_up_prompt(wanted.message, question))
+        elif wanted.approved(question) and run.questions.is_for_other_code(question, code):
+            again = anew(asking)
+        else:
+            break
+        question = await run.questions.ask(again)
     outcome = wanted.outcome(question) if wanted.emit else None
     if outcome is None and (wanted.emit or not _in_words(question)):
         raise run.stop(

@@ -20,13 +20,12 @@ from crews.human_input.ask_human import AskHumanArgs, outcome_text
 from crews.human_input.model_forms import Dialogue, model_dialogue, values_of
 from crews.human_input.terminal_questions import ask_outside_of_runs
 from crews.run.context import AGENT, CURRENT, RunContext
-from crews.run.questions import Asking
+from crews.run.questions import Asking, anew
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 Fields = Sequence[Mapping[str, Any]]
 Kind = Literal["approval", "choice", "text", "form"]
-OTHER_CODE = "This was approved, but the code of the crew that would go on with it is another one now."
 
 
 @dataclass(frozen=True)
@@ -259,7 +258,7 @@ async def _awaited(name: str, dialogue: Dialogue[T]) -> T:
         else:
             answered = await run.questions.ask(here := _from_here(run, asking))
             while _is_for_other_code(run, here, answered):
-                answered = await run.questions.ask(here := _anew(here))
+                answered = await run.questions.ask(here := anew(here))
         try:
             asking = dialogue.send(answered)
         except StopIteration as done:
@@ -273,7 +272,7 @@ def _ask(name: str, run: RunContext | None, asking: Asking) -> Question:
         return ask_outside_of_runs(asking, f"crewdeck.{name}")
     answered = run.questions.ask_in_thread(here := _from_here(run, asking))
     while _is_for_other_code(run, here, answered):
-        answered = run.questions.ask_in_thread(here := _anew(here))
+        answered = run.questions.ask_in_thread(here := anew(here))
     return answered
 
 
@@ -287,8 +286,3 @@ def _is_for_other_code(run: RunContext, asking: Asking, answered: Question) -> b
     """Whether this was approved for other code of the crew than would go on with it here."""
     approved = answered.outcome is not None and answered.outcome.action is Action.APPROVE
     return bool(asking.code) and approved and run.questions.is_for_other_code(answered, asking.code)
-
-
-def _anew(asking: Asking) -> Asking:
-    context = asking.context.removeprefix(OTHER_CODE).lstrip()
-    return replace(asking, context=f"{OTHER_CODE}\n\n{context}" if context else OTHER_CODE)

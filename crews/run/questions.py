@@ -43,6 +43,8 @@ HANDED_OVER = "handed_over/"
 """Prefix of those that say that code has gone on with an approval. Both by what is asked: a retry has answers
 of the run that it tries again."""
 
+OTHER_CODE = "This was approved, but the code of the crew that would go on with it is another one now."
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -91,6 +93,12 @@ class Asking:
         if self.form:
             shown.append([field.model_dump(mode="json") for field in self.form])
         return hashlib.sha256(json.dumps(shown, ensure_ascii=False).encode()).hexdigest()
+
+
+def anew(asking: Asking) -> Asking:
+    """What is asked once more, because other code would go on with its approval."""
+    context = asking.context.removeprefix(OTHER_CODE).lstrip()
+    return replace(asking, context=f"{OTHER_CODE}\n\n{context}" if context else OTHER_CODE)
 
 
 class Announcer(Protocol):

@@ -424,6 +424,69 @@ async def test_code_that_has_gone_on_with_an_approval_is_not_asked_about_again(d
     assert len(await desk.store.questions.list(run.id)) == 2
 
 
+FEEDBACK = """
+from crewai.flow.flow import Flow, listen, start
+from crewai.flow.human_feedback import human_feedback
+from typing import Any
+from tests.contract.crews import gatebox
+
+class Sends(Flow[Any]):
+    @start()
+    @human_feedback(message="Send it?", emit=["yes", "no"])
+    def ask(self) -> str:
+        return "1200 to Acme"
+
+    @listen("yes")
+    def send(self) -> str:
+        return gatebox.send("Acme", 1200, account="sandbox")
+
+    @listen("no")
+    def keep(self) -> str:
+        return "kept"
+
+def build() -> Any:
+    return Sends()
+"""
+LABELS = {
+    "approval": ("approved", "rejected"),
+    "choice": ("yes", "no"),
+    "other choice": ("Accepted", "later"),
+}
+
+
+@pytest.mark.parametrize("emit", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("account", ["sandbox", "production"])
+@pytest.mark.parametrize("yes", [True, False])
+async def test_what_people_approve_in_a_flow_is_for_this_code(
+    desk: Desk, sent: list[dict[str, Any]], emit: tuple[str, str], account: str, *, yes: bool
+) -> None:
+    def build(of: str) -> Callable[[], Built]:
+        named = FEEDBACK.replace('"yes"', f'"{emit[0]}"').replace('"no"', f'"{emit[1]}"')
+        return imported(("sandbox", of), named)
+
+    async def decide(question: Question) -> None:
+        if question.kind is QuestionKind.APPROVAL:
+            await desk.say(question, Action.APPROVE if yes else Action.REJECT)
+        else:
+            wanted = next(each.id for each in question.options if each.label == emit[not yes])
+            await desk.say(question, Action.CHOOSE, value=wanted)
+
+    claim = await desk.claimed(build("sandbox"))
+    async with desk.executing(claim, build("sandbox")) as run:
+        [asked] = await desk.asked(run)
+    again = await taken_up(desk, claim)
+    await decide(asked)
+    async with desk.executing(again, build(account)) as run:
+        if yes and account == "production":
+            [anew] = await desk.asked(run)
+            assert "was approved, but the code of the crew" in anew.context
+            assert anew.context.endswith("1200 to Acme")
+            assert sent == []
+            await decide(anew)
+        assert await desk.result(run) == ("sent 1200 to Acme" if yes else "kept")
+    assert [each["account"] for each in sent] == ([account] if yes else [])
+
+
 @pytest.mark.parametrize("account", ["sandbox", "production"])
 @pytest.mark.parametrize("gone_on", [False, True])
 async def test_a_retry_with_other_code_takes_over_what_code_has_gone_on_with(
