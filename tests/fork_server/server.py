@@ -284,7 +284,7 @@ def _fill_caches(configured: Settings) -> None:
 def main() -> None:
     from bot import settings
     from bot.processes import garbage_collector
-    from crews.crewai_adapter import environment
+    from crews.crewai_adapter import environment, platform_catalog
 
     [_, python, *descriptors] = sys.argv
     clients, programs = (socket.socket(fileno=int(each)) for each in descriptors)
@@ -294,6 +294,7 @@ def main() -> None:
         return
     garbage_collector.tune()
     environment.prepare(settings.load())
+    platform_catalog.drop_tools()  # as each worker does: what is gone isn't freed again in each
     for module in IMPORTED:
         importlib.import_module(module)
     # Again: what Python remembers of classes is forgotten by imports.
