@@ -74,9 +74,9 @@ class WorkerProcess:
         self.process: Child | subprocess.Popen[bytes]
         self.start()
 
-    def start(self) -> None:
-        """Start the process, again after it has ended."""
-        if self._fork_server is not None:
+    def start(self, *, executed: bool = False) -> None:
+        """Start the process, again after it has ended: `executed` even where there is a fork server."""
+        if self._fork_server is not None and not executed:
             self.process = self._fork_server.born(WORKER, self._env, self.folder, self._log)
             return
         with self._log.open("ab") as log:

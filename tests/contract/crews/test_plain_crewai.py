@@ -349,19 +349,21 @@ async def test_a_run_does_not_leave_before_all_questions_of_a_turn_are_asked(
     assert len(await plain.store.questions.list(run.id)) == 2
 
 
-async def test_a_plan_is_found_again_by_another_process(model: LoopbackModel) -> None:
+async def test_a_plan_is_found_again_by_another_process(
+    model: LoopbackModel, fork_server: ForkServer
+) -> None:
     """CrewAI puts its tools into the planner's prompt as Python shows them, with addresses in memory."""
     plan = {"task_number": 1, "task": "work", "plan": "Follow the plan. [[elsewhere]]"}
     model.script("plan-once", [say(json.dumps({"list_of_plans_per_task": [plan]}))])
     model.script("elsewhere", [ASK, say("by plan: {last}")])
-    # Not from a fork server: what was imported there has the same addresses in each worker.
-    with WorkerProcess.started(model.base_url, DEFINITIONS, ENTRY_POINTS, None, **PARKS) as worker:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, ENTRY_POINTS, fork_server, **PARKS) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             run = await deployment.start("plans", prompt="[[plan-once]]")
             question = await deployment.question(run)
             await parked(worker, run)
             assert await asyncio.to_thread(worker.stop) == 0
-            worker.start()
+            # What was imported by the fork server has the same addresses in each worker that comes from it.
+            worker.start(executed=True)
             await deployment.say(question, "approve")
             assert await deployment.result(run) == "by plan: Ada approved."
             assert (model.count("plan-once"), model.count("elsewhere")) == (1, 2)
