@@ -2,9 +2,9 @@
 
 It is of the code as this process has imported it, not of its files, which may have been edited since. It
 covers functions and classes, those that they name, closures, defaults, members of enums, and constants in
-capitals: texts, numbers, and tuples and frozen sets of them. It covers neither comments nor other
-packages, nor what may be made or changed while a process runs, such as lists and dicts: that differs between
-processes that have the same code.
+capitals: texts, numbers, tuples and frozen sets of them, and tables of functions and classes. It covers
+neither comments nor other packages, nor what may be made or changed while a process runs, such as other lists
+and dicts: that differs between processes that have the same code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import site
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -144,8 +144,18 @@ class _Reader:
             elif _is_constant(name, value):
                 if self._counts(module):
                     self._constants[module, name] = _placed(value, str(where.get("__file__") or ""))
+            elif name.isupper() and (table := _table(value)):
+                added = self._added(table)
+                if self._counts(module):
+                    self._constants[module, name] = str(added)
             else:
                 self._add(value)
+
+    def _added(self, table: Mapping[object, types.FunctionType | type]) -> list[tuple[str, str]]:
+        """What stands where in a table, all of which is added."""
+        for each in table.values():
+            self._add(each)
+        return [(_text(key), each.__qualname__) for key, each in table.items()]
 
     def _add_class(self, kind: type) -> None:
         name = f"{kind.__module__}:{kind.__qualname__}"
@@ -153,6 +163,8 @@ class _Reader:
         for key, value in vars(kind).items():
             if _is_constant(key, value):
                 self._parts.append(f"{name}.{key} {_text(value)}")
+            elif key.isupper() and (table := _table(value)):
+                self._parts.append(f"{name}.{key} {self._added(table)}")
             elif isinstance(value, property):
                 self._add(value.fget)
                 self._add(value.fset)
@@ -231,6 +243,18 @@ def _placed(value: object, file: str) -> str:
 def _is_constant(name: str, value: object) -> bool:
     """None may be there until something is made in its place."""
     return name.isupper() and value is not None and _is_leaf(value)
+
+
+def _table(value: object) -> Mapping[object, types.FunctionType | type]:
+    """What stands in a dict or list that has nothing but functions and classes; empty if it is none."""
+    if not isinstance(value, dict | list | tuple):
+        return {}
+    held = dict(value if isinstance(value, dict) else enumerate(value))
+    found = {key: _bare(each) for key, each in held.items()}
+    is_table = all(
+        _is_leaf(key) and isinstance(each, types.FunctionType | type) for key, each in found.items()
+    )
+    return found if is_table else {}
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

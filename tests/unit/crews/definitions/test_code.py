@@ -57,8 +57,17 @@ def costs(value, share=0.5, level=Level.LOW):
 def helper(value, more=1):
     return costs(value) if more else cached(value) if value in {"x", "y", "z"} else client()
 
+def paid():
+    return "paid"
+
+def kept():
+    return "kept"
+
+ENDS = {"yes": paid, "no": kept}
+
 class Base:
     RATE = 1
+    CHECKS = (lambda value: value > 1, Currency)
 
     @property
     def rate(self):
@@ -74,7 +83,7 @@ class Tool(Base):
         return (lambda: cls.one())()
 
     def run(self):
-        return self.two(), self.rate
+        return self.two(), self.rate, ENDS["yes"]()
 
 def unused():
     return "unused"
@@ -111,6 +120,9 @@ def imported(code: str, release: str = "") -> Any:  # noqa: ANN401 - its names a
         ("level=Level.LOW", "level=None"),
         ("LOW = 1", "LOW = 2"),
         ('EURO = "EUR"', 'EURO = "978"'),
+        ('return "paid"', 'return "kept"'),
+        ('"yes": paid, "no": kept', '"yes": kept, "no": paid'),
+        ("value > 1", "value > 2"),
     ],
 )
 def test_other_code_has_another_fingerprint(before: str, after: str) -> None:
