@@ -1,4 +1,4 @@
-"""A person at a terminal: a real process on a pseudo-terminal, read through a terminal emulator.
+"""A person at a terminal: a process on a pseudo-terminal, read through a terminal emulator.
 
 with person(server.url, "start", "demo", "topic=tide mills") as ada:
     ada.sees("Shall I publish")      # waits until it is on the screen
@@ -18,7 +18,7 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 110, 45
 AS_A_SHELL_DOES = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C on this terminal is for us
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
@@ -50,7 +50,7 @@ class _Screen(pyte.Screen):
 class Person:
     """One process on a terminal of its own."""
 
-    def __init__(self, words: tuple[str, ...], env: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, program: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
         self._line, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
         self._screen = _Screen(self.types)
@@ -58,7 +58,7 @@ class Person:
         self._lock = threading.Lock()
         self._raw = bytearray()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", AS_A_SHELL_DOES, "-m", "bot", *words],
+            [sys.executable, "-IS", "-c", AS_A_SHELL_DOES, *program],
             cwd=folder,
             env={**env, "TERM": "xterm-256color"},
             stdin=terminal,
@@ -129,11 +129,17 @@ class Person:
 
 
 @contextmanager
-def person(url: str, *words: str, env: Mapping[str, str] | None = None) -> Iterator[Person]:
-    """Somebody who runs `crewdeck <words>` against the server at `url`."""
+def person(
+    url: str, *words: str, env: Mapping[str, str] | None = None, executed: bool = False
+) -> Iterator[Person]:
+    """Somebody who runs `crewdeck <words>` against the server at `url`.
+
+    `executed`: as people start it; otherwise a fork server has imported it.
+    """
+    program = (sys.executable if executed else Server.python(), "-m", "bot", *words)
     with tempfile.TemporaryDirectory(prefix="crewdeck-") as name:
         folder = Path(name)
-        somebody = Person(words, environment(folder) | {"CREWDECK_URL": url} | dict(env or {}), folder)
+        somebody = Person(program, environment(folder) | {"CREWDECK_URL": url} | dict(env or {}), folder)
         try:
             yield somebody
         finally:

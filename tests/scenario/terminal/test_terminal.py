@@ -33,7 +33,7 @@ def waiting(server: Server) -> dict[str, str]:
 
 
 def test_a_run_is_started_answered_with_the_arrow_keys_and_shown_to_its_end(server: Server) -> None:
-    with person(server.url, "start", "demo", TOPIC, QUICK) as ada:
+    with person(server.url, "start", "demo", TOPIC, QUICK, executed=True) as ada:
         ada.sees("Demo", "1/2 look_up", QUESTION, "Approve", "Reject", "Answer in words")
         ada.types(DOWN + ENTER)
         ada.sees(
@@ -97,7 +97,7 @@ def test_ctrl_c_cancels_a_run_that_asks(server: Server) -> None:
 
 
 def test_ctrl_c_leaves_a_run_that_works_and_follow_comes_back(server: Server) -> None:
-    with person(server.url, "start", "demo", TOPIC, "pace=0.6") as ada:
+    with person(server.url, "start", "demo", TOPIC, "pace=0.6", executed=True) as ada:
         ada.sees("1/2 look_up")
         ada.types(CTRL_C)
         ada.sees("Leave this run?")
