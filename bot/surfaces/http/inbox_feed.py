@@ -93,7 +93,7 @@ class InboxFollower:
                 await self._feed.changed.wait(seconds)
             if found := await self._catch_up():
                 return found
-        elif found := self._shared():
+        if found := self._shared():  # Of a client that caught up: what came while it read.
             return found
         await self._feed.changed.wait(seconds)
         return self._shared()

@@ -5,16 +5,22 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from bot.core.run import Claim, RunError
+from bot.core.wakeups import Wakeups
 from bot.store.clock import ClockSettings
-from bot.store.redis import compose
+from bot.store.redis import compose, open_store
+from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
+from tests.contract.examples import DEMO, LEASE, approval, new_run
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
 from tests.contract.http.served import Served
+from tests.contract.lossy import lossy_line
+from tests.waiting import WITHIN, alongside, until
 
 EACH = pytest.mark.parametrize("follow", TRANSPORTS.values(), ids=TRANSPORTS)
 LOST = RunError(code="worker_lost", message="")
@@ -162,3 +168,31 @@ async def test_a_client_that_goes_on_needs_no_look_at_what_is_open(
     assert answer.json() == {"events": []}
     read = server.info("commandstats").get("cmdstat_hmget", {"calls": 0})
     assert read["calls"] < many
+
+
+async def test_what_comes_while_a_client_reads_reaches_it_at_once(redis_url: str, data_dir: Path) -> None:
+    """The answer to its own read, which leaves that out, is still on its way."""
+    upstream = redis_url.removeprefix("unix://")
+    async with (
+        lossy_line(data_dir / "line.sock", upstream) as line,
+        open_store(line.url) as far,
+        open_store(redis_url) as store,
+    ):
+        wakeups = Wakeups()
+        feed = InboxFeed(store.inbox, wakeups)
+        await store.runs.start(new_run())
+        [claim] = await store.queue.claim("worker", [DEMO.name], 1, LEASE)
+        async with alongside(wakeups.follow(store.events), feed.run()):
+            with feed.follow():
+                client = InboxFollower(feed, far.inbox, None)
+                await client.open("")
+                await client.next(0)
+                await until(lambda: feed.end is not None)
+                held = line.hold(b"XRANGE")
+                waiting = asyncio.create_task(client.next(WITHIN))
+                await held.reached.wait()
+                question = await store.questions.ask(claim, approval(claim))
+                await until(lambda: feed.end)
+                held.released.set()
+                [message] = await asyncio.wait_for(waiting, WITHIN / 2)
+    assert json.loads(message.data)["question_id"] == question.id
