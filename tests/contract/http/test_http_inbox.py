@@ -15,6 +15,7 @@ from bot.core.run import Claim, RunError
 from bot.core.wakeups import Wakeups
 from bot.store.clock import ClockSettings
 from bot.store.redis import compose, open_store
+from bot.store.redis_keys import shard_of
 from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
 from tests.contract.examples import DEMO, LEASE, approval, new_run
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
@@ -45,8 +46,8 @@ async def test_first_what_is_open_then_live(follow: Follow, served: Served) -> N
     settled = await served.ask(one, "Settled?")
     await answer(served, settled.id)
     asked = [await served.ask(one, "One?"), await served.ask(two, "Two?")]
-    # Those of one millisecond are told apart by their names.
-    waiting = sorted(asked, key=lambda each: (each.created_at, each.run_id, each.id))
+    # Those of one millisecond are in the order of their shards.
+    waiting = sorted(asked, key=lambda each: (each.created_at, shard_of(each.run_id)))
     stream = follow(served, "", "")
     found = bodies([await anext(stream) for _ in range(3)])
     assert [each["type"] for each in found] == ["human_input_required"] * 2 + ["snapshot_complete"]
