@@ -1,12 +1,14 @@
-"""Commands whose signature has been seen: they do nothing, and the check costs no round trip of its own."""
+"""Requests whose signature was seen do nothing; for commands the check costs no round trip of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from urllib.parse import urlencode
 
 import redis
+from structlog.testing import capture_logs
 
 from bot.core.lists import RunFilter
 from tests.contract.chat.finishing import finished
@@ -17,6 +19,7 @@ from tests.loopback.slack import Delivery
 from tests.loopback.slack.payloads import slash_command
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/json"}
 SLOW_S = 2.5
 """Longer than a request is handled before it is acknowledged."""
 
@@ -56,6 +59,21 @@ async def test_of_two_copies_at_once_one_starts_a_run(redis_url: str) -> None:
         assert sum(each.body is not None for each in copies) == 1, "one of them says what was started"
         await finished(chat.inbound.background)
         assert await started(chat) == 1
+
+
+async def test_an_event_is_handled_once_with_the_same_signature(redis_url: str) -> None:
+    async with slack_chat_over_http(redis_url) as chat:
+        said = await chat.people[ADA].say(CHANNEL, "Hello")
+        body = json.dumps(said.payload | {"event_id": "Ev0REPLAY"}).encode()
+        headers = chat.slack.sign(body) | JSON
+        with capture_logs() as first:
+            assert (await chat.slack.send_raw(body, headers)).status == 200
+        with capture_logs() as again:
+            assert (await chat.slack.send_raw(body, headers)).status == 200
+        assert [any("sent again" in each["event"] for each in logs) for logs in (first, again)] == [
+            False,
+            True,
+        ]
 
 
 async def test_whether_a_start_is_a_replay_is_asked_with_who_gave_it(
