@@ -1,6 +1,6 @@
 """A worker process and a model provider, shared by the tests of a session: importing crewai takes seconds.
 
-And for tests that are a worker themselves: a desk, and what was sent from it.
+And for tests that are a worker themselves: that worker, and what its tools have sent.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.settings import Settings
+from crews.crewai_adapter import environment
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.loopback.models import LoopbackModel
 from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
-    from tests.contract.crews.test_gates import Desk
+    from tests.contract.crews.local_worker import LocalWorker
 
 TOKEN = "the-token-of-the-vault"
 """A secret of one of the crews' tools."""
@@ -63,6 +65,12 @@ async def deployment(worker: WorkerProcess) -> AsyncIterator[Deployment]:
         yield deployment
 
 
+@pytest.fixture(scope="module")
+def crewai_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a worker sets before it imports crewai: no telemetry, and a data folder."""
+    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+
+
 @pytest.fixture
 def sent() -> list[dict[str, Any]]:
     """What the tools that are guarded have sent."""
@@ -73,9 +81,9 @@ def sent() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def desk(redis_url: str) -> AsyncIterator[Desk]:
+async def local(redis_url: str) -> AsyncIterator[LocalWorker]:
     """This process as a worker, and the people who answer."""
-    from tests.contract.crews.test_gates import Desk
+    from tests.contract.crews.local_worker import LocalWorker
 
-    async with Desk.at(redis_url) as desk:
-        yield desk
+    async with LocalWorker.at(redis_url) as local:
+        yield local

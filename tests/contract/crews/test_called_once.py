@@ -11,24 +11,19 @@ import pytest
 
 from bot.core.question import Action, Question, Source
 from bot.core.run import Run
-from bot.settings import Settings
-from crews.crewai_adapter import environment
 from tests.contract.crews.features import shows
-from tests.contract.crews.test_gates import Desk
+from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.crews.test_gates_taken_up import last_asked, paying, taken_up
 from tests.waiting import WITHIN, until
 
 GATED: dict[str, Any] = {"send": {"approval": {}}}
 PAID = {"to": "Acme", "amount": 1200.0}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
-async def approved(desk: Desk, run: Run) -> None:
-    await desk.say(await desk.question(run))
+async def approved(local: LocalWorker, run: Run) -> None:
+    await local.say(await local.question(run))
 
 
 # ── without function calling ────────────────────────────────────────────────────────────────────────────
@@ -36,46 +31,48 @@ async def approved(desk: Desk, run: Run) -> None:
 
 @shows("Models without function calling")
 @pytest.mark.parametrize("tool", ["Failing", "Choosy"])
-async def test_a_call_that_failed_is_made_once(desk: Desk, sent: list[dict[str, Any]], tool: str) -> None:
+async def test_a_call_that_failed_is_made_once(
+    local: LocalWorker, sent: list[dict[str, Any]], tool: str
+) -> None:
     from tests.contract.crews import oncebox
 
     made = getattr(oncebox, tool)
-    async with desk.running(lambda: oncebox.written(made()), tools={}) as run:
-        assert "the connection was lost" in await desk.result(run), "the model is told"
+    async with local.running(lambda: oncebox.written(made()), tools={}) as run:
+        assert "the connection was lost" in await local.result(run), "the model is told"
     assert sent == [PAID]
 
 
 async def test_an_approved_call_that_failed_is_made_and_asked_about_once(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import oncebox
 
-    async with desk.running(lambda: oncebox.written(oncebox.Failing()), tools=GATED) as run:
-        await approved(desk, run)
-        assert "the connection was lost" in await desk.result(run)
-        assert len(await desk.gates(run)) == 1
+    async with local.running(lambda: oncebox.written(oncebox.Failing()), tools=GATED) as run:
+        await approved(local, run)
+        assert "the connection was lost" in await local.result(run)
+        assert len(await local.gates(run)) == 1
     assert sent == [PAID]
 
 
 async def test_a_call_that_failed_is_made_again_if_the_model_wants_it_again(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import oncebox
 
     build = lambda: oncebox.written(oncebox.Failing(), says=oncebox.twice)  # noqa: E731
-    async with desk.running(build, tools=GATED) as run:
-        await approved(desk, run)
-        await approved(desk, run)
-        assert await desk.result(run) == "twice"
+    async with local.running(build, tools=GATED) as run:
+        await approved(local, run)
+        await approved(local, run)
+        assert await local.result(run) == "twice"
     assert sent == [PAID, PAID]
 
 
-async def test_a_tool_that_may_be_called_again_is(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_a_tool_that_may_be_called_again_is(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from tests.contract.crews import oncebox
 
     reads = {"send": {"use": "tests.contract.crews.oncebox:Failing", "on_interrupted": "retry"}}
-    async with desk.running(lambda: oncebox.written(oncebox.Failing()), tools=reads) as run:
-        assert "the connection was lost" in await desk.result(run)
+    async with local.running(lambda: oncebox.written(oncebox.Failing()), tools=reads) as run:
+        assert "the connection was lost" in await local.result(run)
     assert len(sent) > 1, "as CrewAI does"
 
 
@@ -86,7 +83,7 @@ async def test_a_tool_that_may_be_called_again_is(desk: Desk, sent: list[dict[st
 @pytest.mark.parametrize("tools", [{"wire_money": {"approval": {}}}, {}], ids=["gated", "free"])
 @pytest.mark.parametrize("bank", ["client", "address"])
 async def test_a_call_that_a_server_does_not_answer_is_sent_once(
-    desk: Desk, sent: list[dict[str, Any]], bank: str, tools: dict[str, Any]
+    local: LocalWorker, sent: list[dict[str, Any]], bank: str, tools: dict[str, Any]
 ) -> None:
     from tests.contract.crews import gatebox, oncebox
 
@@ -96,16 +93,18 @@ async def test_a_call_that_a_server_does_not_answer_is_sent_once(
         except RuntimeError as error:
             return str(error)
 
-    async with desk.running(lambda: gatebox.code(work), tools=tools) as run:
+    async with local.running(lambda: gatebox.code(work), tools=tools) as run:
         if tools:
-            await approved(desk, run)
-        said = await desk.result(run)
+            await approved(local, run)
+        said = await local.result(run)
         assert "timed out" in said or "the connection was lost" in said
     assert len(sent) == 1
 
 
 @pytest.mark.parametrize("bank", ["client", "address"])
-async def test_a_server_is_sent_what_was_approved(desk: Desk, sent: list[dict[str, Any]], bank: str) -> None:
+async def test_a_server_is_sent_what_was_approved(
+    local: LocalWorker, sent: list[dict[str, Any]], bank: str
+) -> None:
     from tests.contract.crews import gatebox, oncebox
 
     given = {
@@ -122,12 +121,12 @@ async def test_a_server_is_sent_what_was_approved(desk: Desk, sent: list[dict[st
         except RuntimeError as error:
             return str(error)
 
-    async with desk.running(lambda: gatebox.code(work), tools={"wire_money": {"approval": {}}}) as run:
-        question = await desk.question(run)
+    async with local.running(lambda: gatebox.code(work), tools={"wire_money": {"approval": {}}}) as run:
+        question = await local.question(run)
         assert question.call is not None
         assert question.call.arguments == {**given, "note": None}
-        await desk.say(question)
-        await desk.result(run)
+        await local.say(question)
+        await local.result(run)
     [arguments] = sent
     assert without_null(arguments) == without_null(question.call.arguments)
     assert arguments["options"] == given["options"], (
@@ -147,19 +146,19 @@ def without_null(value: object) -> object:
 @shows("cache")
 @pytest.mark.parametrize("says", ["first_then_second", "second_asks_first"])
 async def test_what_a_cache_answers_is_not_called_for_when_the_run_is_taken_up(
-    desk: Desk, sent: list[dict[str, Any]], says: str
+    local: LocalWorker, sent: list[dict[str, Any]], says: str
 ) -> None:
     """Whether it was asked before the run left its worker, or only after that."""
     from tests.contract.crews import oncebox
 
     build = functools.partial(oncebox.caching, getattr(oncebox, says))
-    claim = await desk.claimed(build, tools={})
-    async with desk.executing(claim, build, tools={}) as run:
-        await last_asked(desk, run)
-    again = await taken_up(desk, claim)
-    async with desk.executing(again, build, tools={}) as run:
-        await desk.say(await last_asked(desk, run), Action.RESPOND, comment="yes")
-        assert "Ada answered: yes" in await desk.result(run)
+    claim = await local.claimed(build, tools={})
+    async with local.executing(claim, build, tools={}) as run:
+        await last_asked(local, run)
+    again = await taken_up(local, claim)
+    async with local.executing(again, build, tools={}) as run:
+        await local.say(await last_asked(local, run), Action.RESPOND, comment="yes")
+        assert "Ada answered: yes" in await local.result(run)
     assert sent == [PAID]
 
 
@@ -168,43 +167,43 @@ async def test_what_a_cache_answers_is_not_called_for_when_the_run_is_taken_up(
 
 @pytest.mark.parametrize("tools", [GATED, {}], ids=["gated", "free"])
 async def test_a_step_whose_result_became_unreadable_is_taken_again_once(
-    desk: Desk, sent: list[dict[str, Any]], tools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    local: LocalWorker, sent: list[dict[str, Any]], tools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its requester says so; whoever decides on the call decides on it anew."""
     from tests.contract.crews import oncebox
 
     build = paying(oncebox.Receipting())
-    claim = await desk.claimed(build, tools=tools)
-    async with desk.executing(claim, build, tools=tools) as run:
+    claim = await local.claimed(build, tools=tools)
+    async with local.executing(claim, build, tools=tools) as run:
         if tools:
-            await approved(desk, run)
-        await last_asked(desk, run)
+            await approved(local, run)
+        await last_asked(local, run)
     monkeypatch.setattr(oncebox, "Receipt", oncebox.renumbered())
 
-    claim = await taken_up(desk, claim)
-    async with desk.executing(claim, build, tools=tools) as run:
-        goes_on = await asked_by(desk, run, Source.SYSTEM)
+    claim = await taken_up(local, claim)
+    async with local.executing(claim, build, tools=tools) as run:
+        goes_on = await asked_by(local, run, Source.SYSTEM)
         assert "That step is taken again" in goes_on.prompt
         assert len(sent) == 1
-        await desk.say(goes_on, Action.CHOOSE, value=goes_on.options[0].id)
+        await local.say(goes_on, Action.CHOOSE, value=goes_on.options[0].id)
         if tools:
-            await desk.say(await asked_by(desk, run, Source.GATE))
+            await local.say(await asked_by(local, run, Source.GATE))
         await until(lambda: len(sent) > 1)
 
-    claim = await taken_up(desk, claim)
-    async with desk.executing(claim, build, tools=tools) as run:
-        await desk.say(await asked_by(desk, run, Source.TOOL), Action.RESPOND, comment="no")
-        assert await desk.result(run) == "receipt_number=2, no"
+    claim = await taken_up(local, claim)
+    async with local.executing(claim, build, tools=tools) as run:
+        await local.say(await asked_by(local, run, Source.TOOL), Action.RESPOND, comment="no")
+        assert await local.result(run) == "receipt_number=2, no"
     assert len(sent) == 2
     assert sent[0] == sent[1], "under the same idempotency key"
-    assert len(await desk.gates(run)) == (2 if tools else 0)
+    assert len(await local.gates(run)) == (2 if tools else 0)
 
 
-async def asked_by(desk: Desk, run: Run, source: Source) -> Question:
+async def asked_by(local: LocalWorker, run: Run, source: Source) -> Question:
     """The open question from this source, once there is one."""
     async with asyncio.timeout(WITHIN):
         while True:
-            found = [each for each in await desk.asked(run) if each.source is source]
+            found = [each for each in await local.asked(run) if each.source is source]
             if found:
                 return found[0]
             await asyncio.sleep(0.01)
@@ -224,27 +223,27 @@ def called() -> Iterator[list[str]]:
 
 
 async def test_a_finished_task_has_its_file_also_if_the_worker_dies_in_a_callback(
-    desk: Desk, called: list[str]
+    local: LocalWorker, called: list[str]
 ) -> None:
     from tests.contract.crews import oncebox
 
     build = lambda: oncebox.reporting(oncebox.waiting, None)  # noqa: E731
-    claim = await desk.claimed(build, tools={})
-    async with desk.executing(claim, build, tools={}) as run:
+    claim = await local.claimed(build, tools={})
+    async with local.executing(claim, build, tools={}) as run:
         await until(lambda: called == ["report"])
-    claim = await taken_up(desk, claim)
-    async with desk.executing(claim, build, tools={}) as run:
-        assert await desk.result(run) == "the report"
+    claim = await taken_up(local, claim)
+    async with local.executing(claim, build, tools={}) as run:
+        assert await local.result(run) == "the report"
     assert called == ["report", "last"], "the first task is finished"
-    [file] = await desk.store.files.list(run.id)
+    [file] = await local.store.files.list(run.id)
     assert file.name == "report.md"
 
 
 async def test_a_callback_that_is_the_tasks_and_the_crews_is_called_once(
-    desk: Desk, called: list[str]
+    local: LocalWorker, called: list[str]
 ) -> None:
     from tests.contract.crews import oncebox
 
-    async with desk.running(lambda: oncebox.reporting(oncebox.called, oncebox.called), tools={}) as run:
-        await desk.result(run)
+    async with local.running(lambda: oncebox.reporting(oncebox.called, oncebox.called), tools={}) as run:
+        await local.result(run)
     assert called == ["report", "last"]

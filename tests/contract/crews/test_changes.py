@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.settings import Settings
-from crews.crewai_adapter import environment
-
 if TYPE_CHECKING:
     from crews.changes.snapshot import CrewSnapshot
 
@@ -18,10 +15,7 @@ TASKS = {
     "polish": {"agent": "Editor", "description": "Polish it", "expected_output": "A text"},
 }
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 def made(

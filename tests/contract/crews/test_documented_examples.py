@@ -27,7 +27,7 @@ SECRET = "whsec_" + "QUJD" * 8
 
 
 @pytest.fixture(autouse=True)
-def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def crewai_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment.prepare(Settings(data_dir=tmp_path))
     monkeypatch.setenv("OPENAI_API_KEY", "none")
 

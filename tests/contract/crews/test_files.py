@@ -26,9 +26,7 @@ from bot.core.response import make_response
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run, RunStatus
 from bot.core.wakeups import Wakeups
-from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
-from crews.crewai_adapter import environment
 from crews.run.folder import Folders
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
@@ -40,10 +38,7 @@ if TYPE_CHECKING:
 
 NAME = "writing"
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 class Deployment:

@@ -6,155 +6,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import field_validator
 
-from bot.core import starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.decision import Ruling, Verdict
-from bot.core.question import Action, Question, QuestionKind, Source
-from bot.core.response import make_response
-from bot.core.run import Claim, Run, RunStatus
-from bot.core.wakeups import Wakeups
+from bot.core.decision import Verdict
+from bot.core.question import Action, QuestionKind
 from bot.settings import Settings
-from bot.store.redis import RedisStore, open_store
-from crews.crewai_adapter import environment
 from crews.definitions.catalog import read
-from crews.run.store_proxy import StoreProxy
-from crews.worker.slots import Slots
-from tests.contract.examples import ADA, BOB, LEASE, LOST, new_run
+from tests.contract.crews.local_worker import LocalWorker
+from tests.contract.examples import BOB, LOST
 from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
-    from crews.building.build import Blueprint, Built, PythonCrew
+    from crews.building.build import Built
 
 EVE = Actor(surface="slack", tenant="T1", user_id="U3", name="Eve")
 OVERRIDING = Actor(surface="http", user_id="key:admin", name="Admin", admin=True)
 CONFIG = Path(__file__).parents[3] / "config"
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
-
-
-class Desk:
-    """A store, this process as its worker, and the people who answer."""
-
-    def __init__(self, store: RedisStore, wakeups: Wakeups) -> None:
-        self.store = store
-        slots = Slots(store.queue, "here", LEASE, most=50)
-        self._proxy = StoreProxy(asyncio.get_running_loop(), store, wakeups, slots)
-
-    @classmethod
-    @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator[Desk]:
-        async with open_store(url) as store:
-            wakeups = Wakeups()
-            following = asyncio.create_task(wakeups.follow(store.events))
-            yield cls(store, wakeups)
-            following.cancel()
-            await asyncio.wait({following})
-
-    @asynccontextmanager
-    async def running_crew(self, crew: Blueprint, **inputs: Any) -> AsyncIterator[Run]:
-        """The same for a crew that is there already."""
-        from crews.worker.runtime import Runtime
-
-        run, _ = await self.store.runs.start(starting.plan(crew.card(), inputs, ADA, key=uuid.uuid4().hex))
-        [claim] = await self.store.queue.claim("here", [crew.name], 1, LEASE)
-        runtime = Runtime({crew.name: crew}, self._proxy)
-        task = asyncio.create_task(runtime.execute(claim))
-        try:
-            yield run
-        finally:
-            runtime.stop(run.id)
-            await asyncio.wait_for(task, WITHIN)
-
-    @asynccontextmanager
-    async def running(self, build: Callable[[], Built], **keys: Any) -> AsyncIterator[Run]:
-        """A run of this crew, which is over, or stopped, after the block."""
-        async with self.executing(await self.claimed(build, **keys), build, **keys) as run:
-            yield run
-
-    async def claimed(self, build: Callable[[], Built], **keys: Any) -> Claim:
-        await self.store.runs.start(new_run(crew=self.blueprint(build, **keys).card()))
-        [claim] = await self.store.queue.claim("here", ["gated"], 1, LEASE)
-        return claim
-
-    @asynccontextmanager
-    async def executing(self, claim: Claim, build: Callable[[], Built], **keys: Any) -> AsyncIterator[Run]:
-        async with self.executing_crew(claim, self.blueprint(build, **keys)) as run:
-            yield run
-
-    @asynccontextmanager
-    async def executing_crew(self, claim: Claim, crew: Blueprint) -> AsyncIterator[Run]:
-        from crews.worker.runtime import Runtime
-
-        runtime = Runtime({"gated": crew}, self._proxy)
-        task = asyncio.create_task(runtime.execute(claim))
-        try:
-            yield claim.run
-        finally:
-            runtime.stop(claim.run.id)
-            await asyncio.wait_for(task, WITHIN)
-
-    @staticmethod
-    def blueprint(build: Callable[[], Built], **keys: Any) -> PythonCrew:
-        from crewdeck import crew
-        from crews.building.build import PythonCrew
-        from tests.contract.crews import gatebox
-
-        declared = crew(**{"title": "Gated", "tools": gatebox.DECLARED, **keys})(lambda _inputs: build())
-        return PythonCrew("gated", declared)
-
-    async def asked(self, run: Run, many: int = 1) -> list[Question]:
-        """The open questions of the run, once there are that many."""
-        async with asyncio.timeout(WITHIN):
-            for _ in itertools.count():
-                found = [each for each in await self.store.questions.list(run.id) if each.open]
-                if len(found) >= many:
-                    return found
-                now = await self.store.runs.get(run.id)
-                assert not now.status.over, (now.status, now.result, now.error)
-                await asyncio.sleep(0.01)
-        raise AssertionError
-
-    async def question(self, run: Run) -> Question:
-        [question] = await self.asked(run)
-        assert question.source is Source.GATE
-        assert question.call is not None
-        return question
-
-    async def say(
-        self, question: Question, action: Action = Action.APPROVE, by: Actor = ADA, **more: Any
-    ) -> Ruling:
-        said = make_response(action, by, key=uuid.uuid4().hex, digest=question.digest, **more)
-        return await self.store.questions.respond(question.run_id, question.id, said)
-
-    async def over(self, run: Run) -> Run:
-        async with asyncio.timeout(WITHIN):
-            for _ in itertools.count():
-                now = await self.store.runs.get(run.id)
-                if now.status.over:
-                    return now
-                await asyncio.sleep(0.01)
-        raise AssertionError
-
-    async def result(self, run: Run) -> str:
-        now = await self.over(run)
-        assert now.status is RunStatus.COMPLETED, now.error
-        return now.result or ""
-
-    async def gates(self, run: Run) -> list[Question]:
-        return [each for each in await self.store.questions.list(run.id) if each.call is not None]
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 def ways(name: str) -> list[str]:
@@ -178,70 +54,70 @@ def way(name: str) -> Callable[[], Built]:
 
 @pytest.mark.parametrize("name", [*ways("CODE"), *ways("AGENTS")])
 async def test_whoever_calls_people_decide_and_the_call_is_made_once(
-    desk: Desk, sent: list[dict[str, Any]], name: str
+    local: LocalWorker, sent: list[dict[str, Any]], name: str
 ) -> None:
-    async with desk.running(way(name)) as run:
-        question = await desk.question(run)
+    async with local.running(way(name)) as run:
+        question = await local.question(run)
         assert question.call is not None
         assert question.call.arguments == {"to": "Acme", "amount": 1200.0}
         assert sent == []
-        await desk.say(question)
-        assert "sent 1200 to Acme" in await desk.result(run)
+        await local.say(question)
+        assert "sent 1200 to Acme" in await local.result(run)
     assert sent == [{"to": "Acme", "amount": 1200.0}]
-    assert len(await desk.gates(run)) == 1, "one call is asked about once"
+    assert len(await local.gates(run)) == 1, "one call is asked about once"
 
 
 @pytest.mark.parametrize("name", [*ways("CODE"), *ways("AGENTS")])
 async def test_whoever_calls_a_rejected_call_is_not_made(
-    desk: Desk, sent: list[dict[str, Any]], name: str
+    local: LocalWorker, sent: list[dict[str, Any]], name: str
 ) -> None:
-    async with desk.running(way(name)) as run:
-        await desk.say(await desk.question(run), Action.REJECT, comment="not this week")
-        assert "Ada rejected this call" in (said := await desk.result(run))
+    async with local.running(way(name)) as run:
+        await local.say(await local.question(run), Action.REJECT, comment="not this week")
+        assert "Ada rejected this call" in (said := await local.result(run))
         assert "Their words: not this week" in said
     assert sent == []
 
 
 @pytest.mark.parametrize("name", ways("REFUSED"))
 async def test_where_nobody_can_be_asked_the_call_is_refused(
-    desk: Desk, sent: list[dict[str, Any]], name: str
+    local: LocalWorker, sent: list[dict[str, Any]], name: str
 ) -> None:
-    async with desk.running(way(name)) as run:
-        assert "needs an approval" in await desk.result(run)
+    async with local.running(way(name)) as run:
+        assert "needs an approval" in await local.result(run)
     assert sent == []
-    assert await desk.gates(run) == []
+    assert await local.gates(run) == []
 
 
-async def test_calls_of_one_turn_have_a_question_each(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_calls_of_one_turn_have_a_question_each(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from tests.contract.crews import gatebox
 
     wanted = [{"to": name, "amount": 1.0} for name in ("Ada", "Bob", "Eve", "Eve")]
     turn = gatebox.calls(*(("send", each) for each in wanted))
     build = lambda: gatebox.one_task(gatebox.agent(gatebox.then(turn), gatebox.Sender()))  # noqa: E731
-    async with desk.running(build) as run:
+    async with local.running(build) as run:
         questions = {
             f"{each.call.arguments['to']}{n}": each
-            for n, each in enumerate(await desk.asked(run, 4))
+            for n, each in enumerate(await local.asked(run, 4))
             if each.call is not None
         }
         assert sorted(name[:3] for name in questions) == ["Ada", "Bob", "Eve", "Eve"]
         for name, question in questions.items():
-            await desk.say(question, Action.REJECT if name.startswith("Bob") else Action.APPROVE)
-        assert "rejected" in await desk.result(run)
+            await local.say(question, Action.REJECT if name.startswith("Bob") else Action.APPROVE)
+        assert "rejected" in await local.result(run)
     assert sorted(each["to"] for each in sent) == ["Ada", "Eve", "Eve"]
 
 
 async def test_an_approved_call_lets_through_no_other_tool_under_the_same_decorator(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import gatebox
 
-    async with desk.running(lambda: gatebox.code(lambda: gatebox.first_of_two.run(**gatebox.PAY))) as run:
-        question = await desk.question(run)
+    async with local.running(lambda: gatebox.code(lambda: gatebox.first_of_two.run(**gatebox.PAY))) as run:
+        question = await local.question(run)
         assert question.call is not None
         assert question.call.tool == "first_of_two"
-        await desk.say(question)
-        assert "second_of_two needs an approval" in await desk.result(run)
+        await local.say(question)
+        assert "second_of_two needs an approval" in await local.result(run)
     assert sent == [gatebox.PAY]
 
 
@@ -272,37 +148,37 @@ def superstitious() -> Any:
     return requires_approval(edit=["amount"])(gatebox.Plain(args_schema=Lucky))
 
 
-async def test_what_was_edited_is_what_is_called(desk: Desk, sent: list[dict[str, Any]]) -> None:
-    async with desk.running(sending(), tools={}) as run:
-        question = await desk.question(run)
+async def test_what_was_edited_is_what_is_called(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
+    async with local.running(sending(), tools={}) as run:
+        question = await local.question(run)
         assert question.call is not None
         assert question.call.summary == "Send 1200 to Acme"
-        await desk.say(question, arguments={"amount": 900})
-        assert await desk.result(run) == "sent 900 to Acme"
+        await local.say(question, arguments={"amount": 900})
+        assert await local.result(run) == "sent 900 to Acme"
     assert sent == [{"to": "Acme", "amount": 900.0}]
-    [settled] = await desk.gates(run)
+    [settled] = await local.gates(run)
     assert settled.call is not None
     assert (settled.call.proposed["amount"], settled.call.arguments["amount"]) == (1200.0, 900.0)
     assert settled.call.summary == "Send 900 to Acme", "the title says what is called"
 
 
 async def test_an_edit_that_the_tool_refuses_is_asked_about_anew(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    async with desk.running(sending(superstitious()), tools={}) as run:
-        first = await desk.question(run)
-        await desk.say(first, arguments={"amount": 13.0})
-        second = await desk.question(run)
+    async with local.running(sending(superstitious()), tools={}) as run:
+        first = await local.question(run)
+        await local.say(first, arguments={"amount": 13.0})
+        second = await local.question(run)
         assert second.id != first.id
         assert "nobody pays 13" in second.context
         assert sent == []
-        await desk.say(second)
-        await desk.result(run)
+        await local.say(second)
+        await local.result(run)
     assert sent == [{"to": "Acme", "amount": 1200.0}]
 
 
 async def test_an_edit_that_removes_what_a_secret_is_in_is_asked_about_anew(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from crewdeck import requires_approval
     from tests.contract.crews import gatebox
@@ -316,22 +192,22 @@ async def test_an_edit_that_removes_what_a_secret_is_in_is_asked_about_anew(
 
     tool = requires_approval(edit=["account"], hide=["account.pin"])(Wiring(args_schema=Wire))
     wanted = {**gatebox.PAY, "account": {"iban": "DE1", "pin": "0815"}}
-    async with desk.running(lambda: gatebox.code(lambda: tool.run(**wanted)), tools={}) as run:
-        first = await desk.question(run)
-        await desk.say(first, arguments={"account": None})
-        second = await desk.question(run)
+    async with local.running(lambda: gatebox.code(lambda: tool.run(**wanted)), tools={}) as run:
+        first = await local.question(run)
+        await local.say(first, arguments={"account": None})
+        second = await local.question(run)
         assert second.call is not None
         assert (second.call.arguments["account"], second.call.secrets) == (None, {})
         assert sent == []
-        await desk.say(second)
-        await desk.result(run)
+        await local.say(second)
+        await local.result(run)
     assert sent == [{"to": "Acme", "amount": 1200.0, "account": None}]
 
 
 @pytest.mark.parametrize("way", ["run", "_run", "invoke"])
 @pytest.mark.parametrize("given", [{}, {"limit": None}, {"limit": 3}], ids=str)
 async def test_a_default_that_its_own_type_refuses_is_shown_and_called_with(
-    desk: Desk, sent: list[dict[str, Any]], given: dict[str, Any], way: str
+    local: LocalWorker, sent: list[dict[str, Any]], given: dict[str, Any], way: str
 ) -> None:
     from crewai.tools import tool
 
@@ -350,18 +226,18 @@ async def test_a_default_that_its_own_type_refuses_is_shown_and_called_with(
         "invoke": lambda **wanted: lax.to_structured_tool().invoke(wanted),
     }
     called: dict[str, Any] = {"to": "Acme", "amount": 5.0, "limit": given.get("limit"), "tags": []}
-    async with desk.running(lambda: gatebox.code(lambda: ways[way](to="Acme", **given))) as run:
-        question = await desk.question(run)
+    async with local.running(lambda: gatebox.code(lambda: ways[way](to="Acme", **given))) as run:
+        question = await local.question(run)
         assert question.call is not None
         assert question.call.arguments == called
-        await desk.say(question)
-        assert await desk.result(run) == "sent 5 to Acme"
+        await local.say(question)
+        assert await local.result(run) == "sent 5 to Acme"
     assert sent == [called]
 
 
 @pytest.mark.parametrize("at", ["when it was decided", "right before the call"])
 async def test_what_turns_out_to_be_another_call_is_asked_about_anew(
-    desk: Desk, sent: list[dict[str, Any]], at: str
+    local: LocalWorker, sent: list[dict[str, Any]], at: str
 ) -> None:
     from crewdeck import requires_approval
     from tests.contract.crews import gatebox
@@ -377,78 +253,82 @@ async def test_what_turns_out_to_be_another_call_is_asked_about_anew(
             return amount + 1 if next(reads) in odd else amount
 
     tool = requires_approval()(gatebox.Plain(args_schema=Shifting))
-    async with desk.running(sending(tool), tools={}) as run:
-        first = await desk.question(run)
-        await desk.say(first)
-        second = await desk.question(run)
+    async with local.running(sending(tool), tools={}) as run:
+        first = await local.question(run)
+        await local.say(first)
+        second = await local.question(run)
         assert second.id != first.id
         assert "isn't what was approved, so it was not called" in second.context
         assert sent == []
-        await desk.say(second)
-        await desk.result(run)
+        await local.say(second)
+        await local.result(run)
     assert len(sent) == 1
 
 
-async def test_only_what_may_be_edited_is_edited(desk: Desk, sent: list[dict[str, Any]]) -> None:
-    async with desk.running(sending(), tools={}) as run:
-        question = await desk.question(run)
-        ruling = await desk.say(question, arguments={"to": "Eve"})
+async def test_only_what_may_be_edited_is_edited(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
+    async with local.running(sending(), tools={}) as run:
+        question = await local.question(run)
+        ruling = await local.say(question, arguments={"to": "Eve"})
         assert (ruling.verdict, [*ruling.errors]) == (Verdict.REFUSED, ["to"])
         assert sent == []
-        await desk.say(question, Action.REJECT)
-        await desk.result(run)
+        await local.say(question, Action.REJECT)
+        await local.result(run)
     assert sent == []
 
 
-async def test_an_approval_of_something_else_opens_nothing(desk: Desk, sent: list[dict[str, Any]]) -> None:
-    async with desk.running(sending(), tools={}) as run:
-        question = await desk.question(run)
+async def test_an_approval_of_something_else_opens_nothing(
+    local: LocalWorker, sent: list[dict[str, Any]]
+) -> None:
+    async with local.running(sending(), tools={}) as run:
+        question = await local.question(run)
         other = question.model_copy(update={"digest": "sha256:0"})
-        assert (await desk.say(other)).code == "stale"
+        assert (await local.say(other)).code == "stale"
         without = question.model_copy(update={"digest": ""})
-        assert [*(await desk.say(without)).errors] == ["digest"]
-        assert (await desk.say(question, Action.RESPOND, comment="yes, do it")).verdict is Verdict.REFUSED
-        assert (await desk.say(question, by=EVE)).code == "not_allowed"
-        assert (await desk.say(question, by=OVERRIDING)).code == "not_allowed"
+        assert [*(await local.say(without)).errors] == ["digest"]
+        assert (await local.say(question, Action.RESPOND, comment="yes, do it")).verdict is Verdict.REFUSED
+        assert (await local.say(question, by=EVE)).code == "not_allowed"
+        assert (await local.say(question, by=OVERRIDING)).code == "not_allowed"
         assert sent == []
-        await desk.say(question, by=OVERRIDING, override=True)
-        await desk.result(run)
+        await local.say(question, by=OVERRIDING, override=True)
+        await local.result(run)
     assert len(sent) == 1
 
 
 async def test_invalid_arguments_reach_the_model_and_nobody_else(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import gatebox
 
     turn = gatebox.calls(("send", {"to": "Acme", "amount": -1}), ("send", {"amount": 1}), ("send", {}))
     build = lambda: gatebox.one_task(gatebox.agent(gatebox.then(turn), gatebox.Sender()))  # noqa: E731
-    async with desk.running(build) as run:
-        said = await desk.result(run)
+    async with local.running(build) as run:
+        said = await local.result(run)
     assert "Input should be greater than 0" in said
     assert "to: Field required" in said
     assert sent == []
-    assert await desk.gates(run) == []
+    assert await local.gates(run) == []
 
 
-async def test_secrets_are_called_with_and_never_stored(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_secrets_are_called_with_and_never_stored(
+    local: LocalWorker, sent: list[dict[str, Any]]
+) -> None:
     from tests.contract.crews import gatebox
 
     build = lambda: gatebox.code(lambda: gatebox.Secretive().run(to="the-recipient", pin="the-pin-0815"))  # noqa: E731
-    async with desk.running(build) as run:
-        question = await desk.question(run)
+    async with local.running(build) as run:
+        question = await local.question(run)
         assert question.call is not None
         assert question.call.arguments == {}
         assert set(question.call.secrets) == {"to", "pin"}
         seen = question.model_dump_json() + json.dumps(
-            [each.model_dump(mode="json") for each in await desk.store.events.read(run.id)]
+            [each.model_dump(mode="json") for each in await local.store.events.read(run.id)]
         )
-        journal = json.dumps(await desk.store.journal.read(run.id))
+        journal = json.dumps(await local.store.journal.read(run.id))
         for secret in ("the-recipient", "the-pin"):
             assert secret not in seen
             assert secret not in journal
-        await desk.say(question)
-        await desk.result(run)
+        await local.say(question)
+        await local.result(run)
     assert sent == [{"to": "the-recipient", "amount": 1, "pin": "the-pin-0815"}]
 
 
@@ -467,20 +347,20 @@ async def test_secrets_are_called_with_and_never_stored(desk: Desk, sent: list[d
     ],
 )
 async def test_people_are_asked_when_the_crew_says_so(
-    desk: Desk, sent: list[dict[str, Any]], when: str, asks: object
+    local: LocalWorker, sent: list[dict[str, Any]], when: str, asks: object
 ) -> None:
     from tests.contract.crews import gatebox
 
     tools = {"plain_send": {"approval": {"when": when}}}
     inputs = {"limit": {"type": "number", "default": 1000}}
     build = lambda: gatebox.code(lambda: gatebox.Plain().run(**gatebox.PAY))  # noqa: E731
-    async with desk.running(build, tools=tools, inputs=inputs) as run:
+    async with local.running(build, tools=tools, inputs=inputs) as run:
         if asks:
             assert sent == []
-            await desk.say(await desk.question(run))
-        await desk.result(run)
+            await local.say(await local.question(run))
+        await local.result(run)
     assert len(sent) == 1
-    assert len(await desk.gates(run)) == (1 if asks else 0)
+    assert len(await local.gates(run)) == (1 if asks else 0)
 
 
 # ── policies ────────────────────────────────────────────────────────────────────────────────────────────
@@ -500,23 +380,23 @@ def plainly() -> Built:
     return gatebox.code(lambda: gatebox.Plain().run(**gatebox.PAY))
 
 
-async def test_two_people_open_a_gate_for_two(desk: Desk, sent: list[dict[str, Any]]) -> None:
-    async with desk.running(plainly, **two()) as run:
-        question = await desk.question(run)
+async def test_two_people_open_a_gate_for_two(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
+    async with local.running(plainly, **two()) as run:
+        question = await local.question(run)
         assert question.policy.name == "pay"
-        assert (await desk.say(question)).verdict is Verdict.RECORDED
-        assert (await desk.say(question)).verdict is Verdict.REPEATED
-        assert (await desk.say(question, by=EVE)).code == "not_allowed"
+        assert (await local.say(question)).verdict is Verdict.RECORDED
+        assert (await local.say(question)).verdict is Verdict.REPEATED
+        assert (await local.say(question, by=EVE)).code == "not_allowed"
         assert sent == []
-        assert (await desk.say(question, by=BOB)).verdict is Verdict.SETTLED
-        await desk.result(run)
+        assert (await local.say(question, by=BOB)).verdict is Verdict.SETTLED
+        await local.result(run)
     assert len(sent) == 1
 
 
-async def test_too_few_people_are_told_when_it_asks(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_too_few_people_are_told_when_it_asks(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     keys = two(who=["requester", "U1"], need=2)
-    async with desk.running(plainly, **keys) as run:  # the requester is U1
-        failed = await desk.over(run)
+    async with local.running(plainly, **keys) as run:  # the requester is U1
+        failed = await local.over(run)
     assert failed.error is not None
     assert failed.error.code == "policy_unsatisfiable"
     assert "The policy pay can't be satisfied: it needs 2 people, and 1 may decide" in failed.error.message
@@ -524,7 +404,7 @@ async def test_too_few_people_are_told_when_it_asks(desk: Desk, sent: list[dict[
 
 
 async def test_a_policy_that_only_a_decorator_gives_is_checked_when_it_asks(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from crewdeck import Policy, requires_approval
     from tests.contract.crews import gatebox
@@ -535,53 +415,53 @@ async def test_a_policy_that_only_a_decorator_gives_is_checked_when_it_asks(
         tool = requires_approval(policy=policy)(gatebox.Plain().model_copy(update={"name": "marked"}))
         return gatebox.code(lambda: tool.run(**gatebox.PAY))
 
-    assert desk.blueprint(build).card().policies == (), "it is not announced with the crew"
-    async with desk.running(build) as run:
-        failed = await desk.over(run)
+    assert local.blueprint(build).card().policies == (), "it is not announced with the crew"
+    async with local.running(build) as run:
+        failed = await local.over(run)
     assert failed.error is not None
     assert failed.error.code == "policy_unsatisfiable"
     assert "it needs 2 people, and 1 may decide" in failed.error.message
     assert sent == []
 
 
-async def test_too_few_people_are_waited_for_where_the_policy_says_so(desk: Desk) -> None:
+async def test_too_few_people_are_waited_for_where_the_policy_says_so(local: LocalWorker) -> None:
     keys = two(who=["requester", "U1"], need=2, if_too_few="wait")
-    async with desk.running(plainly, **keys) as run:
-        question = await desk.question(run)
+    async with local.running(plainly, **keys) as run:
+        question = await local.question(run)
         assert "too few people may decide now" in question.prompt
 
 
-async def test_a_task_names_who_reviews_it(desk: Desk) -> None:
+async def test_a_task_names_who_reviews_it(local: LocalWorker) -> None:
     from tests.contract.crews import gatebox
 
     build = lambda: gatebox.one_task(gatebox.agent(lambda _messages, _tools: "a draft"), human_input=True)  # noqa: E731
-    async with desk.running(build, reviewers={"work": ["U2"]}) as run:
-        [question] = await desk.asked(run)
+    async with local.running(build, reviewers={"work": ["U2"]}) as run:
+        [question] = await local.asked(run)
         assert question.kind is QuestionKind.REVIEW
-        assert (await desk.say(question)).code == "not_allowed", "not even the requester"
-        await desk.say(question, by=BOB)
-        assert await desk.result(run) == "a draft"
+        assert (await local.say(question)).code == "not_allowed", "not even the requester"
+        await local.say(question, by=BOB)
+        assert await local.result(run) == "a draft"
 
 
-async def test_what_is_answered_in_words_takes_one_of_the_policys_people(desk: Desk) -> None:
+async def test_what_is_answered_in_words_takes_one_of_the_policys_people(local: LocalWorker) -> None:
     from crewdeck import AskHuman
     from tests.contract.crews import gatebox
 
     build = lambda: gatebox.code(lambda: AskHuman().run(question="Which one?"))  # noqa: E731
-    async with desk.running(build, **two(), approvers="pay") as run:
-        [question] = await desk.asked(run)
-        assert (await desk.say(question, Action.RESPOND, by=EVE, comment="mine")).code == "not_allowed"
-        await desk.say(question, Action.RESPOND, by=BOB, comment="this one")
-        assert await desk.result(run) == "Bob answered: this one"
+    async with local.running(build, **two(), approvers="pay") as run:
+        [question] = await local.asked(run)
+        assert (await local.say(question, Action.RESPOND, by=EVE, comment="mine")).code == "not_allowed"
+        await local.say(question, Action.RESPOND, by=BOB, comment="this one")
+        assert await local.result(run) == "Bob answered: this one"
 
 
-async def test_an_unknown_policy_opens_nothing(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_an_unknown_policy_opens_nothing(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from crewdeck import requires_approval
     from tests.contract.crews import gatebox
 
     tool = requires_approval(policy="nobody-defined-it")(gatebox.Plain())
-    async with desk.running(lambda: gatebox.code(lambda: tool.run(**gatebox.PAY)), tools={}) as run:
-        failed = await desk.over(run)
+    async with local.running(lambda: gatebox.code(lambda: tool.run(**gatebox.PAY)), tools={}) as run:
+        failed = await local.over(run)
     assert failed.error is not None
     assert "there is no policy 'nobody-defined-it'" in failed.error.message
     assert sent == []
@@ -591,38 +471,40 @@ async def test_an_unknown_policy_opens_nothing(desk: Desk, sent: list[dict[str, 
 
 
 @pytest.mark.parametrize("outcome", ["expire", "reject"])
-async def test_time_opens_no_gate(desk: Desk, sent: list[dict[str, Any]], outcome: str) -> None:
+async def test_time_opens_no_gate(local: LocalWorker, sent: list[dict[str, Any]], outcome: str) -> None:
     questions = {"deadline": "1s", "on_deadline": outcome}
-    async with desk.running(plainly, questions=questions) as run:
-        await desk.question(run)
+    async with local.running(plainly, questions=questions) as run:
+        await local.question(run)
         async with asyncio.timeout(WITHIN):
-            while not (await desk.store.runs.get(run.id)).status.over:
-                await desk.store.clock.apply_due(LOST)
+            while not (await local.store.runs.get(run.id)).status.over:
+                await local.store.clock.apply_due(LOST)
                 await asyncio.sleep(0.05)
-        assert "before the deadline" in ((await desk.over(run)).result or "")
+        assert "before the deadline" in ((await local.over(run)).result or "")
     assert sent == []
 
 
 async def test_a_second_call_with_the_same_arguments_is_another_call(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import gatebox
 
     tool = gatebox.Sender()
-    async with desk.running(lambda: gatebox.code(lambda: [tool.run(**gatebox.PAY) for _ in range(2)])) as run:
+    async with local.running(
+        lambda: gatebox.code(lambda: [tool.run(**gatebox.PAY) for _ in range(2)])
+    ) as run:
         for many in (1, 2):
-            await desk.say(await desk.question(run))
+            await local.say(await local.question(run))
             async with asyncio.timeout(WITHIN):
                 for _ in itertools.count():
                     if len(sent) == many:
                         break
                     await asyncio.sleep(0.01)
-        await desk.result(run)
+        await local.result(run)
     assert len(sent) == 2
 
 
 async def test_an_agent_that_repeats_a_call_is_asked_about_again_and_gets_no_cached_result(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import gatebox
 
@@ -630,17 +512,17 @@ async def test_an_agent_that_repeats_a_call_is_asked_about_again_and_gets_no_cac
         results = [each for each in messages if each.get("role") == "tool"]
         return gatebox.calls(("send", gatebox.PAY)) if len(results) < 2 else "twice"
 
-    async with desk.running(lambda: gatebox.one_task(gatebox.agent(says, gatebox.Sender()))) as run:
-        first = await desk.question(run)
-        await desk.say(first)
-        second = await desk.question(run)
+    async with local.running(lambda: gatebox.one_task(gatebox.agent(says, gatebox.Sender()))) as run:
+        first = await local.question(run)
+        await local.say(first)
+        second = await local.question(run)
         assert second.id != first.id
-        await desk.say(second, Action.REJECT)
-        assert await desk.result(run) == "twice"
+        await local.say(second, Action.REJECT)
+        assert await local.result(run) == "twice"
     assert len(sent) == 1
 
 
-async def test_a_hook_of_crewai_asks_people(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_a_hook_of_crewai_asks_people(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from crewai.hooks.dispatch import InterceptionPoint, register, unregister
 
     from tests.contract.crews import gatebox
@@ -653,19 +535,19 @@ async def test_a_hook_of_crewai_asks_people(desk: Desk, sent: list[dict[str, Any
     build = lambda: gatebox.one_task(gatebox.agent(gatebox.then(turn), gatebox.Plain()))  # noqa: E731
     try:
         for words, made in (("go", 1), ("no", 1)):
-            async with desk.running(build, tools={}) as run:
-                [question] = await desk.asked(run)
+            async with local.running(build, tools={}) as run:
+                [question] = await local.asked(run)
                 assert "Really?" in question.prompt
                 assert '"amount": 1200.0' in question.context
-                await desk.say(question, Action.RESPOND, comment=words)
-                await desk.result(run)
+                await local.say(question, Action.RESPOND, comment=words)
+                await local.result(run)
             assert len(sent) == made
     finally:
         unregister(InterceptionPoint.PRE_TOOL_CALL, hook)
 
 
-async def test_the_catalogue_tells_which_policies_a_crew_uses(desk: Desk) -> None:
-    card: Crew = desk.blueprint(plainly, **two()).card()
+async def test_the_catalogue_tells_which_policies_a_crew_uses(local: LocalWorker) -> None:
+    card: Crew = local.blueprint(plainly, **two()).card()
     assert [policy.name for policy in card.policies] == ["pay"]
 
 
@@ -674,20 +556,20 @@ async def test_the_catalogue_tells_which_policies_a_crew_uses(desk: Desk) -> Non
 
 @pytest.mark.parametrize(("amount", "people"), [(1000, 0), (1200, 2)])
 async def test_the_shipped_crew_needs_two_people_above_its_threshold(
-    desk: Desk, amount: int, people: int
+    local: LocalWorker, amount: int, people: int
 ) -> None:
     from crews.building.build import YamlCrew
 
     crew = YamlCrew(read([CONFIG]).definitions["payments"])
-    async with desk.running_crew(crew, recipient="Acme", amount=amount, pace=0) as run:
+    async with local.running_crew(crew, recipient="Acme", amount=amount, pace=0) as run:
         if people:
-            question = await desk.question(run)
+            question = await local.question(run)
             assert question.call is not None
             assert question.call.summary == "Send € 1200 to Acme"
-            await desk.say(question, arguments={"reference": "Invoice 4712"})
-            edited = await desk.question(run)
-            assert (await desk.say(edited, by=BOB)).verdict is Verdict.SETTLED
-        said = await desk.result(run)
+            await local.say(question, arguments={"reference": "Invoice 4712"})
+            edited = await local.question(run)
+            assert (await local.say(edited, by=BOB)).verdict is Verdict.SETTLED
+        said = await local.result(run)
     reference = "Invoice 4712" if people else "Invoice 4711"
     assert said.startswith(f"Sent € {amount:,.2f} to Acme (“{reference}”)")
 

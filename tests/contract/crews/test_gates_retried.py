@@ -12,9 +12,7 @@ from structlog.testing import capture_logs
 from bot.core.question import Action
 from bot.core.retry import retry
 from bot.core.run import Claim, Run, RunStatus
-from bot.settings import Settings
-from crews.crewai_adapter import environment
-from tests.contract.crews.test_gates import Desk
+from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.examples import LEASE
 
 if TYPE_CHECKING:
@@ -22,10 +20,7 @@ if TYPE_CHECKING:
 
     from crews.building.build import Built
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 def payer(within: Callable[[], object]) -> BaseTool:
@@ -52,54 +47,54 @@ def broken(*_: object) -> str:
     raise ValueError("broken")
 
 
-async def failed(desk: Desk, build: Callable[[], Built]) -> Run:
+async def failed(local: LocalWorker, build: Callable[[], Built]) -> Run:
     """A run that asks, is approved, and fails."""
-    async with desk.running(build) as run:
-        await desk.say(await desk.question(run))
-        over = await desk.over(run)
+    async with local.running(build) as run:
+        await local.say(await local.question(run))
+        over = await local.over(run)
     assert over.status is RunStatus.FAILED
     return over
 
 
-async def tried_again(desk: Desk, run: Run) -> Claim:
-    await retry(desk.store, run, key=uuid.uuid4().hex)
-    [claim] = await desk.store.queue.claim("here", ["gated"], 1, LEASE)
+async def tried_again(local: LocalWorker, run: Run) -> Claim:
+    await retry(local.store, run, key=uuid.uuid4().hex)
+    [claim] = await local.store.queue.claim("here", ["gated"], 1, LEASE)
     return claim
 
 
 async def test_a_call_whose_result_is_recorded_is_neither_made_nor_asked_about_again(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    run = await failed(desk, lambda: paying(1200, then=broken))
-    claim = await tried_again(desk, run)
-    async with desk.executing(claim, lambda: paying(1200)) as again:
-        assert await desk.result(again) == "sent 1200 to Acme"
-    assert await desk.gates(again) == []
+    run = await failed(local, lambda: paying(1200, then=broken))
+    claim = await tried_again(local, run)
+    async with local.executing(claim, lambda: paying(1200)) as again:
+        assert await local.result(again) == "sent 1200 to Acme"
+    assert await local.gates(again) == []
     assert sent == [{"to": "Acme", "amount": 1200.0}]
 
 
 async def test_a_call_that_failed_in_a_flows_own_code_is_not_made_again(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    run = await failed(desk, lambda: paying(1200, within=broken))
-    claim = await tried_again(desk, run)
-    async with desk.executing(claim, lambda: paying(1200)) as again:
-        assert (await desk.over(again)).status is RunStatus.FAILED
-    assert await desk.gates(again) == []
+    run = await failed(local, lambda: paying(1200, within=broken))
+    claim = await tried_again(local, run)
+    async with local.executing(claim, lambda: paying(1200)) as again:
+        assert (await local.over(again)).status is RunStatus.FAILED
+    assert await local.gates(again) == []
     assert sent == [{"to": "Acme", "amount": 1200.0}]
 
 
 async def test_another_call_is_asked_about_although_the_former_one_is_recorded(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    run = await failed(desk, lambda: paying(1200, then=broken))
-    claim = await tried_again(desk, run)
-    async with desk.executing(claim, lambda: paying(99_000)) as again:
-        question = await desk.question(again)
+    run = await failed(local, lambda: paying(1200, then=broken))
+    claim = await tried_again(local, run)
+    async with local.executing(claim, lambda: paying(99_000)) as again:
+        question = await local.question(again)
         assert question.call is not None
         assert question.call.arguments == {"to": "Acme", "amount": 99_000.0}
-        await desk.say(question, Action.REJECT)
-        assert "rejected" in await desk.result(again)
+        await local.say(question, Action.REJECT)
+        assert "rejected" in await local.result(again)
     assert sent == [{"to": "Acme", "amount": 1200.0}]
 
 
@@ -115,17 +110,17 @@ def by_agent(within: Callable[[], object] = str) -> Built:
 
 @pytest.mark.parametrize("action", [Action.APPROVE, Action.REJECT])
 async def test_a_call_that_failed_the_run_is_asked_about_again_before_it_is_made_again(
-    desk: Desk, sent: list[dict[str, Any]], action: Action
+    local: LocalWorker, sent: list[dict[str, Any]], action: Action
 ) -> None:
     with capture_logs():  # with CrewAI's objects in it, the traceback has thousands of lines
-        run = await failed(desk, lambda: by_agent(broken))
+        run = await failed(local, lambda: by_agent(broken))
     assert run.error is not None
     assert run.error.code == "tool_error"
-    claim = await tried_again(desk, run)
-    async with desk.executing(claim, by_agent) as again:
-        question = await desk.question(again)
+    claim = await tried_again(local, run)
+    async with local.executing(claim, by_agent) as again:
+        question = await local.question(again)
         assert len(sent) == 1, "nothing is called before people have decided anew"
-        await desk.say(question, action)
-        assert ("sent" if action is Action.APPROVE else "rejected") in await desk.result(again)
+        await local.say(question, action)
+        assert ("sent" if action is Action.APPROVE else "rejected") in await local.result(again)
     assert len(sent) == (2 if action is Action.APPROVE else 1)
-    assert len(await desk.gates(again)) == 1
+    assert len(await local.gates(again)) == 1

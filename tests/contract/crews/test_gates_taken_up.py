@@ -17,11 +17,11 @@ from bot.core.run import Claim, Run
 from bot.core.tool_call import ToolCall
 from bot.settings import Settings
 from bot.store import redis_keys
-from crews.crewai_adapter import environment
 from crews.definitions.catalog import read
 from crews.human_input.arguments import Parameters
 from crews.journal.fingerprints import fingerprint
-from tests.contract.crews.test_gates import AGENT, TASK, Desk
+from tests.contract.crews.local_worker import LocalWorker
+from tests.contract.crews.test_gates import AGENT, TASK
 from tests.contract.crews.test_gates_retried import tried_again
 from tests.contract.examples import ADA, LEASE, new_run
 
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 GATED: dict[str, Any] = {"numbering": {"approval": {}}}
 ENDLESS = {"numbering": {"approval": {"when": "args.amount > 100000.0"}}}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 def numbering(**fields: Any) -> BaseTool:
@@ -70,24 +67,24 @@ def paying(tool: BaseTool, given: dict[str, Any] | None = None) -> Callable[[], 
     return lambda: gatebox.code(work)
 
 
-async def taken_up(desk: Desk, claim: Claim) -> Claim:
-    await desk.store.queue.release(claim)
-    [again] = await desk.store.queue.claim("there", ["gated"], 1, LEASE)
+async def taken_up(local: LocalWorker, claim: Claim) -> Claim:
+    await local.store.queue.release(claim)
+    [again] = await local.store.queue.claim("there", ["gated"], 1, LEASE)
     assert again.run.id == claim.run.id
     return again
 
 
-async def last_asked(desk: Desk, run: Run) -> Question:
+async def last_asked(local: LocalWorker, run: Run) -> Question:
     """The question that is asked after the call."""
     while True:
-        [question] = await desk.asked(run)
+        [question] = await local.asked(run)
         if question.call is None:
             return question
 
 
-async def finish(desk: Desk, run: Run) -> str:
-    await desk.say(await last_asked(desk, run), Action.RESPOND, comment="no")
-    return await desk.result(run)
+async def finish(local: LocalWorker, run: Run) -> str:
+    await local.say(await last_asked(local, run), Action.RESPOND, comment="no")
+    return await local.result(run)
 
 
 FIELDS: list[dict[str, Any]] = [{}, {"pin": SecretStr}, {"tags": set[str]}]
@@ -100,20 +97,20 @@ def given(fields: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("fields", FIELDS, ids=str)
 async def test_a_default_that_is_another_one_each_time_is_asked_about_once(
-    desk: Desk, sent: list[dict[str, Any]], fields: dict[str, Any]
+    local: LocalWorker, sent: list[dict[str, Any]], fields: dict[str, Any]
 ) -> None:
     build = paying(numbering(**fields), given(fields))
-    claim = await desk.claimed(build, tools=GATED)
-    async with desk.executing(claim, build, tools=GATED) as run:
-        asked = await desk.question(run)
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
-    async with desk.executing(again, build, tools=GATED) as run:
-        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    claim = await local.claimed(build, tools=GATED)
+    async with local.executing(claim, build, tools=GATED) as run:
+        asked = await local.question(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    async with local.executing(again, build, tools=GATED) as run:
+        assert await finish(local, run) == "sent 1200 to Acme, no"
     assert asked.call is not None
     [call] = sent
     assert call["number"] == asked.call.arguments["number"], "what was approved is what is called"
-    assert len(await desk.gates(run)) == 1
+    assert len(await local.gates(run)) == 1
 
 
 EDITS = {
@@ -131,68 +128,70 @@ EDITS = {
 @pytest.mark.parametrize("fields", FIELDS, ids=str)
 @pytest.mark.parametrize("edit", EDITS)
 async def test_a_call_that_was_made_is_not_made_again_whatever_became_of_its_gate(
-    desk: Desk, sent: list[dict[str, Any]], fields: dict[str, Any], edit: str
+    local: LocalWorker, sent: list[dict[str, Any]], fields: dict[str, Any], edit: str
 ) -> None:
     before, after = EDITS[edit]
     build = paying(numbering(**fields), given(fields))
-    claim = await desk.claimed(build, tools=before)
-    async with desk.executing(claim, build, tools=before) as run:
-        [first] = await desk.asked(run)
+    claim = await local.claimed(build, tools=before)
+    async with local.executing(claim, build, tools=before) as run:
+        [first] = await local.asked(run)
         if first.call is not None:
-            await desk.say(first)
-        await last_asked(desk, run)
-    gates = len(await desk.gates(run))
-    again = await taken_up(desk, claim)
-    async with desk.executing(again, build, tools=after) as run:
-        assert await finish(desk, run) == "sent 1200 to Acme, no"
+            await local.say(first)
+        await last_asked(local, run)
+    gates = len(await local.gates(run))
+    again = await taken_up(local, claim)
+    async with local.executing(again, build, tools=after) as run:
+        assert await finish(local, run) == "sent 1200 to Acme, no"
     assert len(sent) == 1
-    assert len(await desk.gates(run)) == gates
+    assert len(await local.gates(run)) == gates
 
 
 @pytest.mark.parametrize("said", [Action.APPROVE, Action.REJECT, None], ids=str)
 @pytest.mark.parametrize("edit", ["gone", "let through", "hid"])
 async def test_what_people_were_asked_about_is_theirs_to_decide_whatever_became_of_its_gate(
-    desk: Desk, sent: list[dict[str, Any]], edit: str, said: Action | None
+    local: LocalWorker, sent: list[dict[str, Any]], edit: str, said: Action | None
 ) -> None:
     from tests.contract.crews import gatebox
 
     before, after = EDITS[edit]
     tool = numbering()
     build = lambda: gatebox.code(lambda: tool.run(to="Acme", amount=1200))  # noqa: E731
-    claim = await desk.claimed(build, tools=before)
-    async with desk.executing(claim, build, tools=before) as run:
-        asked = await desk.question(run)
-    again = await taken_up(desk, claim)
+    claim = await local.claimed(build, tools=before)
+    async with local.executing(claim, build, tools=before) as run:
+        asked = await local.question(run)
+    again = await taken_up(local, claim)
     if said is not None:
-        await desk.say(asked, said)
-    async with desk.executing(again, build, tools=after) as run:
+        await local.say(asked, said)
+    async with local.executing(again, build, tools=after) as run:
         if said is None:
-            [open_still] = await desk.asked(run)
+            [open_still] = await local.asked(run)
             assert open_still.id == asked.id
             assert sent == []
-            await desk.say(asked, Action.REJECT)
-        result = await desk.result(run)
+            await local.say(asked, Action.REJECT)
+        result = await local.result(run)
     assert ("rejected this call" in result) is (said is not Action.APPROVE)
     assert len(sent) == (said is Action.APPROVE)
-    assert len(await desk.gates(run)) == 1
+    assert len(await local.gates(run)) == 1
 
 
-async def test_a_gate_that_is_gone_asks_about_no_other_call(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_a_gate_that_is_gone_asks_about_no_other_call(
+    local: LocalWorker, sent: list[dict[str, Any]]
+) -> None:
     from tests.contract.crews import gatebox
 
     tool = numbering()
     build = lambda: gatebox.code(  # noqa: E731
         lambda: [tool.run(to="Acme", amount=1200), tool.run(to="Acme", amount=1200)]
     )
-    claim = await desk.claimed(build, tools=GATED)
-    async with desk.executing(claim, build, tools=GATED) as run:
-        asked = await desk.question(run)
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
-    async with desk.executing(again, build, tools={}) as run:
-        await desk.result(run)
+    claim = await local.claimed(build, tools=GATED)
+    async with local.executing(claim, build, tools=GATED) as run:
+        asked = await local.question(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    async with local.executing(again, build, tools={}) as run:
+        await local.result(run)
     assert len(sent) == 2
-    assert len(await desk.gates(run)) == 1
+    assert len(await local.gates(run)) == 1
 
 
 YAML = """title: Pays
@@ -223,26 +222,26 @@ SCRIPT = "work:\n  - call: {send_from: {to: Acme, amount: 1200}}\n  - say: '{sen
 
 @pytest.mark.parametrize("edited", [False, True], ids=["as it was", "of something else"])
 async def test_an_approval_is_for_the_tool_as_the_crew_makes_it(
-    desk: Desk, sent: list[dict[str, Any]], tmp_path: Path, *, edited: bool
+    local: LocalWorker, sent: list[dict[str, Any]], tmp_path: Path, *, edited: bool
 ) -> None:
     crew = written(tmp_path, "sandbox")
-    run, _ = await desk.store.runs.start(new_run(crew=crew.card()))
-    [claim] = await desk.store.queue.claim("here", ["gated"], 1, LEASE)
-    async with desk.executing_crew(claim, crew):
-        asked = await desk.question(run)
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
+    run, _ = await local.store.runs.start(new_run(crew=crew.card()))
+    [claim] = await local.store.queue.claim("here", ["gated"], 1, LEASE)
+    async with local.executing_crew(claim, crew):
+        asked = await local.question(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
     account = "production" if edited else "sandbox"
-    async with desk.executing_crew(again, written(tmp_path, account)):
+    async with local.executing_crew(again, written(tmp_path, account)):
         if edited:
-            anew = await desk.question(run)
+            anew = await local.question(run)
             assert anew.id != asked.id
             assert "makes the tool from something else now than when this was approved" in anew.context
             assert sent == []
-            await desk.say(anew)
-        assert await desk.result(run) == "sent 1200 to Acme"
+            await local.say(anew)
+        assert await local.result(run) == "sent 1200 to Acme"
     assert sent == [{"to": "Acme", "amount": 1200.0, "account": account}]
-    assert len(await desk.gates(run)) == 1 + edited
+    assert len(await local.gates(run)) == 1 + edited
 
 
 # ── crews whose code is another one than when people were asked, as in a deploy ─────────────────────────────
@@ -302,40 +301,42 @@ def imported(edit: tuple[str, str], code: str = CODE) -> Callable[[], Built]:
 
 @pytest.mark.parametrize("edit", [*SAME_CODE, *OTHER_CODE])
 async def test_an_approval_is_for_the_code_of_when_it_was_asked(
-    desk: Desk, sent: list[dict[str, Any]], edit: str
+    local: LocalWorker, sent: list[dict[str, Any]], edit: str
 ) -> None:
     before, after = imported(("", "")), imported((SAME_CODE | OTHER_CODE)[edit])
-    claim = await desk.claimed(before, tools=BY_CODE)
-    async with desk.executing(claim, before, tools=BY_CODE) as run:
-        asked = await desk.question(run)
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
-    async with desk.executing(again, after, tools=BY_CODE) as run:
+    claim = await local.claimed(before, tools=BY_CODE)
+    async with local.executing(claim, before, tools=BY_CODE) as run:
+        asked = await local.question(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    async with local.executing(again, after, tools=BY_CODE) as run:
         if edit in OTHER_CODE:
-            anew = await desk.question(run)
+            anew = await local.question(run)
             assert anew.id != asked.id
             assert "code is another one than when this was approved" in anew.context
             assert sent == []
-            await desk.say(anew)
-        assert await desk.result(run) == "sent 1200 to Acme"
+            await local.say(anew)
+        assert await local.result(run) == "sent 1200 to Acme"
     assert len(sent) == 1
-    assert len(await desk.gates(run)) == 1 + (edit in OTHER_CODE)
+    assert len(await local.gates(run)) == 1 + (edit in OTHER_CODE)
 
 
-async def test_what_was_approved_runs_where_its_code_is(desk: Desk, sent: list[dict[str, Any]]) -> None:
+async def test_what_was_approved_runs_where_its_code_is(
+    local: LocalWorker, sent: list[dict[str, Any]]
+) -> None:
     """In a deploy the run may go back to a worker that has the former code: that was approved."""
     old, new = imported(("", "")), imported(OTHER_CODE["a constant"])
-    claim = await desk.claimed(old, tools=BY_CODE)
-    async with desk.executing(claim, old, tools=BY_CODE) as run:
-        asked = await desk.question(run)
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
-    async with desk.executing(again, new, tools=BY_CODE) as run:
-        anew = await desk.question(run)
-    last = await taken_up(desk, again)
-    await desk.say(anew, Action.REJECT)
-    async with desk.executing(last, old, tools=BY_CODE) as run:
-        await desk.result(run)
+    claim = await local.claimed(old, tools=BY_CODE)
+    async with local.executing(claim, old, tools=BY_CODE) as run:
+        asked = await local.question(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    async with local.executing(again, new, tools=BY_CODE) as run:
+        anew = await local.question(run)
+    last = await taken_up(local, again)
+    await local.say(anew, Action.REJECT)
+    async with local.executing(last, old, tools=BY_CODE) as run:
+        await local.result(run)
     assert [each["account"] for each in sent] == ["sandbox first slow"]
 
 
@@ -391,37 +392,37 @@ def approving(account: str, way: str = "called") -> Callable[[], Built]:
 @pytest.mark.parametrize("way", [*WAYS, "in a flow"])
 @pytest.mark.parametrize("account", ["sandbox", "production"])
 async def test_an_approval_that_code_asks_for_is_for_this_code(
-    desk: Desk, sent: list[dict[str, Any]], account: str, way: str
+    local: LocalWorker, sent: list[dict[str, Any]], account: str, way: str
 ) -> None:
-    claim = await desk.claimed(approving("sandbox", way))
-    async with desk.executing(claim, approving("sandbox", way)) as run:
-        [asked] = await desk.asked(run)
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
-    async with desk.executing(again, approving(account, way)) as run:
+    claim = await local.claimed(approving("sandbox", way))
+    async with local.executing(claim, approving("sandbox", way)) as run:
+        [asked] = await local.asked(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    async with local.executing(again, approving(account, way)) as run:
         if account == "production":
-            [anew] = await desk.asked(run)
+            [anew] = await local.asked(run)
             assert anew.id != asked.id
             assert "was approved, but the code of the crew" in anew.context
             assert anew.context.endswith("1200 to Acme")
             assert sent == []
-            await desk.say(anew)
-        assert await finish(desk, run) == "sent 1200 to Acme, no"
+            await local.say(anew)
+        assert await finish(local, run) == "sent 1200 to Acme, no"
     assert [each["account"] for each in sent] == [account]
 
 
-async def test_code_that_has_gone_on_with_an_approval_is_not_asked_about_again(desk: Desk) -> None:
-    claim = await desk.claimed(approving("sandbox"))
-    async with desk.executing(claim, approving("sandbox")) as run:
-        [asked] = await desk.asked(run)
-        await desk.say(asked)
-        [other] = await desk.asked(run)
+async def test_code_that_has_gone_on_with_an_approval_is_not_asked_about_again(local: LocalWorker) -> None:
+    claim = await local.claimed(approving("sandbox"))
+    async with local.executing(claim, approving("sandbox")) as run:
+        [asked] = await local.asked(run)
+        await local.say(asked)
+        [other] = await local.asked(run)
         assert other.prompt == "Anything else?"
-    again = await taken_up(desk, claim)
-    async with desk.executing(again, approving("production")) as run:
-        assert (await desk.asked(run))[0].id == other.id
-        await finish(desk, run)
-    assert len(await desk.store.questions.list(run.id)) == 2
+    again = await taken_up(local, claim)
+    async with local.executing(again, approving("production")) as run:
+        assert (await local.asked(run))[0].id == other.id
+        await finish(local, run)
+    assert len(await local.store.questions.list(run.id)) == 2
 
 
 FEEDBACK = """
@@ -458,7 +459,7 @@ LABELS = {
 @pytest.mark.parametrize("account", ["sandbox", "production"])
 @pytest.mark.parametrize("yes", [True, False])
 async def test_what_people_approve_in_a_flow_is_for_this_code(
-    desk: Desk, sent: list[dict[str, Any]], emit: tuple[str, str], account: str, *, yes: bool
+    local: LocalWorker, sent: list[dict[str, Any]], emit: tuple[str, str], account: str, *, yes: bool
 ) -> None:
     def build(of: str) -> Callable[[], Built]:
         named = FEEDBACK.replace('"yes"', f'"{emit[0]}"').replace('"no"', f'"{emit[1]}"')
@@ -466,52 +467,52 @@ async def test_what_people_approve_in_a_flow_is_for_this_code(
 
     async def decide(question: Question) -> None:
         if question.kind is QuestionKind.APPROVAL:
-            await desk.say(question, Action.APPROVE if yes else Action.REJECT)
+            await local.say(question, Action.APPROVE if yes else Action.REJECT)
         else:
             wanted = next(each.id for each in question.options if each.label == emit[not yes])
-            await desk.say(question, Action.CHOOSE, value=wanted)
+            await local.say(question, Action.CHOOSE, value=wanted)
 
-    claim = await desk.claimed(build("sandbox"))
-    async with desk.executing(claim, build("sandbox")) as run:
-        [asked] = await desk.asked(run)
-    again = await taken_up(desk, claim)
+    claim = await local.claimed(build("sandbox"))
+    async with local.executing(claim, build("sandbox")) as run:
+        [asked] = await local.asked(run)
+    again = await taken_up(local, claim)
     await decide(asked)
-    async with desk.executing(again, build(account)) as run:
+    async with local.executing(again, build(account)) as run:
         if yes and account == "production":
-            [anew] = await desk.asked(run)
+            [anew] = await local.asked(run)
             assert "was approved, but the code of the crew" in anew.context
             assert anew.context.endswith("1200 to Acme")
             assert sent == []
             await decide(anew)
-        assert await desk.result(run) == ("sent 1200 to Acme" if yes else "kept")
+        assert await local.result(run) == ("sent 1200 to Acme" if yes else "kept")
     assert [each["account"] for each in sent] == ([account] if yes else [])
 
 
 @pytest.mark.parametrize("account", ["sandbox", "production"])
 @pytest.mark.parametrize("gone_on", [False, True])
 async def test_a_retry_with_other_code_takes_over_what_code_has_gone_on_with(
-    desk: Desk, sent: list[dict[str, Any]], account: str, *, gone_on: bool
+    local: LocalWorker, sent: list[dict[str, Any]], account: str, *, gone_on: bool
 ) -> None:
-    claim = await desk.claimed(approving("sandbox"))
-    async with desk.executing(claim, approving("sandbox")) as run:
-        [asked] = await desk.asked(run)
+    claim = await local.claimed(approving("sandbox"))
+    async with local.executing(claim, approving("sandbox")) as run:
+        [asked] = await local.asked(run)
         if gone_on:
-            await desk.say(asked)
-            await desk.asked(run)
+            await local.say(asked)
+            await local.asked(run)
     if not gone_on:
-        await desk.say(asked)
-    await desk.store.runs.cancel(run.id, ADA)
+        await local.say(asked)
+    await local.store.runs.cancel(run.id, ADA)
     sent.clear()
-    again = await tried_again(desk, await desk.store.runs.get(run.id))
-    async with desk.executing(again, approving(account)) as retried:
-        [question] = await desk.asked(retried)
+    again = await tried_again(local, await local.store.runs.get(run.id))
+    async with local.executing(again, approving(account)) as retried:
+        [question] = await local.asked(retried)
         if account == "production" and not gone_on:
             assert "was approved, but the code of the crew" in question.context
             assert sent == []
-            await desk.say(question)
+            await local.say(question)
         else:
             assert question.prompt == "Anything else?"
-        assert await finish(desk, retried) == "sent 1200 to Acme, no"
+        assert await finish(local, retried) == "sent 1200 to Acme, no"
     assert [each["account"] for each in sent] == [account]
 
 
@@ -524,20 +525,20 @@ def named_before(name: str, shown: dict[str, Any]) -> str:
     return f"{scope}/{kind}/{fingerprint('plain_send', {'args': (), **shown})}/0"
 
 
-async def left_by_an_earlier_release(desk: Desk, claim: Claim, entries: dict[str, str]) -> None:
+async def left_by_an_earlier_release(local: LocalWorker, claim: Claim, entries: dict[str, str]) -> None:
     journal = redis_keys.journal(claim.run.id)
-    await desk.store.connection.redis.delete(journal)
+    await local.store.connection.redis.delete(journal)
     for name, value in {"format": "2", **entries}.items():
-        await desk.store.connection.redis.hset(journal, name, value)
+        await local.store.connection.redis.hset(journal, name, value)
 
 
-async def made_by_this_one(desk: Desk, build: Callable[[], Built]) -> dict[str, str]:
+async def made_by_this_one(local: LocalWorker, build: Callable[[], Built]) -> dict[str, str]:
     """What a run like it records."""
-    claim = await desk.claimed(build, tools=PLAIN)
-    async with desk.executing(claim, build, tools=PLAIN) as run:
-        await desk.say(await desk.question(run))
-        await last_asked(desk, run)
-        return dict(await desk.store.journal.read(run.id))
+    claim = await local.claimed(build, tools=PLAIN)
+    async with local.executing(claim, build, tools=PLAIN) as run:
+        await local.say(await local.question(run))
+        await last_asked(local, run)
+        return dict(await local.store.journal.read(run.id))
 
 
 PLAIN: dict[str, Any] = {"plain_send": {"approval": {}}}
@@ -545,35 +546,35 @@ SHOWN: dict[str, Any] = {"to": "Acme", "amount": 1200.0}
 
 
 async def test_a_call_that_an_earlier_release_recorded_is_not_made_again(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import gatebox
 
     build = paying(gatebox.Plain())
-    made = await made_by_this_one(desk, build)
+    made = await made_by_this_one(local, build)
     assert len(sent) == 1
-    claim = await desk.claimed(build, tools=PLAIN)
+    claim = await local.claimed(build, tools=PLAIN)
     names = {name: named_before(name, SHOWN) for name in made if "/tool/" in name and not name.endswith("?")}
     assert len(names) == 1
     assert names.keys().isdisjoint(names.values()), "or nothing is tried here"
-    await left_by_an_earlier_release(desk, claim, {before: made[now] for now, before in names.items()})
-    async with desk.executing(await taken_up(desk, claim), build, tools=PLAIN) as run:
-        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    await left_by_an_earlier_release(local, claim, {before: made[now] for now, before in names.items()})
+    async with local.executing(await taken_up(local, claim), build, tools=PLAIN) as run:
+        assert await finish(local, run) == "sent 1200 to Acme, no"
     assert len(sent) == 1
-    assert await desk.gates(run) == []
+    assert await local.gates(run) == []
 
 
 async def test_a_question_that_an_earlier_release_asked_is_not_asked_again(
-    desk: Desk, sent: list[dict[str, Any]]
+    local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from tests.contract.crews import gatebox
 
     build = paying(gatebox.Plain())
-    [now] = [each for each in await made_by_this_one(desk, build) if "/tool/" in each and each[-1] != "?"]
+    [now] = [each for each in await made_by_this_one(local, build) if "/tool/" in each and each[-1] != "?"]
     sent.clear()
-    claim = await desk.claimed(build, tools=PLAIN)
-    await left_by_an_earlier_release(desk, claim, {})
-    asked = await desk.store.questions.ask(
+    claim = await local.claimed(build, tools=PLAIN)
+    await left_by_an_earlier_release(local, claim, {})
+    asked = await local.store.questions.ask(
         claim,
         Question(
             id=ids.part_id(claim.run.id, "question", f"gate/{named_before(now, SHOWN)}/0/0"),
@@ -592,9 +593,9 @@ async def test_a_question_that_an_earlier_release_asked_is_not_asked_again(
             ),
         ),
     )
-    again = await taken_up(desk, claim)
-    await desk.say(asked)
-    async with desk.executing(again, build, tools=PLAIN) as run:
-        assert await finish(desk, run) == "sent 1200 to Acme, no"
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    async with local.executing(again, build, tools=PLAIN) as run:
+        assert await finish(local, run) == "sent 1200 to Acme, no"
     assert sent == [SHOWN]
-    assert len(await desk.gates(run)) == 1
+    assert len(await local.gates(run)) == 1

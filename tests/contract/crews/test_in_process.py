@@ -32,7 +32,6 @@ from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings
-from crews.crewai_adapter import environment
 from crews.definitions.catalog import read, read_crew
 from crews.run.store_proxy import StoreProxy
 from tests.contract import certificates
@@ -47,10 +46,7 @@ if TYPE_CHECKING:
 ADA = Actor(surface="http", user_id="ada", name="Ada")
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,8 @@ from structlog.testing import capture_logs
 from bot.core import starting
 from bot.core.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
-from bot.settings import Settings
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
-from crews.crewai_adapter import environment
 from crews.definitions.catalog import read_crew
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
@@ -32,10 +30,7 @@ from tests.waiting import WITHIN
 DEMO = Path(__file__).resolve().parents[3] / "config" / "demo"
 KEY = bytes(32)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 @pytest.fixture

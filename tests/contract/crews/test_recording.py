@@ -18,9 +18,7 @@ import pytest
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
-from bot.settings import Settings
 from bot.store.redis import RedisStore, open_store
-from crews.crewai_adapter import environment
 from crews.journal.journal import Journal
 from crews.journal.model_call import ModelCall
 from crews.run.lease import Lease
@@ -36,10 +34,7 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.4
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
-    environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
+pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 class Gate:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+def crewai_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     environment.prepare(Settings(data_dir=tmp_path_factory.mktemp("crewai")))
 
 
