@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -36,18 +36,22 @@ async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None
         raise failure
 
 
-@asynccontextmanager
-async def begun(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
-    """Run this work during the block, which may wait for its result; cancel what still runs at its end."""
+@contextmanager
+def begun(work: Coroutine[Any, Any, T]) -> Iterator[asyncio.Task[T]]:
+    """Run this work during the block, which may wait for its result; cancel what still runs at its end.
+
+    It doesn't wait for what it cancels: a coroutine that is thrown away with its loop can't.
+    """
     task = asyncio.create_task(work)
+    task.add_done_callback(_failure_of)  # Perhaps the block doesn't wait for it.
     try:
         yield task
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # Perhaps the block hasn't waited for it.
+        task.cancel()
+
+
+def _failure_of(task: asyncio.Task[Any]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 class BackgroundTasks:
@@ -74,7 +78,7 @@ class BackgroundTasks:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        error = None if task.cancelled() else task.exception()
+        error = _failure_of(task)
         if isinstance(error, CrewdeckError):
             log.warning("a background task was given up", task=task.get_name(), why=str(error))
         elif error is not None:

@@ -85,7 +85,7 @@ class RedisDirectory:
 
     async def known_while_resolving(self, principal: str, actor: Awaitable[Actor]) -> Actor:
         names, began = (principal,), time.monotonic()
-        async with begun(self._look(names)) as looking:
+        with begun(self._look(names)) as looking:
             found = await actor
             if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
                 return await self.known(found)

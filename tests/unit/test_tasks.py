@@ -50,12 +50,22 @@ async def test_a_task_that_fails_ends_the_block_and_the_other_tasks() -> None:
 
 
 async def test_begun_work_has_a_result_for_the_block() -> None:
-    async with begun(asyncio.sleep(0, "done")) as task:
+    with begun(asyncio.sleep(0, "done")) as task:
         assert await task == "done"
 
 
 async def test_begun_work_that_nobody_waits_for_is_cancelled_and_its_failure_stays_quiet() -> None:
     cancelled = asyncio.Event()
-    async with begun(until_cancelled(cancelled)), begun(fail()):
+    with begun(until_cancelled(cancelled)), begun(fail()):
         await asyncio.sleep(0)
-    assert cancelled.is_set()
+    await cancelled.wait()
+
+
+async def test_who_has_begun_work_may_be_thrown_away() -> None:
+    async def waits() -> None:
+        with begun(asyncio.Event().wait()) as task:
+            await task
+
+    waiting = waits()
+    waiting.send(None)
+    waiting.close()

@@ -92,7 +92,7 @@ class Listeners:
 
     async def _command(self, given: Command, first_time: FirstTime) -> Reply:
         # Read first, so that both wait for the one flush to disk that the check needs.
-        async with begun(self.engine.people.actor(given.user_id)) as actor, begun(first_time()) as first:
+        with begun(self.engine.people.actor(given.user_id)) as actor, begun(first_time()) as first:
             if not await first:
                 return SILENT
             return await self._execute(given, await actor)
