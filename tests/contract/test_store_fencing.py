@@ -211,7 +211,8 @@ OWNED: dict[str, Callable[[Store, Run], Awaitable[object]]] = {
 """Every verb of who delivers."""
 UNOWNED = {
     "outbox.adopt": "of whoever receives a press on an orphaned message",
-    "outbox.redraw": "of whoever receives that a message was deleted",
+    "outbox.redraw": "of whoever unlinks an identity",
+    "outbox.redraw_message": "of whoever receives that a message was deleted",
     "outbox.pending": "reads",
     "outbox.shard_of": "reads",
     "outbox.state": "reads",
