@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import itertools
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -30,6 +31,8 @@ MAX_PAUSE_S = 5.0
 """Seconds that a call waits here while the platform wants none; who would wait longer comes back later."""
 MAX_TURN_WAIT_S = 5.0
 """Seconds that a delivery waits for its turn at what all channels share; for a later one it comes back."""
+MAX_PROGRESS_WAIT_S = 1.0
+"""Seconds that progress waits for its turn: meanwhile what is decided in its run waits behind it."""
 MAX_YIELD_S = 0.5
 """Sending is held up for this long at most, so that no burst of presses stops it."""
 
@@ -208,36 +211,44 @@ class RateLimiter:
     async def acquire(self, method: str, channel: str, priority: Priority) -> None:
         """Return when a call may be made, and count it.
 
-        Raises RetryLater where the platform asked to wait for longer than `MAX_PAUSE_S`, and a delivery's
-        call Deferred where its turn is further away than `MAX_TURN_WAIT_S`: who waits here holds up others,
-        who wait for nothing.
+        Raises RetryLater where the platform asked to wait for longer than `MAX_PAUSE_S`, and where the turn
+        of progress is further away than `MAX_PROGRESS_WAIT_S`; Deferred where that of a delivery is further
+        away than `MAX_TURN_WAIT_S`. Who waits here holds up others, who wait for nothing.
         """
         queue = self._queue_of(method, channel)
         if queue is not None:
-            if queue.rate.deferring and is_delivery():
-                self._defer_distant_turn(queue, priority)
-            await self._wait_in(queue, queue.enqueue(priority, channel))
+            patience_s = _patience_s(queue.rate, priority)
+            if queue.seconds_until_allowed(priority, self._clock()) > patience_s:
+                raise self._put_back(queue, priority)
+            await self._wait_in(queue, queue.enqueue(priority, channel), patience_s)
             await self.ack_priority.yield_to_acks()
         if (check := _check.get()) is not None:
             check()
 
-    def _defer_distant_turn(self, queue: CallQueue, priority: Priority) -> None:
+    def _put_back(self, queue: CallQueue, priority: Priority) -> RetryLater:
         now = self._clock()
-        if queue.seconds_until_allowed(priority, now) > MAX_TURN_WAIT_S:
-            raise Deferred(queue.defer(priority, now), "others have the next turns")
+        if priority is Priority.PROGRESS:
+            return RetryLater(queue.seconds_until_allowed(priority, now), "no room for progress")
+        return Deferred(queue.defer(priority, now), "others have the next turns")
 
-    async def _wait_in(self, queue: CallQueue, ticket: Ticket) -> None:
+    async def _wait_in(self, queue: CallQueue, ticket: Ticket, patience_s: float) -> None:
         try:
             if (seconds := self._seconds_until_turn(queue, ticket)) > 0:
                 async with slot_released():
-                    await self._wait_for_turn(queue, ticket, seconds)
+                    await self._wait_for_turn(queue, ticket, seconds, patience_s)
         finally:
             queue.remove(ticket)
 
-    async def _wait_for_turn(self, queue: CallQueue, ticket: Ticket, seconds: float) -> None:
+    async def _wait_for_turn(
+        self, queue: CallQueue, ticket: Ticket, seconds: float, patience_s: float
+    ) -> None:
+        began = self._clock()
         while seconds > 0:
-            await asyncio.sleep(min(seconds, MAX_PAUSE_S))
+            await asyncio.sleep(min(seconds, patience_s, MAX_PAUSE_S))
             seconds = self._seconds_until_turn(queue, ticket)
+            # Calls of a higher priority may come before it again and again.
+            if seconds > 0 and self._clock() - began > 2 * patience_s:
+                raise self._put_back(queue, ticket.priority)
 
     def _seconds_until_turn(self, queue: CallQueue, ticket: Ticket) -> float:
         now = self._clock()
@@ -286,6 +297,13 @@ class RateLimiter:
         for queue in self._queues.values():
             queue.refill(now)
         self._queues = {key: each for key, each in self._queues.items() if not each.idle}
+
+
+def _patience_s(rate: Rate, priority: Priority) -> float:
+    """How far away the turn of such a call may be."""
+    if priority is Priority.PROGRESS:
+        return MAX_PROGRESS_WAIT_S
+    return MAX_TURN_WAIT_S if rate.deferring and is_delivery() else math.inf
 
 
 # ── deliveries at once ──────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
 from bot.surfaces.chat.failures import Rejected, RetryLater, Unrenderable
-from bot.surfaces.chat.flow_control import AckPriority, Rate, RateLimiter
+from bot.surfaces.chat.flow_control import MAX_PROGRESS_WAIT_S, AckPriority, Rate, RateLimiter
 from bot.surfaces.chat.lines import ChannelName, Line, Mention
 from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, size
 from bot.surfaces.chat.places import Conversation, MessageRef
@@ -48,8 +48,6 @@ RATES = {
     "conversation_hourly": Rate(per_second=0.47, burst=100, reserved=50, by_channel=True),
 }
 """Each call keeps all of these. Edits count as messages do."""
-MAX_PROGRESS_WAIT_S = 1.0
-"""An edit of progress that would wait longer is given up, so that what is decided doesn't wait behind it."""
 
 
 class TeamsPlatform:

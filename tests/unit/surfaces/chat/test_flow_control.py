@@ -7,6 +7,7 @@ import pytest
 
 from bot.surfaces.chat.failures import Deferred, PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.flow_control import (
+    MAX_PROGRESS_WAIT_S,
     MAX_TURN_WAIT_S,
     MAX_YIELD_S,
     AckPriority,
@@ -236,6 +237,52 @@ async def test_deliveries_that_come_back_use_all_of_the_rate() -> None:
     limiter, limit, began = RateLimiter(EDITS, clock.time), WorkLimit(8), clock.time()
     made = await asyncio.gather(*(_deliver(limiter, limit) for _ in range(102)))
     assert max(made) - began == pytest.approx(100 / 0.5, rel=0.1)
+
+
+@in_virtual_time
+@pytest.mark.parametrize(
+    ("rate", "priority", "wait_s"),
+    [
+        (Rate(per_second=2, burst=2, deferring=True), Priority.PROGRESS, MAX_PROGRESS_WAIT_S),
+        (Rate(per_second=2, burst=2, by_channel=True), Priority.PROGRESS, MAX_PROGRESS_WAIT_S),
+        (Rate(per_second=0.5, burst=2, deferring=True), Priority.NEWS, MAX_TURN_WAIT_S),
+    ],
+)
+async def test_who_is_overtaken_again_and_again_comes_back_later(
+    rate: Rate, priority: Priority, wait_s: float
+) -> None:
+    clock = asyncio.get_running_loop()
+    limiter, limit = RateLimiter({"edit": rate}, clock.time), WorkLimit(1)
+
+    async def overtaken() -> float:
+        began = clock.time()
+        async with limit.slot():
+            with pytest.raises(RetryLater):
+                await limiter.acquire("edit", "", priority)
+        return clock.time() - began
+
+    async def decide() -> None:
+        while clock.time() < 3600:
+            await limiter.acquire("edit", "", Priority.DECISION)
+
+    for _ in range(rate.burst):
+        await limiter.acquire("edit", "", Priority.DECISION)
+    waiting = asyncio.create_task(overtaken())  # Its turn is next, as far as is known.
+    await asyncio.sleep(0)
+    deciding = asyncio.create_task(decide())
+    assert 0 < await waiting <= 3 * wait_s
+    deciding.cancel()
+
+
+@in_virtual_time
+async def test_progress_is_shown_at_once_or_later() -> None:
+    rate, clock = Rate(per_second=0.5, burst=4, reserved=2), asyncio.get_running_loop()
+    limiter, began = RateLimiter({"edit": rate}, clock.time), clock.time()
+    for _ in range(2):
+        await limiter.acquire("edit", "", Priority.PROGRESS)
+    with pytest.raises(RetryLater) as later:
+        await limiter.acquire("edit", "", Priority.PROGRESS)
+    assert (clock.time(), later.value.seconds) == (began, 2)
 
 
 @in_virtual_time
