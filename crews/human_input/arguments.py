@@ -88,9 +88,12 @@ class Parameters:
         first, set_by_caller = self._validated(given)
         # The second time defaults are given, so that they are what the schema makes of them.
         actual, _ = self._validated(first)
-        if not _agrees(set_by_caller, actual):
+        changing = _different(first, actual) and _different(actual, self._validated(actual)[0])
+        if changing or not _agrees(set_by_caller, actual):
+            why = f" Its schema makes another value of {changing} each time." if changing else ""
             raise InvalidArguments(
-                f"The arguments of {self.tool} can't be shown to people exactly as the tool would get them."
+                f"The arguments of {self.tool} can't be shown to people exactly as the tool would get "
+                f"them.{why}"
             )
         shown, secrets = json.loads(json.dumps(actual)), {}
         for name in self.secrets:
@@ -263,6 +266,12 @@ def _agrees(part: JsonValue, whole: JsonValue) -> bool:
     if isinstance(part, list) and isinstance(whole, list):
         return len(part) == len(whole) and all(map(_agrees, part, whole))
     return bool(_typed(part) == _typed(whole))
+
+
+def _different(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> str:
+    """The names of which only one has a value, or another one than the other; empty if there are none."""
+    names = {**one, **other}
+    return ", ".join(each for each in names if _typed(one.get(each, ...)) != _typed(other.get(each, ...)))
 
 
 def _typed(value: Any) -> Any:

@@ -207,6 +207,34 @@ def test_what_would_come_out_differently_the_second_time_is_refused() -> None:
         Parameters("odd", Odd).read({"grows": "a"}, key)
 
 
+TURNS = iter(range(100))
+
+
+class Inner(BaseModel):
+    count: Annotated[int, AfterValidator(lambda value: value + 1)] = 1
+
+
+class Unstable(BaseModel):
+    """Defaults are validated only when they are given: no approval of these would ever be what is called."""
+
+    model_config = ConfigDict(extra="allow")
+    calm: float = 0
+    count: Annotated[int, AfterValidator(lambda value: value + 1)] = 5
+    flips: Annotated[bool, AfterValidator(lambda value: not value)] = False
+    inner: Inner = Inner()
+    turn: Annotated[int, AfterValidator(lambda _: next(TURNS))] = 0
+    secret: Annotated[SecretStr, AfterValidator(lambda value: SecretStr(value.get_secret_value() + "x"))] = (
+        SecretStr("s3cret")
+    )
+
+
+def test_a_default_of_which_each_validation_makes_another_value_is_refused_by_name() -> None:
+    with pytest.raises(InvalidArguments) as refused:
+        Parameters("odd", Unstable).read({}, key)
+    assert "makes another value of count, flips, inner, turn, secret each time" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
 def test_what_the_schema_makes_of_arguments_is_what_people_see() -> None:
     read = Parameters("stripped", Stripped).read({"text": " a ", "price": "1.50"}, key)
     assert read.shown == {"text": "a", "price": "1.50"}
