@@ -45,7 +45,7 @@ class Answers:
         except NotFound:
             return text_reply(sentences.QUESTION_GONE)
         said = make_response(action, actor, key=key, value=value, comment=comment, digest=target.digest)
-        ruling = await self.respond(question, said)
+        ruling = await self._respond(question, said)
         why = refusal(ruling, question) or await self._repeated(ruling, said)
         return text_reply(*why) if why else SILENT
 
@@ -56,7 +56,7 @@ class Answers:
         except NotFound:
             return text_reply(sentences.QUESTION_GONE)
         said = make_response(Action.WITHDRAW, actor, key=key)
-        ruling = await self.respond(question, said)
+        ruling = await self._respond(question, said)
         if ruling.verdict is Verdict.RECORDED:
             return Reply(say=answer_messages.taken_back())
         if ruling.verdict is Verdict.REPEATED or ruling.code in {"invalid_answer", "not_allowed"}:
@@ -77,7 +77,7 @@ class Answers:
                 return Reply(errors={REPLY_FIELD: why})
             if await self._decides_unseen(question, actor, words):
                 return Reply(errors={REPLY_FIELD: sentences.SHOW_ALL_FIRST})
-        ruling = await self.respond(question, self._typed(question, actor, words, key, target.digest))
+        ruling = await self._respond(question, self._typed(question, actor, words, key, target.digest))
         why = answer_messages.refusal_in_form(ruling, question.policy)
         return Reply(errors={REPLY_FIELD: why}) if why else SILENT
 
@@ -92,7 +92,7 @@ class Answers:
         shown = await self._store.outbox.state(self._surface, question.run_id)
         digest = shown.messages.get(shown_digest(question.id), "")
         said = self._in_words(question, actor, words, key, digest)
-        return refusal(await self.respond(question, said), question)
+        return refusal(await self._respond(question, said), question)
 
     async def ticked(self, press: Press, action: Action, actor: Actor) -> Reply:
         """Decide everything that this person has ticked, each for itself."""
@@ -114,7 +114,7 @@ class Answers:
             question = await self._store.questions.get(target.run_id, target.question_id)
             about = gates.plain_summary(question.call) if question.call is not None else question.prompt
             said = make_response(action, actor, key=f"{key}:{question.id}", digest=target.digest)
-            return about, refusal(await self.respond(question, said), question)
+            return about, refusal(await self._respond(question, said), question)
         except ValueError:
             return about, (sentences.TICK_UNKNOWN,)
         except NotFound:
@@ -125,7 +125,7 @@ class Answers:
     async def _not_in_words(self, question: Question, words: str, actor: Actor, key: str) -> Line:
         """Why words don't count here, not even a button's label. Who may decide is told what to press."""
         said = make_response(Action.RESPOND, actor, key=key, comment=words)
-        ruling = await self.respond(question, said)
+        ruling = await self._respond(question, said)
         if ruling.code == "invalid_answer":
             return await self._press_instead(question)
         return refusal(ruling, question)
@@ -187,8 +187,7 @@ class Answers:
         # Whoever may not decide it is told that, by the store.
         return not await self.why_not(question, actor)
 
-    async def respond(self, question: Question, said: Response) -> Ruling:
-        """What the store makes of a response."""
+    async def _respond(self, question: Question, said: Response) -> Ruling:
         return await self._store.questions.respond(question.run_id, question.id, said)
 
     def _ambiguous(self, question: Question, words: str) -> str:

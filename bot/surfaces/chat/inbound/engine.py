@@ -11,9 +11,8 @@ from bot.surfaces.chat.inbound.ack_handler import AckHandler, PendingRequests
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
 from bot.surfaces.chat.inbound.commands import CommandHandlers, ConsoleLinks
-from bot.surfaces.chat.inbound.decision_forms import DecisionForms
 from bot.surfaces.chat.inbound.field_forms import FieldForms
-from bot.surfaces.chat.inbound.form_handlers import FormHandlers
+from bot.surfaces.chat.inbound.form_handlers import DecisionForms, FormHandlers
 from bot.surfaces.chat.inbound.form_values import FileSource, FormFiles
 from bot.surfaces.chat.inbound.people import KnownPeople
 from bot.surfaces.chat.inbound.ports import (
@@ -69,18 +68,18 @@ class InboundEngine:
         )
         starter = RunStarter(capabilities, store, wakeups, platform.messenger)
         answers = Answers(surface, store, platform.layout)
-        decision_forms = DecisionForms(capabilities, store, answers)
+        decisions = DecisionForms(capabilities, store, answers)
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, people, starter, console)
         files = FormFiles(store.files, platform.files)
         fields = FieldForms(capabilities, store, people, answers, starter, files)
-        self.forms = FormHandlers(capabilities, store, people, answers, decision_forms, fields)
+        self.forms = FormHandlers(capabilities, store, people, answers, decisions, fields)
         self.router = MessageRouter(people, self.commands, replies, platform.orphans)
         self.presses = PressHandlers(
             store,
             people,
             answers,
-            decision_forms,
+            decisions,
             platform.orphans,
             replies,
             self.commands,

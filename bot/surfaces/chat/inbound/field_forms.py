@@ -16,7 +16,7 @@ from bot.core.errors import InvalidValues, Refused
 from bot.core.fields import FieldType
 from bot.core.forms import fits
 from bot.core.locales import Locale
-from bot.core.ports import Store
+from bot.core.ports import Questions, Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response
 from bot.surfaces.chat import actions
@@ -83,6 +83,7 @@ class FieldForms:
         files: FormFiles,
     ) -> None:
         self._limits = platform.limits
+        self._questions = store.questions
         self._people = people
         self._answers = answers
         self._starter = starter
@@ -193,7 +194,7 @@ class FieldForms:
     ) -> QuestionForm:
         values = await self._drafts.of(question.id, actor)
         filled = FormState(question.form, values, locale, shown_step(target))
-        return QuestionForm(self._answers, self._drafts, question, target, actor, self._limits, filled)
+        return QuestionForm(self._questions, self._drafts, question, target, actor, self._limits, filled)
 
     async def _start(
         self, sent: FormSubmission, target: Target, actor: Actor, locale: Locale
@@ -245,7 +246,7 @@ class StartForm:
 class QuestionForm:
     """The form of a question."""
 
-    answers: Answers
+    questions: Questions
     drafts: FormDrafts
     question: Question
     #: The question as it was when the form was opened.
@@ -278,7 +279,7 @@ class QuestionForm:
     async def _send(self, sent: Values, typed: Values, key: str) -> Reply:
         """Give these values to the store. Raises InvalidValues for what it refuses of them."""
         said = make_response(Action.SUBMIT, self.actor, key=key, values=sent, digest=self.target.digest)
-        ruling = await self.answers.respond(self.question, said)
+        ruling = await self.questions.respond(self.question.run_id, self.question.id, said)
         if ruling.code == "invalid_answer" and ruling.errors:
             raise InvalidValues(dict(ruling.errors))
         if why := self._refusal(ruling):

@@ -16,8 +16,7 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
-from bot.surfaces.chat.inbound.decision_forms import DecisionForms
-from bot.surfaces.chat.inbound.form_handlers import FormHandlers
+from bot.surfaces.chat.inbound.form_handlers import DecisionForms, FormHandlers
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, Orphans, Press, Reply, text_reply
 from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.starting import RunStarter, form_state
@@ -35,7 +34,7 @@ class PressHandlers:
     store: Store
     people: ActorResolver
     answers: Answers
-    decision_forms: DecisionForms
+    decisions: DecisionForms
     orphans: Orphans
     replies: Replies
     commands: CommandHandlers
@@ -114,7 +113,7 @@ class PressHandlers:
         """Open the form for a reason or an edit, for who may decide."""
         await self._adopt(press, target)
         callback = actions.EDIT if press.action == actions.OPEN_EDIT else actions.REJECT
-        reply = await self.decision_forms.open(callback, target, actor)
+        reply = await self.decisions.open(callback, target, actor)
         if reply.form is not None:
             reply = replace(reply, form=await self.forms.with_draft(reply.form, actor))
         return self._in_form(press, target, reply)
