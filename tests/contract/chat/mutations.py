@@ -9,7 +9,10 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 
+MISSING = object()
+"""Stands for nothing at all."""
 ODD: tuple[Any, ...] = (
+    MISSING,
     None,
     "",
     "?",
@@ -22,6 +25,7 @@ ODD: tuple[Any, ...] = (
     [None],
     ["?"],
     [[]],
+    [{"?": 0}],
     {"?": None},
     "9" * 5000,
     "nan",
@@ -47,16 +51,20 @@ def paths(node: object, at: Path = ()) -> Iterator[Path]:
 
 
 def replaced(payload: dict[str, Any], path: Path, odd: object) -> dict[str, Any]:
-    """The payload with something else at this place."""
+    """The payload with something else at this place, or with nothing."""
     made = copy.deepcopy(payload)
     parent: Any = made
     for step in path[:-1]:
         parent = parent[step]
-    parent[path[-1]] = copy.deepcopy(odd)
+    if odd is MISSING:
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = copy.deepcopy(odd)
     return made
 
 
 def mutated(payload: dict[str, Any], chance: random.Random) -> tuple[str, dict[str, Any]]:
     """The payload with one odd thing in it, and what that is."""
     path, odd = chance.choice(list(paths(payload))), chance.choice(ODD)
-    return f"{path} is {str(odd)[:40]!r}", replaced(payload, path, odd)
+    what = "missing" if odd is MISSING else repr(str(odd)[:40])
+    return f"{path} is {what}", replaced(payload, path, odd)

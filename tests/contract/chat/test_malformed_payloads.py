@@ -14,7 +14,7 @@ from bot.core.question import Question
 from bot.surfaces.chat import actions
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_inbound import target_of
-from tests.contract.chat.mutations import Path, mutated, replaced
+from tests.contract.chat.mutations import MISSING, Path, mutated, replaced
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import SlackChat, slack_chat_over_http
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
@@ -86,6 +86,11 @@ async def test_mutated_requests_of_slack_decide_nothing_and_leave_no_traceback(s
         ("event_callback", ("event", "channel"), "C" * 5000),
         ("block_actions", ("user", "id"), "U" * 5000),
         ("view_submission", ("team", "id"), "T" * 5000),
+        ("view_submission", ("view", "type"), MISSING),
+        ("view_submission", ("view", "type"), "workflow_step"),
+        ("view_submission", ("view", "blocks"), [{"type": "input", "element": "?"}]),
+        ("view_submission", ("view", "state", "values", "words", "words"), {"selected_option": "?"}),
+        ("block_actions", ("state", "values"), {"a": {"b": {"selected_options": ["?"]}}}),
     ],
 )
 async def test_what_slack_never_sends_is_refused(of: str, path: Path, odd: object, slack: SlackChat) -> None:

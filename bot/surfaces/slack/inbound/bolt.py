@@ -135,6 +135,8 @@ def _request(kind: str, payload: Mapping[str, Any]) -> AsyncBoltRequest | None:
     try:
         # Bolt takes it for granted that a payload has the parts of its kind.
         SHAPES[kind].model_validate(payload)
+        if "type" not in (payload.get("view") or {"type": ""}):
+            raise LookupError("a view without a type")
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         return AsyncBoltRequest(mode="socket_mode", body=dict(payload))
     except ValidationError as error:

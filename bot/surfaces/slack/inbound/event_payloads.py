@@ -161,8 +161,9 @@ def _target_of(said: MessageEvent) -> Target | None:
     if not said.channel or not said.ts:
         return None
     for element in _elements(said.blocks or ()):
-        action_id, options = str(element.get("action_id", "")), element.get("options") or [{}]
-        value = str(element.get("value") or options[0].get("value") or "")
+        action_id, options = str(element.get("action_id", "")), _objects(element.get("options"))
+        first: Mapping[str, Any] = next(options, {})
+        value = str(element.get("value") or first.get("value") or "")
         try:
             if actions.WITH_TARGET.fullmatch(action_id):
                 return Target.decode(value)
@@ -174,7 +175,11 @@ def _target_of(said: MessageEvent) -> Target | None:
 def _elements(blocks: tuple[Mapping[str, Any], ...]) -> Iterator[Mapping[str, Any]]:
     for block in blocks:
         if block.get("type") == "actions":
-            yield from block.get("elements") or ()
+            yield from _objects(block.get("elements"))
+
+
+def _objects(listed: object) -> Iterator[Mapping[str, Any]]:
+    return (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))
 
 
 def _seconds(ts: str) -> float:

@@ -6,9 +6,9 @@ A payload that lacks what is needed raises pydantic's ValidationError, which is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bot.core.tool_call import sha256_of
 from bot.surfaces.chat import actions
@@ -108,11 +108,35 @@ class PressedMessage(Payload):
     thread_ts: str = ""
 
 
+class Chosen(Payload):
+    """What was chosen in an element, of one and of many: each an object."""
+
+    selected_option: dict[str, Any] | None = None
+    selected_options: tuple[dict[str, Any], ...] = ()
+    files: tuple[dict[str, Any], ...] = ()
+
+
 class State(Payload):
     """What a modal's or a message's elements hold."""
 
     #: block_id, action_id, and what the element says.
     values: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+
+    @field_validator("values")
+    @classmethod
+    def _are_objects(
+        cls, values: dict[str, dict[str, dict[str, Any]]]
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        for answered in values.values():
+            for element in answered.values():
+                Chosen.model_validate(element)
+        return values
+
+
+class Block(Payload):
+    """A block of a modal, as far as it holds a field."""
+
+    element: dict[str, Any] | None = None
 
 
 def _ticked(state: State) -> Iterator[str]:
@@ -126,7 +150,7 @@ def _ticked(state: State) -> Iterator[str]:
 class View(Identified):
     """A modal, or a Home tab."""
 
-    type: str = ""
+    type: Literal["modal", "home", ""] = ""
     callback_id: str = ""
     #: Names what it shows: another one for each step of a form.
     hash: str = ""
@@ -135,6 +159,13 @@ class View(Identified):
     private_metadata: str = ""
     state: State = State()
     blocks: tuple[dict[str, Any], ...] = ()
+
+    @field_validator("blocks")
+    @classmethod
+    def _hold_fields(cls, blocks: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for block in blocks:
+            Block.model_validate(block)
+        return blocks
 
     @property
     def installation(self) -> str:
