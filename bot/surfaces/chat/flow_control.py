@@ -17,7 +17,7 @@ import bisect
 import itertools
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -164,9 +164,15 @@ class CallQueue:
         self.paused_until = max(self.paused_until, now + seconds)
         self._bucket.tokens = min(self._bucket.tokens, 1 - seconds * self._bucket.per_second)
 
+    def give_back(self, now: float) -> None:
+        """A call that was counted was not made. Within a pause nothing is given back."""
+        self.refill(now)
+        if now >= self.paused_until:
+            self._bucket.tokens = min(self.rate.burst, self._bucket.tokens + 1)
+
     @property
     def idle(self) -> bool:
-        """Nobody waits, and nothing was spent lately: forgetting it changes nothing."""
+        """Nobody waits, and nothing was spent lately."""
         return not self._queue and self._bucket.tokens >= self.rate.burst
 
     def refill(self, now: float) -> None:
@@ -200,7 +206,6 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         ack_priority: AckPriority | None = None,
     ) -> None:
-        #: Acknowledgements come before what is shown.
         self.ack_priority = ack_priority or AckPriority()
         self._rates = rates
         self._clock = clock
@@ -208,36 +213,45 @@ class RateLimiter:
         #: This process's part of what the platform grants all channels together.
         self.share = 1.0
 
-    async def acquire(self, method: str, channel: str, priority: Priority) -> None:
-        """Return when a call may be made, and count it.
+    async def acquire(self, method: str | Iterable[str], channel: str, priority: Priority) -> None:
+        """Return when a call may be made, and count it: where several rates limit it, in all or in none.
 
         Raises RetryLater where the platform asked to wait for longer than `MAX_PAUSE_S`, and where the turn
         of progress is further away than `MAX_PROGRESS_WAIT_S`; Deferred where that of a delivery is further
         away than `MAX_TURN_WAIT_S`. Who waits here holds up others, who wait for nothing.
         """
-        queue = self._queue_of(method, channel)
-        if queue is not None:
-            patience_s = _patience_s(queue.rate, priority)
-            if queue.seconds_until_allowed(priority, self._clock()) > patience_s:
-                raise self._put_back(queue, priority)
-            await self._wait_in(queue, queue.enqueue(priority, channel), patience_s)
-            await self.ack_priority.yield_to_acks()
-        if (check := _check.get()) is not None:
-            check()
+        counted: list[CallQueue] = []
+        try:
+            for each in (method,) if isinstance(method, str) else method:
+                if (queue := self._queue_of(each, channel)) is not None:
+                    await self._acquire(queue, channel, priority)
+                    counted.append(queue)
+            if counted:
+                await self.ack_priority.yield_to_acks()
+            if (check := _check.get()) is not None:
+                check()
+        except BaseException:  # Cancelled or not, the call isn't made.
+            for queue in counted:
+                queue.give_back(self._clock())
+            raise
 
-    def _put_back(self, queue: CallQueue, priority: Priority) -> RetryLater:
-        now = self._clock()
-        if priority is Priority.PROGRESS:
-            return RetryLater(queue.seconds_until_allowed(priority, now), "no room for progress")
-        return Deferred(queue.defer(priority, now), "others have the next turns")
-
-    async def _wait_in(self, queue: CallQueue, ticket: Ticket, patience_s: float) -> None:
+    async def _acquire(self, queue: CallQueue, channel: str, priority: Priority) -> None:
+        patience_s = _patience_s(queue.rate, priority)
+        if queue.seconds_until_allowed(priority, self._clock()) > patience_s:
+            raise self._put_back(queue, priority)
+        ticket = queue.enqueue(priority, channel)
         try:
             if (seconds := self._seconds_until_turn(queue, ticket)) > 0:
                 async with slot_released():
                     await self._wait_for_turn(queue, ticket, seconds, patience_s)
         finally:
             queue.remove(ticket)
+
+    def _put_back(self, queue: CallQueue, priority: Priority) -> RetryLater:
+        now = self._clock()
+        if priority is Priority.PROGRESS:
+            return RetryLater(queue.seconds_until_allowed(priority, now), "no room for progress")
+        return Deferred(queue.defer(priority, now), "others have the next turns")
 
     async def _wait_for_turn(
         self, queue: CallQueue, ticket: Ticket, seconds: float, patience_s: float

@@ -133,10 +133,7 @@ class Dispatcher:
 def _request(kind: str, payload: Mapping[str, Any]) -> AsyncBoltRequest | None:
     """The request of a payload; None for what has not Slack's shape."""
     try:
-        # Bolt takes it for granted that a payload has the parts of its kind.
-        SHAPES[kind].model_validate(payload)
-        if "type" not in (payload.get("view") or {"type": ""}):
-            raise LookupError("a view without a type")
+        _check(kind, payload)
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
         return AsyncBoltRequest(mode="socket_mode", body=dict(payload))
     except ValidationError as error:
@@ -145,3 +142,10 @@ def _request(kind: str, payload: Mapping[str, Any]) -> AsyncBoltRequest | None:
         # Bolt reads ids of parts that we don't need.
         log.warning("a payload doesn't have Slack's format", why=str(error))
     return None
+
+
+def _check(kind: str, payload: Mapping[str, Any]) -> None:
+    """Bolt takes it for granted that a payload has the parts of its kind. Raises what `_request` expects."""
+    SHAPES[kind].model_validate(payload)
+    if "type" not in (payload.get("view") or {"type": ""}):
+        raise LookupError("a view without a type")

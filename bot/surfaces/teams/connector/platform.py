@@ -206,8 +206,7 @@ class TeamsPlatform:
             waits = max(self._limiter.seconds_until_allowed(rate, channel, priority) for rate in RATES)
             if waits > MAX_PROGRESS_WAIT_S:
                 raise RetryLater(waits, "no room for progress")
-        for rate in RATES:
-            await self._limiter.acquire(rate, channel, priority)
+        await self._limiter.acquire(RATES, channel, priority)
         try:
             return await self.client.call(operation, verb, url, body)
         except RateLimited as limited:

@@ -1,6 +1,7 @@
 """Acknowledgements go first, slots go to who works, and what a platform puts off is tried again."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
@@ -14,6 +15,7 @@ from bot.surfaces.chat.flow_control import (
     Rate,
     RateLimiter,
     WorkLimit,
+    checked_before_calls,
     slot_released,
     with_retries,
 )
@@ -302,3 +304,53 @@ async def test_who_can_not_come_back_waits_for_its_turn() -> None:
     limiter, began = RateLimiter(EDITS, clock.time), clock.time()
     await asyncio.gather(*(limiter.acquire("edit", "", Priority.NEWS) for _ in range(32)))
     assert clock.time() - began == pytest.approx(30 / 0.5, rel=0.1)
+
+
+TWO = {"all": Rate(per_second=0.01, burst=3), "channel": Rate(per_second=1, burst=1, by_channel=True)}
+
+
+async def _put_back(limiter: RateLimiter) -> None:
+    limiter.pause("channel", "busy", 60)
+    with pytest.raises(RetryLater):
+        await limiter.acquire(TWO, "busy", Priority.PROGRESS)
+
+
+async def _overtaken(limiter: RateLimiter) -> None:
+    deciding = [asyncio.create_task(limiter.acquire("channel", "busy", Priority.DECISION)) for _ in range(9)]
+    await asyncio.sleep(0)
+    with pytest.raises(RetryLater):
+        await limiter.acquire(TWO, "busy", Priority.PROGRESS)
+    for each in deciding:
+        each.cancel()
+
+
+async def _cancelled(limiter: RateLimiter) -> None:
+    await limiter.acquire("channel", "busy", Priority.NEWS)
+    waiting = asyncio.create_task(limiter.acquire(TWO, "busy", Priority.NEWS))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
+
+
+async def _not_allowed_any_more(limiter: RateLimiter) -> None:
+    def stopped() -> None:
+        raise Rejected("stopped")
+
+    with checked_before_calls(stopped), pytest.raises(Rejected):
+        await limiter.acquire(TWO, "busy", Priority.NEWS)
+
+
+@in_virtual_time
+@pytest.mark.parametrize("not_made", [_put_back, _overtaken, _cancelled, _not_allowed_any_more])
+async def test_a_call_that_is_not_made_costs_nothing_of_any_rate(
+    not_made: Callable[[RateLimiter], Awaitable[None]],
+) -> None:
+    clock = asyncio.get_running_loop()
+    limiter = RateLimiter(TWO, clock.time)
+    for _ in range(4):
+        await not_made(limiter)
+    began = clock.time()
+    for channel in ("a", "b", "c"):
+        await limiter.acquire(TWO, channel, Priority.NEWS)
+    assert clock.time() == began
