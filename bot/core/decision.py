@@ -13,7 +13,7 @@ from bot.core.errors import InvalidValues
 from bot.core.forms import validate
 from bot.core.labels import label_key
 from bot.core.people import UNKNOWN, People, person_of
-from bot.core.policy import Objection, exclusion, for_one_person, objection, strict
+from bot.core.policy import Objection, exclusion, for_one_person, objection, reason_of, strict
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
 from bot.core.text import says_nothing
@@ -39,7 +39,7 @@ class Refusal(Value):
     code: str
     #: With `not_allowed`.
     objection: Objection = Objection.NONE
-    #: With `unreadable_group`: why its members can't be read, as people read it.
+    #: With `unreadable_group` and `unverified`: why that can't be found out now, as people read it.
     reason: str = ""
     #: With `invalid_answer`: what is wrong, by the name of the field or of the response's part.
     errors: dict[str, str] = Field(default_factory=dict)
@@ -187,7 +187,8 @@ def refusal(
     """
     taken_back = isinstance(response, Withdraw) and current_response(response, earlier, people) is not None
     if not taken_back and (why := _objection(question, response, people)):
-        return Refusal(code="not_allowed", objection=why, reason=_reason(why, question, people))
+        reason = reason_of(why, response.actor, question.policy, people)
+        return Refusal(code="not_allowed", objection=why, reason=reason)
     if not question.open:
         return Refusal(code="settled")
     if isinstance(response, Withdraw):
@@ -245,15 +246,6 @@ def _stands(question: Question, response: Response, people: People, earlier: Seq
     by = question.outcome.by if question.outcome is not None else None
     people_counted = {person_of(each.by, people) for each in counted}
     return person_of(response.actor, people) in people_counted | ({person_of(by, people)} if by else set())
-
-
-def _reason(why: Objection, question: Question, people: People) -> str:
-    """Why the groups can't be read on which a response depends."""
-    if why is not Objection.UNREADABLE_GROUP:
-        return ""
-    return " ".join(
-        sorted({people.unreadable[each] for each in question.policy.live_groups & people.unreadable.keys()})
-    )
 
 
 def amend(question: Question, response: Response) -> tuple[Question, Response]:

@@ -11,6 +11,7 @@
     ├── InvalidValues          the values of a form, with the reason for each field
     │   └── InvalidInputs      the inputs of a start
     └── Refused                a rule refused the request: not_allowed, settled, invalid_answer, run_over, ...
+        └── CannotTell         not_allowed, since it can't be found out now whether it is
 
 Errors of vendors (redis, slack_sdk, crewai) are translated where they are met. Control-flow signals of the
 worker are not errors and live in `crews`.
@@ -126,3 +127,15 @@ class Refused(CrewdeckError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class CannotTell(Refused):
+    """It can't be found out now whether somebody may do this, so they may not."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "not_allowed", f"Whether you may do this can't be found out now. {reason or TRY_AGAIN}"
+        )
+
+
+TRY_AGAIN = "Please try again in a moment."

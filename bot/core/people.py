@@ -25,6 +25,8 @@ class People(Value):
     #: By principal, of those who acted earlier: their membership now; None: they may no longer act. Of others
     #: it is what their surface has just said.
     memberships: dict[str, Membership | None] = Field(default_factory=dict)
+    #: By principal, of accounts that grant nothing as they can't be looked up now: why, for their owners.
+    unverified: dict[str, str] = Field(default_factory=dict)
 
     def membership(self, actor: Actor) -> Membership | None:
         """How this person belongs to their workspace by now; None: they may no longer act."""

@@ -138,6 +138,8 @@ class Objection(StrEnum):
     NOT_NAMED = "not_named"
     #: A group that might name or exclude them can't be read.
     UNREADABLE_GROUP = "unreadable_group"
+    #: Their account, or a linked one that the policy names, can't be looked up now.
+    UNVERIFIED = "unverified"
 
 
 def can_decide(actor: Actor, policy: Policy, people: People = UNKNOWN) -> bool:
@@ -154,7 +156,7 @@ def objection(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objecti
         return barred
     membership = people.membership(actor)
     if membership is None:
-        return Objection.MEMBERSHIP
+        return Objection.UNVERIFIED if actor.principal in people.unverified else Objection.MEMBERSHIP
     if actor.admin and policy.admins:
         return Objection.NONE
     if membership not in policy.allowed_memberships:
@@ -164,8 +166,30 @@ def objection(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objecti
         ANYONE in policy.deciders and _counts_as_anyone(actor, policy)
     ):
         return Objection.NONE
-    unreadable = not people.unreadable.keys().isdisjoint(policy.deciders)
-    return Objection.UNREADABLE_GROUP if unreadable else Objection.NOT_NAMED
+    return _why_not_named(actor, policy, people)
+
+
+def _why_not_named(actor: Actor, policy: Policy, people: People) -> Objection:
+    if not people.unreadable.keys().isdisjoint(policy.deciders):
+        return Objection.UNREADABLE_GROUP
+    return Objection.UNVERIFIED if _unverified_accounts(actor, people) else Objection.NOT_NAMED
+
+
+def reason_of(why: Objection, actor: Actor, policy: Policy, people: People) -> str:
+    """Why it can't be found out whether they may decide, in sentences; empty where it could."""
+    match why:
+        case Objection.UNREADABLE_GROUP:
+            reasons = {people.unreadable[each] for each in policy.live_groups & people.unreadable.keys()}
+        case Objection.UNVERIFIED:
+            reasons = {people.unverified[each] for each in _unverified_accounts(actor, people)}
+        case _:
+            return ""
+    return " ".join(sorted(filter(None, reasons)))
+
+
+def _unverified_accounts(actor: Actor, people: People) -> frozenset[str]:
+    """Accounts of this person that can't be looked up now."""
+    return names_with_unlinked(actor, people) & people.unverified.keys()
 
 
 def exclusion(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objection:

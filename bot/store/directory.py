@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Never
+from typing import NamedTuple, Never
 
 import structlog
 
@@ -50,28 +50,28 @@ class RedisDirectory:
             if names:
                 batch.hmget(redis_keys.identities(), names)
         now = at_ms(batch.results[0])
-        members, memberships = await asyncio.gather(
+        members, acted = await asyncio.gather(
             self._groups.at_decision(groups, batch.results[1 : 1 + len(groups)], now),
             self._current_memberships(earlier),
         )
         linked = self._identities.parse(names, batch.results[-1]) if names else {}
         everybody = {each for group in members.values() for each in group.members}
         linked |= await self._identities.read(everybody - linked.keys())
-        lost = await self._lost(policy, relied_on(policy, actors, linked, everybody))
-        found = people_among(linked, actors, now, lost)
-        return found.model_copy(update={**_as_groups(members), "memberships": memberships})
+        accounts = await self._current_memberships(
+            tuple(relied_on(policy, actors, linked, everybody).values())
+        )
+        found = people_among(linked, actors, now, _lost(policy, accounts))
+        unverified = {name: each.why for name, each in (acted | accounts).items() if not each.known}
+        memberships = {name: each.membership for name, each in acted.items()}
+        return found.model_copy(
+            update={**_as_groups(members), "memberships": memberships, "unverified": unverified}
+        )
 
-    async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, Membership | None]:
-        """Of those whose surface this process knows; who can't be vouched for in time has none."""
+    async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, _Looked]:
+        """Of those whose surface this process knows."""
         asked = {each.principal: (each, lookup) for each in actors if (lookup := self._lookup_of(each))}
         found = await asyncio.gather(*(_current(actor, lookup) for actor, lookup in asked.values()))
         return dict(zip(asked, found, strict=True))
-
-    async def _lost(self, policy: Policy, accounts: Mapping[str, Actor]) -> frozenset[str]:
-        """Those of these accounts as which nobody may decide any more, as far as this process knows."""
-        now = await self._current_memberships(tuple(accounts.values()))
-        admitted = {*policy.allowed_memberships} - {Membership.EXTERNAL}
-        return frozenset(each for each, membership in now.items() if membership not in admitted)
 
     def _lookup_of(self, actor: Actor) -> MembershipLookup | None:
         """Who vouches for the account with which somebody acted: of people at the console, their own."""
@@ -176,16 +176,32 @@ class RedisDirectory:
             raise Refused("already_linked", "These are linked already.")
 
 
-async def _current(actor: Actor, lookup: MembershipLookup) -> Membership | None:
-    """Somebody's membership now; None: they may no longer act, or nobody can tell."""
+class _Looked(NamedTuple):
+    """What was found when somebody's membership was looked up."""
+
+    #: None: they may not act, as far as it is known.
+    membership: Membership | None
+    known: bool = True
+    #: Why it is not known, for them; empty if there is no answer yet.
+    why: str = ""
+
+
+async def _current(actor: Actor, lookup: MembershipLookup) -> _Looked:
+    """Somebody's membership now."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
-            return await lookup(actor)
+            return _Looked(await lookup(actor))
     except StoreUnavailable:
         raise
     except (CrewdeckError, TimeoutError) as error:
         log.warning("nobody can tell whether somebody may still decide", who=actor.principal, why=str(error))
-        return None
+        return _Looked(None, known=False, why=str(error))
+
+
+def _lost(policy: Policy, accounts: Mapping[str, _Looked]) -> frozenset[str]:
+    """Those of these accounts as which nobody may decide now, as far as this process knows."""
+    admitted = {*policy.allowed_memberships} - {Membership.EXTERNAL}
+    return frozenset(name for name, each in accounts.items() if each.membership not in admitted)
 
 
 def at_ms(time: tuple[int, int]) -> int:

@@ -32,6 +32,7 @@ OBJECTIONS = {
     "membership": "Its crew doesn't admit guests and external people.",
     "not_named": "Its policy doesn't name you.",
     "unreadable_group": "A group that its policy names can't be read just now.",
+    "unverified": "Your account can't be looked up just now: try again in a moment.",
 }
 
 

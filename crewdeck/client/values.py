@@ -192,7 +192,7 @@ class Viewer(Value):
     """What the caller may do about a question, and what they said about it."""
 
     can_answer: bool = True
-    #: Why they can't: excluded, membership, not_named or unreadable_group.
+    #: Why they can't: excluded, membership, not_named, unreadable_group or unverified.
     objection: str = ""
     can_override: bool = False
     #: Their response that counts now.

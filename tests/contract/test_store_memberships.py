@@ -10,7 +10,7 @@ from bot.core.actor import Actor, Membership
 from bot.core.api_keys import ApiKey, Scope
 from bot.core.decision import Verdict
 from bot.core.directory import MembershipLookup
-from bot.core.errors import CrewdeckError
+from bot.core.errors import CannotTell, CrewdeckError, Refused
 from bot.core.policy import ANYONE, Group, Objection, OnReject, Policy
 from bot.core.question import Action
 from bot.core.response import Choose, Reject
@@ -239,9 +239,36 @@ async def test_a_lost_account_decides_nothing_by_its_link_either(
     assert (ruling.verdict, ruling.code) == (
         (Verdict.SETTLED, "") if counts else (Verdict.REFUSED, "not_allowed")
     )
+    if isinstance(now, CrewdeckError):
+        assert (ruling.objection, ruling.reason) == (Objection.UNVERIFIED, "Slack can't be asked.")
+    elif not counts:
+        assert (ruling.objection, ruling.reason) == (Objection.NOT_NAMED, "")
     prefetched = await store.questions.prefetch(asked.id, ELSEWHERE)
     again = await store.questions.respond(claim.run.id, asked.id, yes(ELSEWHERE, "again"), prefetched)
     assert (again.verdict is not Verdict.REFUSED) is counts
+
+
+async def test_while_nobody_can_tell_who_somebody_is_they_are_told_so(
+    store: RedisStore, accounts: Accounts
+) -> None:
+    """Whoever answers once more, with the account or the link that counted, and whoever cancels."""
+    await linked(store)
+    claim = await claimed(store)
+    asked = await store.questions.ask(claim, plain(claim))
+    assert (await say(store, asked, yes(ADA))).verdict is Verdict.RECORDED
+    accounts.now[ADA.user_id] = CrewdeckError("Slack can't be asked.")
+    for each in (ADA, ELSEWHERE):
+        refused = await say(store, asked, Reject(actor=each, key="again"))
+        assert (refused.objection, refused.reason) == (Objection.UNVERIFIED, "Slack can't be asked.")
+    assert (await say(store, asked, yes(Actor(surface="teams", tenant="X1", user_id="eve")))).objection == (
+        Objection.NOT_NAMED
+    )
+    with pytest.raises(CannotTell, match="Slack can't be asked"):
+        await store.runs.cancel(claim.run.id, ELSEWHERE)
+    accounts.now[ADA.user_id] = None
+    with pytest.raises(Refused, match="not yours to cancel") as refusal:
+        await store.runs.cancel(claim.run.id, ELSEWHERE)
+    assert not isinstance(refusal.value, CannotTell)
 
 
 async def test_who_answered_by_the_link_of_an_account_that_was_lost_since_does_not_count(

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from bot.core import answering
 from bot.core.actor import Actor
 from bot.core.decision import Ruling
-from bot.core.errors import NotFound
+from bot.core.errors import TRY_AGAIN, NotFound
 from bot.core.event import encode
 from bot.core.labels import label_key
 from bot.core.policy import Objection, Policy
@@ -241,6 +241,8 @@ def _because(ruling: Ruling) -> str:
                 "Whether this is yours to decide can't be checked: a group that its policy names can't be "
                 f"read just now. {ruling.reason}".strip()
             )
+        case Objection.UNVERIFIED:
+            return f"Whether this is yours to decide can't be found out now. {ruling.reason or TRY_AGAIN}"
         case _:
             return "This isn't yours to decide."
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.core.actor import Actor
+from bot.core.actor import Actor, Membership
 from bot.core.directory import GroupUnreadable
+from bot.core.errors import CrewdeckError
 from bot.core.outbox import redrawn
 from bot.core.policy import Group, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, options_for
@@ -388,3 +389,28 @@ async def test_linked_identities_count_as_one_person(chat: MemoryChat) -> None:
     assert await chat.press(ADA, actions.ANSWER_APPROVE, target_of(question)) == ""
     assert "Waiting for you" in await chat.command(ADA, "list")
     assert (await now(chat, question)).progress.approved == 1
+
+
+async def test_who_can_not_be_looked_up_now_reads_that_and_not_that_it_is_not_theirs(
+    chat: MemoryChat,
+) -> None:
+    """An account elsewhere that the policy names, linked to the one that presses."""
+    elsewhere = Actor(surface="elsewhere", tenant="E1", user_id="ada", name="Ada")
+    await chat.store.directory.redeem(await chat.store.directory.new_code(elsewhere), person(ADA))
+    reasons = iter([CrewdeckError("Elsewhere can't tell now."), TimeoutError(), None])
+
+    async def membership(_actor: Actor) -> Membership | None:
+        if (reason := next(reasons)) is None:
+            return None
+        raise reason
+
+    policy = TWO.model_copy(update={"deciders": (elsewhere.principal,), "need": 1})
+    question = await asked(chat, await chat.claimed(), policy=policy)
+    chat.store.directory.vouch("elsewhere", membership)
+    told = [
+        await chat.press(ADA, actions.OPEN_REJECT, target_of(question), form_handle="h") for _ in range(3)
+    ]
+    assert ["can't be found out now" in each for each in told] == [True, True, False]
+    assert "Elsewhere can't tell now." in told[0]
+    assert "try again in a moment" in told[1]
+    assert "isn't yours to decide" in told[2]

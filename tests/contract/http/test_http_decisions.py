@@ -12,6 +12,7 @@ from bot.core import sessions
 from bot.core.actor import Actor, Membership
 from bot.core.api_keys import Scope
 from bot.core.crew import CrewProblem
+from bot.core.errors import CrewdeckError
 from bot.core.fields import Field, FieldType
 from bot.core.policy import Group, OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source
@@ -304,6 +305,23 @@ async def test_a_group_that_nobody_can_read_closes_the_question(served: Served) 
     refused = await answer(served, question, {"action": "approve", "digest": question.digest})
     assert (refused.status_code, refused.json()["objection"]) == (403, "unreadable_group")
     assert "can't be read" in refused.json()["detail"]
+
+
+async def test_while_an_account_that_the_policy_means_cannot_be_looked_up_that_is_said(
+    served: Served,
+) -> None:
+    async def membership(_actor: Actor) -> Membership | None:
+        raise CrewdeckError("Slack can't tell who you are right now.")
+
+    ada = Actor(surface="slack", tenant="T1", user_id="ada")
+    ci = Actor(surface="http", tenant="", user_id="key:ci")
+    await served.store.directory.redeem(await served.store.directory.new_code(ada), ci)
+    question = await gate(served, policy=policy(deciders=(ada.principal,)))
+    served.store.directory.vouch("slack", membership)
+    refused = await answer(served, question, {"action": "approve", "digest": question.digest})
+    assert (refused.status_code, refused.json()["objection"]) == (403, "unverified")
+    assert "can't be found out now. Slack can't tell who you are right now." in refused.json()["detail"]
+    assert (await view(served, question))["viewer"]["objection"] == "unverified"
 
 
 async def test_an_administrator_decides_a_gate_only_as_an_override(served: Served) -> None:

@@ -351,7 +351,7 @@ def _judged(recipient: Recipient, policy: Policy, people: People) -> Recipient:
     why = objection(recipient.actor, policy, people)
     return Recipient(
         recipient.user,
-        None if why is Objection.UNREADABLE_GROUP else why is Objection.NONE,
+        None if why in {Objection.UNREADABLE_GROUP, Objection.UNVERIFIED} else why is Objection.NONE,
         recipient.actor,
         why is Objection.NOT_NAMED
         and recipient.actor.at_home

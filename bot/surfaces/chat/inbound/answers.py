@@ -6,7 +6,7 @@ from bot.core import answering
 from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.policy import can_decide, objection
+from bot.core.policy import can_decide, objection, reason_of
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
@@ -169,7 +169,7 @@ class Answers:
         if not why and question.open:
             return ()
         code = "not_allowed" if why else "settled"
-        reason = " ".join(sorted(people.unreadable.values()))
+        reason = reason_of(why, actor, question.policy, people)
         ruling = Ruling(verdict=Verdict.REFUSED, code=code, objection=why, reason=reason, question=question)
         return refusal(ruling, question)
 

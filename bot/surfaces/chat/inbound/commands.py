@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from bot.core import inputs, sessions, starting, unlinking
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, problem_of
-from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
+from bot.core.errors import CannotTell, InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.locales import Locale
@@ -39,7 +39,7 @@ from bot.surfaces.chat.inbound.starting import Draft, RunStarter
 from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.listings import runs_of, waiting_for
 from bot.surfaces.chat.message_keys import notification_failures
-from bot.surfaces.chat.messages import Message
+from bot.surfaces.chat.messages import Message, text_message
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.rendering import run_card
@@ -252,6 +252,8 @@ class CommandHandlers:
         return SILENT if silent else Reply(say=private_messages.cancelled(run))
 
     async def _why_not(self, run_id: str, refused: Refused) -> Message:
+        if isinstance(refused, CannotTell):
+            return text_message(str(refused))
         run = await self._store.runs.get(run_id)
         return (
             private_messages.over(run)

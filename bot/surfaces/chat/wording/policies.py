@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bot.core.actor import Actor
 from bot.core.decision import Ruling
+from bot.core.errors import TRY_AGAIN
 from bot.core.people import without_tenant
 from bot.core.policy import ANYONE, Objection, OnReject, Policy, is_live_group, member
 from bot.core.question import Action, Counted
@@ -190,6 +191,11 @@ def not_allowed(ruling: Ruling, policy: Policy) -> Line:
                 Untrusted(ruling.reason, REASON_UNITS, "plain")
                 if ruling.reason
                 else "A group can't be read.",
+            )
+        case Objection.UNVERIFIED:
+            return (
+                "Nothing was counted: it can't be found out now whether you may decide this. ",
+                Untrusted(ruling.reason or TRY_AGAIN, REASON_UNITS, "plain"),
             )
         case _:
             return ("This isn't yours to decide. Ask ", *deciders(policy), ".")
