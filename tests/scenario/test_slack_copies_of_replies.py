@@ -23,7 +23,6 @@ from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
 from bot.surfaces.slack.inbound.people import SlackActors
-from bot.surfaces.slack.surface import SlackLayout
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import BackgroundTasks
@@ -61,7 +60,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
                 api.capabilities,
                 store,
                 people,
-                Answers(SURFACE, store, SlackLayout()),
+                Answers(api.capabilities, store),
             )
 
         yield await made(on.store), await made(far)

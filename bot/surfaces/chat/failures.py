@@ -3,6 +3,7 @@
 CrewdeckError
 └── PlatformFailure
     ├── RetryLater                 try again after `seconds`: rate limit, server error, network
+    │   ├── OutcomeUnknown         the connection broke, or the platform failed: it may have been done
     │   └── Deferred               nothing failed: others have the next calls that the platform grants
     └── Rejected                   trying again is no use; `reason` says why, `code` is the platform's own
         ├── Unrenderable           the message's form was refused: say it more simply
@@ -46,7 +47,7 @@ class PlatformFailure(CrewdeckError):
 
 
 class RetryLater(PlatformFailure):
-    """The platform can't do it now; it may have been done all the same if the connection broke."""
+    """The platform can't do it now."""
 
     code = "platform_later"
 
@@ -54,6 +55,10 @@ class RetryLater(PlatformFailure):
         super().__init__(f"Try again in {seconds:g} s{f' ({why})' if why else ''}.")
         self.seconds = seconds
         self.why = why
+
+
+class OutcomeUnknown(RetryLater):
+    """The connection broke, or the platform failed: it is not known whether the call took effect."""
 
 
 class Deferred(RetryLater):

@@ -7,7 +7,7 @@ Plain strings are Crewdeck's own words. Text of people and models is a part of i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -281,6 +281,11 @@ class Message:
     def without_blocks(self) -> Message:
         """The same as text alone, for a platform that refuses the blocks."""
         return Message(self.summary)
+
+    def for_everybody(self) -> Message:
+        """The same with all of its rows: its reader may press them, as whichever of their identities."""
+        rows = (replace(each, audience=None) if isinstance(each, Actions) else each for each in self.blocks)
+        return Message(self.summary, tuple(rows))
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,15 @@ class ProfileUnavailable(CrewdeckError):  # noqa: N818 - named as its kin in cor
         super().__init__(sentences.profile_unavailable(platform))
 
 
+class NotAdmitted(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
+    """Whoever acts has no account of a person: deactivated, anonymous, or an app. Nothing was done."""
+
+    code = "barred"
+
+    def __init__(self, platform: str) -> None:
+        super().__init__(sentences.account_inactive(platform))
+
+
 async def ignore(_principals: Iterable[str]) -> None:
     """Nothing but messages depends on what has changed."""
 

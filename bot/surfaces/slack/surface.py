@@ -12,18 +12,14 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot.core.directory import MembershipLookup
 from bot.core.ports import KeyValueStore, Store
-from bot.core.question import Question
-from bot.core.run import Run
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
-from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.connection import ConnectionStatus, Presence, resume_workspace
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.services import ProcessServices
-from bot.surfaces.chat.wording import batches, question_buttons
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
@@ -33,7 +29,6 @@ from bot.surfaces.slack.inbound.listeners import Listeners
 from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.inbound.private_replies import ModalOpener, SlackMessenger
 from bot.surfaces.slack.inbound.request_url import RequestUrl
-from bot.surfaces.slack.renderer import LIMITS
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import BackgroundTasks, run_alongside
@@ -129,7 +124,6 @@ class SlackInbound:
             self.people,
             messenger,
             ModalOpener(api, messenger),
-            SlackLayout(),
             OrphanReconciler(store, api, Links(store.key_values, api)),
             api.files,
         )
@@ -145,16 +139,6 @@ class SlackInbound:
         app = application(self.installation, api_url)
         Listeners(self.engine, self.installation, self.people, self._runs, self.home).register(app)
         return app
-
-
-class SlackLayout:
-    """How Slack shows questions in threads."""
-
-    def is_numbered(self, question: Question) -> bool:
-        return question_buttons.numbered(question.kind, question.options, LIMITS)
-
-    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
-        return batches.is_shown_whole(question_card(run, question), LIMITS, shared=shared)
 
 
 def _routes(settings: Settings, dispatcher: Dispatcher, key_values: KeyValueStore) -> list[web.RouteDef]:

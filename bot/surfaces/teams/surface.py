@@ -12,12 +12,9 @@ from aiohttp import web
 
 from bot.core.directory import MembershipLookup
 from bot.core.ports import Store
-from bot.core.question import Question
-from bot.core.run import Run
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.connection import ConnectionStatus, Presence
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
@@ -25,7 +22,6 @@ from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.services import ProcessServices
-from bot.surfaces.chat.wording import batches, question_buttons
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect
@@ -41,7 +37,6 @@ from bot.surfaces.teams.inbound.token_verifier import (
     SigningKeys,
     TokenVerifier,
 )
-from bot.surfaces.teams.renderer import LIMITS
 from bot.tasks import BackgroundTasks, run_alongside
 
 DRAIN_TIMEOUT_S = 2.0
@@ -120,7 +115,6 @@ class TeamsInbound:
             self.people,
             self._messenger,
             LateFormOpener(self._messenger),
-            TeamsLayout(),
             OrphanReconciler(store, platform, Links(store.key_values, platform)),
         )
         links = ConsoleLinks(store.key_values, store.clock, console, _secret(settings))
@@ -142,16 +136,6 @@ async def _begin(credentials: Credentials, inbound: TeamsInbound, store: Store, 
     """What waits until Microsoft has accepted the credentials."""
     await connect(credentials, store, tenant)
     await inbound.catch_up.run(tenant)
-
-
-class TeamsLayout:
-    """How Teams shows questions in conversations."""
-
-    def is_numbered(self, question: Question) -> bool:
-        return question_buttons.numbered(question.kind, question.options, LIMITS)
-
-    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
-        return batches.is_shown_whole(question_card(run, question), LIMITS, shared=shared)
 
 
 @asynccontextmanager

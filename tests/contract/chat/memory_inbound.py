@@ -15,11 +15,9 @@ from bot.core.locales import Locale
 from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.question import Question
-from bot.core.run import Run
 from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
@@ -35,7 +33,6 @@ from bot.surfaces.chat.inbound.ports import (
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.chat.platform import ProfileUnavailable
-from bot.surfaces.chat.wording import batches
 from bot.tasks import BackgroundTasks
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_platform import CAPABILITIES
@@ -71,8 +68,6 @@ class MemoryPorts:
     shown_outcomes: list[MessageRef] = field(default_factory=list)
     adopted: list[MessageRef] = field(default_factory=list)
     deleted: list[MessageRef] = field(default_factory=list)
-    #: Questions whose messages show only their beginning.
-    shortened: set[str] = field(default_factory=set)
 
     # ── People ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,16 +102,6 @@ class MemoryPorts:
         del to
         self.replaced[form_id] = form
         return not self.opens_nothing
-
-    # ── QuestionLayout ──────────────────────────────────────────────────────────────────────────────────
-
-    def is_numbered(self, question: Question) -> bool:
-        del question
-        return False
-
-    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
-        whole = batches.is_shown_whole(question_card(run, question), CAPABILITIES.limits, shared=shared)
-        return whole and question.id not in self.shortened
 
     # ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -321,12 +306,6 @@ class MemoryChat(PlayedCrew):
         await finished(self.background)
         return carried[0]
 
-    async def asking_at_length(self) -> Question:
-        """A question of which the thread shows the beginning only."""
-        question = await self.asking()
-        self.platform.shortened.add(question.id)
-        return question
-
     # ── messages of ours ────────────────────────────────────────────────────────────────────────────────
 
     async def orphan(self) -> MessageRef:
@@ -366,7 +345,7 @@ def text_of(value: object) -> str:
 async def memory_chat(redis_url: str) -> AsyncIterator[MemoryChat]:
     async with open_store(redis_url) as store:
         platform, background = MemoryPorts(), BackgroundTasks()
-        ports = InboundPlatform(CAPABILITIES, platform, platform, platform, platform, platform)
+        ports = InboundPlatform(CAPABILITIES, platform, platform, platform, platform)
         presence = Presence(SURFACE, store.key_values, store.clock, "web-1")
         console = ConsoleLinks(store.key_values, store.clock, "http://127.0.0.1:3000", "secret")
         engine = InboundEngine(ports, store, Wakeups(), presence, background, console)

@@ -18,6 +18,8 @@ from bot.surfaces.chat.places import MessageRef
 from tests.contract.examples import DEMO, approval, new_run
 
 ADA, BOB = "ada", "bob"
+AT_LENGTH = "All of this is to be read. " * 2000
+"""More than a message shows on any platform."""
 GREETER = Crew(
     name="greeter",
     title="Greeter",
@@ -63,7 +65,7 @@ class PlayedCrew(ABC):
 
     async def asking_at_length(self) -> Question:
         """A question of which the thread shows the beginning only."""
-        return await self.asking(context="All of this is to be read. " * 2000)
+        return await self.asking(context=AT_LENGTH)
 
     async def show(self, question: Question, message_id: str = "") -> None:
         """Record the message that shows a question in the thread, as whoever delivers does."""

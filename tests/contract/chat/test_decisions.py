@@ -28,7 +28,7 @@ from tests.contract.chat.memory_inbound import (
     target_of,
     text_of,
 )
-from tests.contract.chat.played_crew import ADA, BOB
+from tests.contract.chat.played_crew import ADA, AT_LENGTH, BOB
 from tests.contract.examples import LEASE, PLACE, approval, new_run
 
 EVE = "eve"
@@ -195,8 +195,7 @@ async def test_who_joined_a_group_just_now_is_asked_which_question_they_mean(cha
 
 async def test_who_joined_a_group_just_now_decides_nothing_half_seen_either(chat: MemoryChat) -> None:
     chat.store.directory.serve("slack", Finance())
-    question = await chat.asking(policy=Policy(deciders=("slack::S0FIN",)))
-    chat.platform.shortened.add(question.id)
+    question = await chat.asking(policy=Policy(deciders=("slack::S0FIN",)), context=AT_LENGTH)
     assert "Show all" in await chat.says(ADA, "Approve")
     assert "isn't yours" in await chat.says(BOB, "Approve")
     assert await chat.outcome(question) == ""

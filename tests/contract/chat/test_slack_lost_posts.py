@@ -8,11 +8,11 @@ import pytest
 
 from bot.metrics import Metrics
 from bot.settings import Settings
+from bot.surfaces.chat.failures import OutcomeUnknown
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.messages import Message, Paragraph, text_message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
-from bot.surfaces.slack.webapi.failures import OutcomeUnknown
 from tests.loopback.slack import GENERAL, LoopbackSlack
 from tests.loopback.slack.faults import Fault
 

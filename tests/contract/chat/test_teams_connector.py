@@ -16,13 +16,20 @@ from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, RetryLater, Unrenderable
+from bot.surfaces.chat.failures import (
+    CredentialsRefused,
+    OutcomeUnknown,
+    Rejected,
+    RejectionReason,
+    RetryLater,
+    Unrenderable,
+)
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.lines import ChannelName, Mention
 from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, Quote, text_message
 from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Priority, SharedFile
-from bot.surfaces.teams.connector.failures import OutcomeUnknown, RateLimited
+from bot.surfaces.teams.connector.failures import RateLimited
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import TeamsApp
 from tests.contract.examples import claimed

@@ -12,10 +12,11 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
 from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.inbound.ports import SILENT, Press, QuestionLayout, Reply, text_reply
+from bot.surfaces.chat.inbound.ports import SILENT, Press, Reply, text_reply
 from bot.surfaces.chat.lines import Line, Untrusted, plain_words
 from bot.surfaces.chat.message_keys import asked_in_words, shares_message, shown_digest
-from bot.surfaces.chat.wording import answer_messages, gates, policies, sentences
+from bot.surfaces.chat.platform import Capabilities
+from bot.surfaces.chat.wording import answer_messages, batches, gates, policies, question_buttons, sentences
 
 AMBIGUITY_UNITS = 500
 """Of a sentence that says which labels a reply could mean: it quotes them."""
@@ -24,10 +25,10 @@ AMBIGUITY_UNITS = 500
 class Answers:
     """Gives people's answers to the store. What counts is decided there; here it is put into words."""
 
-    def __init__(self, surface: str, store: Store, layout: QuestionLayout) -> None:
-        self._surface = surface
+    def __init__(self, platform: Capabilities, store: Store) -> None:
+        self._surface = platform.surface
+        self._limits = platform.limits
         self._store = store
-        self._layout = layout
 
     async def by_press(
         self,
@@ -175,14 +176,15 @@ class Answers:
 
     async def _decides_unseen(self, question: Question, actor: Actor, words: str) -> bool:
         """Whether these words would decide something of which the thread shows the beginning only."""
-        action, _, _ = answering.interpret(question, words, numbered=self._layout.is_numbered(question))
+        action, _, _ = answering.interpret(question, words, numbered=self._is_numbered(question))
         if action is Action.RESPOND or not question.open:
             return False
         run = await self._store.runs.get(question.run_id)
         names = (await self._store.outbox.state(self._surface, run.id)).messages
         if asked_in_words(question.id) in names:
             return False
-        if self._layout.is_complete(run, question, shared=shares_message(names, question.id)):
+        shared = shares_message(names, question.id)
+        if batches.is_shown_whole(question_card(run, question), self._limits, shared=shared):
             return False
         # Whoever may not decide it is told that, by the store.
         return not await self.why_not(question, actor)
@@ -190,11 +192,14 @@ class Answers:
     async def _respond(self, question: Question, said: Response) -> Ruling:
         return await self._store.questions.respond(question.run_id, question.id, said)
 
+    def _is_numbered(self, question: Question) -> bool:
+        return question_buttons.numbered(question.kind, question.options, self._limits)
+
     def _ambiguous(self, question: Question, words: str) -> str:
-        return answering.ambiguous(question, words, numbered=self._layout.is_numbered(question))
+        return answering.ambiguous(question, words, numbered=self._is_numbered(question))
 
     def _in_words(self, question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:
-        numbered = self._layout.is_numbered(question)
+        numbered = self._is_numbered(question)
         return answering.in_words(question, actor, words, key=key, digest=digest, numbered=numbered)
 
     def _typed(self, question: Question, actor: Actor, words: str, key: str, digest: str) -> Response:

@@ -23,6 +23,7 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.value import Value
 from bot.surfaces.chat.connection import Presence
+from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of
 from bot.surfaces.chat.inbound.ports import InboundRequest, IncomingMessage
 from bot.surfaces.chat.inbound.routing import MessageRouter
@@ -59,7 +60,7 @@ class ThreadHistory(Protocol):
     """Where threads are read."""
 
     async def replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
-        """What was written in a thread from there on, if it can be read."""
+        """What was written in a thread from there on. Raises RetryLater, Rejected."""
 
 
 class CatchUpRound(Value):
@@ -232,12 +233,24 @@ class CatchUp:
         return {each: _since(question, messages, each.channel) for each in places}
 
     async def _catch_up(self, place: ChatPlace, since: Since) -> None:
-        for message in await self._history.replies(place, since):
+        for message in await self._replies(place, since):
             reply = await reply_of(self._router.missed(message))
             while reply == UNSAVED:
                 await asyncio.sleep(RETRY_DELAY_S)
                 reply = await reply_of(self._router.missed(message))
             await self._ack_handler.follow_up(InboundRequest(message.key, message.reply_to), reply)
+
+    async def _replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
+        """What was written in a thread; nothing where the platform refuses to say."""
+        while place.thread is not None:
+            try:
+                return await self._history.replies(place, since)
+            except RetryLater as later:
+                await asyncio.sleep(later.seconds)
+            except Rejected as rejected:
+                log.warning("missed replies can't be read", channel=place.channel, code=rejected.code)
+                break
+        return ()
 
     def _position_key(self, current: CatchUpRound) -> str:
         return f"{self._round_key}:{current.id}:after"

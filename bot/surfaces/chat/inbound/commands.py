@@ -329,3 +329,8 @@ def can_view(run: Run, actor: Actor, channel: str) -> bool:
     if run.requester.principal in names or not names.isdisjoint(run.cancellers.deciders):
         return True
     return run.place is not None and run.place.group == group(actor.surface, actor.tenant, channel)
+
+
+def can_view_questions(run: Run, actor: Actor, channel: str) -> bool:
+    """May they read what the run asks? Whoever may know of the run, of the people whom its crew admits."""
+    return actor.membership in run.approvers.allowed_memberships and can_view(run, actor, channel)

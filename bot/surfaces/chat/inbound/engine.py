@@ -20,7 +20,6 @@ from bot.surfaces.chat.inbound.ports import (
     FormOpener,
     Orphans,
     PrivateMessenger,
-    QuestionLayout,
 )
 from bot.surfaces.chat.inbound.presses import PressHandlers
 from bot.surfaces.chat.inbound.replies import Replies
@@ -38,7 +37,6 @@ class InboundPlatform:
     people: ActorResolver
     messenger: PrivateMessenger
     forms: FormOpener
-    layout: QuestionLayout
     orphans: Orphans
     #: Where the files of forms are; None: its forms have no fields for files.
     files: FileSource | None = None
@@ -67,7 +65,7 @@ class InboundEngine:
             surface, background, platform.messenger, platform.forms, store.key_values, self.pending
         )
         starter = RunStarter(capabilities, store, wakeups, platform.messenger)
-        answers = Answers(surface, store, platform.layout)
+        answers = Answers(capabilities, store)
         decisions = DecisionForms(capabilities, store, answers)
         replies = Replies(capabilities, store, people, answers)
         self.commands = CommandHandlers(capabilities, store, people, starter, console)

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from bot.core.actor import Actor
 from bot.core.locales import Locale
-from bot.core.question import Question
-from bot.core.run import Run
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.lines import Part
@@ -35,6 +33,14 @@ class Payload(BaseModel):
         if not isinstance(given, dict):
             return given
         return {name: value for name, value in given.items() if value is not None}
+
+
+class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, not a failure of ours
+    """What came is refused with this HTTP status; the message is for the sender."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -220,16 +226,6 @@ class FormOpener(Protocol):
 
     async def replace(self, form_id: str, form: Form, to: ReplyTarget) -> bool:
         """Show another form in place of an open one; False if it was closed meanwhile."""
-
-
-class QuestionLayout(Protocol):
-    """How the platform shows questions in threads."""
-
-    def is_numbered(self, question: Question) -> bool:
-        """Whether people see the options with numbers."""
-
-    def is_complete(self, run: Run, question: Question, *, shared: bool) -> bool:
-        """Whether the thread shows all of the question; `shared`: in a message with others of its turn."""
 
 
 class Orphans(Protocol):

@@ -15,7 +15,7 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view
+from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view, can_view_questions
 from bot.surfaces.chat.inbound.form_handlers import DecisionForms, FormHandlers
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, Orphans, Press, Reply, text_reply
 from bot.surfaces.chat.inbound.replies import Replies
@@ -137,7 +137,9 @@ class PressHandlers:
         if found is None:
             return text_reply(sentences.QUESTION_GONE)
         run, question = found
-        if not can_decide(actor, question.policy) and not _sees(press, run, actor):
+        if not can_decide(actor, question.policy) and not can_view_questions(
+            run, actor, press.reply_to.channel
+        ):
             return text_reply(sentences.QUESTION_HIDDEN)
         size = len(question.prompt) + len(question.context)
         form = await offload(lambda: question_forms.full_text(run, question, self.limits), size)
@@ -250,13 +252,6 @@ def decision(action: str, target: Target) -> tuple[Action, str | None]:
             return Action.REJECT, None
         case _:
             return Action.CHOOSE, target.option_id
-
-
-def _sees(press: Press, run: Run, actor: Actor) -> bool:
-    """Who may know of the run, of the people whom its crew admits."""
-    return actor.membership in run.approvers.allowed_memberships and can_view(
-        run, actor, press.reply_to.channel
-    )
 
 
 async def _unknown(_press: Press, _target: Target, _actor: Actor) -> Reply:

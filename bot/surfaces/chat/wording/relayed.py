@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.core.run import Run
 from bot.surfaces.chat.lines import Line, Mention, platform_title
-from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, text_message
+from bot.surfaces.chat.messages import Block, Message, Notice, Paragraph, SmallPrint, text_message
 
 KnownHere = Mapping[str, Mention]
 """Those who were asked here, by all of their principals, as they are mentioned on this surface."""
@@ -15,10 +15,10 @@ KnownHere = Mapping[str, Mention]
 
 def relayed(message: Message, run: Run, known: KnownHere) -> Message:
     """A question's message for one of its deciders, who has a use for all that can be pressed in it."""
-    shown, origin = as_known(message, known), _origin(run)
+    shown, origin = as_known(message.for_everybody(), known), _origin(run)
     if not shown.blocks:
         return Message((*shown.summary, "\n", *origin))
-    return replace(shown, blocks=(*map(_for_everybody, shown.blocks), SmallPrint((origin,))))
+    return replace(shown, blocks=(*shown.blocks, SmallPrint((origin,))))
 
 
 def as_known(message: Message, known: KnownHere) -> Message:
@@ -45,10 +45,6 @@ def _origin(run: Run) -> Line:
         by,
         ". Whoever decides it, here or there, settles it for everybody.",
     )
-
-
-def _for_everybody(block: Block) -> Block:
-    return replace(block, audience=None) if isinstance(block, Actions) else block
 
 
 def _named(block: Block, known: KnownHere) -> Block:

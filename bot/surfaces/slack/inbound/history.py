@@ -5,7 +5,6 @@ A message that was edited since is left out: it no longer says what it said when
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -14,7 +13,6 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace
@@ -42,8 +40,9 @@ class SlackThreadHistory:
         self._installation = installation
 
     async def replies(self, place: ChatPlace, since: Since) -> list[IncomingMessage]:
-        """What was written since then; nothing where Slack refuses to say."""
-        return list(self._messages(place, await self._read(place, _oldest(since))))
+        """What was written since then. Raises RetryLater, Rejected."""
+        messages = await self._threads.replies(place.channel, place.thread or "", _oldest(since))
+        return list(self._messages(place, messages))
 
     def _messages(self, place: ChatPlace, messages: Sequence[Mapping[str, Any]]) -> Iterable[IncomingMessage]:
         for message in messages:
@@ -55,19 +54,6 @@ class SlackThreadHistory:
                 log.warning("a message doesn't have Slack's format", problems=error.error_count())
                 continue
             yield incoming(said, place.tenant, self._installation.user)
-
-    async def _read(self, place: ChatPlace, oldest: str) -> Sequence[Mapping[str, Any]]:
-        while place.thread is not None:
-            try:
-                return await self._threads.replies(place.channel, place.thread, oldest)
-            except RetryLater as later:
-                await asyncio.sleep(later.seconds)
-            except Rejected as rejected:
-                log.warning(
-                    "a thread can't be read for missed replies", channel=place.channel, code=rejected.code
-                )
-                break
-        return ()
 
 
 def _oldest(since: Since) -> str:

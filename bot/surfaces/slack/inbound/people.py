@@ -19,7 +19,7 @@ from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
-from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.chat.platform import NotAdmitted, ProfileUnavailable
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
 from bot.tasks import BackgroundTasks
@@ -28,15 +28,6 @@ log = structlog.get_logger(__name__)
 
 _INVISIBLE = frozenset({"user_not_found", "user_not_visible"})
 TITLE = "Slack"
-
-
-class NotAdmitted(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
-    """Whoever acts is no person with an account: deactivated, or an app. Nothing was done."""
-
-    code = "barred"
-
-    def __init__(self) -> None:
-        super().__init__(sentences.account_inactive(TITLE))
 
 
 class OtherWorkspace(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
@@ -91,7 +82,7 @@ class SlackActors:
             raise OtherWorkspace
         profile = await self.profile(user)
         if profile.barred:
-            raise NotAdmitted
+            raise NotAdmitted(TITLE)
         return Actor(
             surface=SURFACE,
             tenant=self._home.team,

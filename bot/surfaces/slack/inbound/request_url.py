@@ -23,6 +23,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import KeyValueStore
+from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 
 log = structlog.get_logger(__name__)
@@ -43,14 +44,6 @@ _FORM_CHARACTERS = re.compile(r"[!#-;=?-\[\]_a-z~]*")
 A signature does not cover the content type. An event is signed, too, and holds what people wrote: sent again
 as a form, that would be fields. It never passes as one, since it is a JSON object and begins with a brace.
 """
-
-
-class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, not a failure of ours
-    """The request is refused with this HTTP status; the message is for the sender."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bot.core.addresses import is_loopback
 from bot.core.text import valid, valid_json
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.failures import PlatformFailure, RetryLater, Unrenderable
+from bot.surfaces.chat.failures import OutcomeUnknown, PlatformFailure, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import AckPriority, Rate, RateLimiter
 from bot.surfaces.chat.messages import Block, Form, Message, size
 from bot.surfaces.chat.places import Conversation, MessageRef
@@ -35,7 +35,7 @@ from bot.surfaces.slack.renderer import (
     render_message,
     with_group_ids,
 )
-from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, OutcomeUnknown, translated
+from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
 from bot.surfaces.slack.webapi.files import SlackFiles
 from bot.surfaces.slack.webapi.lost_posts import find_post, marked
 

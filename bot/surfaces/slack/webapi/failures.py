@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.surfaces.chat.failures import (
     DEFAULT_RETRY_DELAY_S,
     CredentialsRefused,
+    OutcomeUnknown,
     PlatformFailure,
     Rejected,
     RejectionReason,
@@ -18,11 +19,6 @@ from bot.surfaces.chat.failures import (
     Unrenderable,
     retry_after,
 )
-
-
-class OutcomeUnknown(RetryLater):
-    """The connection broke, or Slack failed: it is not known whether the call took effect."""
-
 
 SERVER_ERROR: Final = 500
 RATE_LIMITED: Final = 429

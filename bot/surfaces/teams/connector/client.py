@@ -12,12 +12,14 @@ import structlog
 from bot.core.addresses import is_loopback
 from bot.core.text import valid_json
 from bot.metrics import Metrics
-from bot.surfaces.chat.failures import DEFAULT_RETRY_DELAY_S, PlatformFailure, Rejected, RetryLater
-from bot.surfaces.teams.connector.failures import (
-    UNAUTHORIZED,
+from bot.surfaces.chat.failures import (
+    DEFAULT_RETRY_DELAY_S,
     OutcomeUnknown,
-    translated,
+    PlatformFailure,
+    Rejected,
+    RetryLater,
 )
+from bot.surfaces.teams.connector.failures import UNAUTHORIZED, translated
 from bot.surfaces.teams.connector.tokens import CONNECTOR, Tokens
 
 log = structlog.get_logger(__name__)

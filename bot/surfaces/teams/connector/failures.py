@@ -7,6 +7,7 @@ from typing import Final
 
 from bot.surfaces.chat.failures import (
     CredentialsRefused,
+    OutcomeUnknown,
     PlatformFailure,
     Rejected,
     RejectionReason,
@@ -39,10 +40,6 @@ _UNRENDERABLE: Final = frozenset({"BadSyntax", "BadArgument", "MessageSizeTooBig
 
 class RateLimited(RetryLater):
     """Too many calls, by the platform's count. Nothing was done."""
-
-
-class OutcomeUnknown(RetryLater):
-    """The connection broke, or the server failed: it is not known whether the call took effect."""
 
 
 def translated(status: int, headers: Mapping[str, str], body: object) -> PlatformFailure:

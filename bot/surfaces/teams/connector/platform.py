@@ -14,7 +14,7 @@ import structlog
 from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
-from bot.surfaces.chat.failures import Rejected, RetryLater, Unrenderable
+from bot.surfaces.chat.failures import OutcomeUnknown, Rejected, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import MAX_PROGRESS_WAIT_S, AckPriority, Rate, RateLimiter
 from bot.surfaces.chat.lines import ChannelName, Line, Mention
 from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, size
@@ -24,7 +24,7 @@ from bot.surfaces.chat.rendering import offload
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
 from bot.surfaces.teams.connector.directory import Directory
-from bot.surfaces.teams.connector.failures import OutcomeUnknown, RateLimited
+from bot.surfaces.teams.connector.failures import RateLimited
 from bot.surfaces.teams.connector.files import FileConsents, in_console
 from bot.surfaces.teams.connector.graph import GraphMessages, marked
 from bot.surfaces.teams.connector.tokens import (

@@ -30,6 +30,7 @@ from bot.surfaces.chat.inbound.ports import (
     PrivateMessenger,
     Reply,
     ReplyTarget,
+    Unacceptable,
 )
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
@@ -42,7 +43,7 @@ from bot.surfaces.teams.inbound import invokes
 from bot.surfaces.teams.inbound.invokes import DialogAnswer, Json, PersonalCards, PressAnswer
 from bot.surfaces.teams.inbound.payloads import Activity, CardAction, Task
 from bot.surfaces.teams.inbound.people import TeamsActors
-from bot.surfaces.teams.inbound.request_url import ActivityResponse, Unacceptable, read
+from bot.surfaces.teams.inbound.request_url import ActivityResponse, read
 
 log = structlog.get_logger(__name__)
 

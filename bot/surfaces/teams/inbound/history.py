@@ -6,7 +6,6 @@ was edited or deleted since is left out: it no longer says what it said when it 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from html.parser import HTMLParser
@@ -15,7 +14,6 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.catchup import Since
 from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace, Conversation
@@ -47,8 +45,8 @@ class TeamsThreadHistory:
         self._app_id = app_id
 
     async def replies(self, place: ChatPlace, since: Since) -> list[IncomingMessage]:
-        """What people wrote since then; nothing where Teams refuses to say."""
-        listed = await self._read(place.conversation, since)
+        """What people wrote since then. Raises RetryLater, Rejected."""
+        listed = await self._messages.newest(place.conversation, partial(_is_later, since))
         return list(self._said(place, listed))
 
     def _said(self, place: ChatPlace, listed: Sequence[Json]) -> Iterator[IncomingMessage]:
@@ -59,17 +57,6 @@ class TeamsThreadHistory:
                     yield Activity.model_validate(activity).incoming()
             except ValidationError as error:
                 log.warning("a message doesn't have Microsoft Graph's format", problems=error.error_count())
-
-    async def _read(self, where: Conversation, since: Since) -> Sequence[Json]:
-        while where.thread is not None:
-            try:
-                return await self._messages.newest(where, partial(_is_later, since))
-            except RetryLater as later:
-                await asyncio.sleep(later.seconds)
-            except Rejected as rejected:
-                log.warning("missed replies can't be read", channel=where.channel, code=rejected.code)
-                break
-        return ()
 
 
 def _is_later(since: Since, message: Json) -> bool:

@@ -13,11 +13,10 @@ from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError, NotFound
 from bot.core.policy import can_decide
 from bot.core.ports import Store
-from bot.core.run import Run
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.question_copies import ShownQuestions
-from bot.surfaces.chat.inbound.commands import can_view
+from bot.surfaces.chat.inbound.commands import can_view_questions
 from bot.surfaces.chat.inbound.ports import Reply
 from bot.surfaces.chat.message_keys import questions_at
 from bot.surfaces.chat.messages import Actions, Form, Message
@@ -155,21 +154,11 @@ class PersonalCards:
         asked = await self._store.questions.list(run.id) if len(sharing) > 1 else [question]
         shown = [each for each in asked if each.id in sharing | {question.id}]
         decides = {each.id for each in shown if can_decide(actor, each.policy)}
-        sees = _sees(run, actor, channel)
+        sees = can_view_questions(run, actor, channel)
         if not decides and not sees:
             return None
         message = await self._shown.message(run, question, names, posted, None if sees else decides)
         if decides:
-            message = _for_everybody(message)
+            message = message.for_everybody()
         reader = await self._readers.reader(message, channel, actor.principal)
         return await offload(lambda: render_card(message, reader), size_of(question_card(run, question)))
-
-
-def _for_everybody(message: Message) -> Message:
-    """The message with all its buttons: the reader may press them, also as a linked identity."""
-    rows = (replace(each, audience=None) if isinstance(each, Actions) else each for each in message.blocks)
-    return replace(message, blocks=tuple(rows))
-
-
-def _sees(run: Run, actor: Actor, channel: str) -> bool:
-    return actor.membership in run.approvers.allowed_memberships and can_view(run, actor, channel)

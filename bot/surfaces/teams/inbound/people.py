@@ -12,12 +12,11 @@ from typing import Any, Protocol
 import structlog
 
 from bot.core.actor import Actor, Membership, principal
-from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import Profile, Profiles
-from bot.surfaces.chat.wording import sentences
+from bot.surfaces.chat.platform import NotAdmitted
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.tasks import BackgroundTasks
 
@@ -29,15 +28,6 @@ MEMBERS = frozenset({"user", "owner"})
 GUEST = "guest"
 _GUEST_ACCOUNT = "#ext#"
 """In the user principal name of everybody whom another organisation signs in."""
-
-
-class NotAdmitted(CrewdeckError):  # noqa: N818 - named as its kin in core/errors.py
-    """Whoever acts is nobody with an account: an app, or somebody anonymous. Nothing was done."""
-
-    code = "barred"
-
-    def __init__(self) -> None:
-        super().__init__(sentences.account_inactive(TITLE))
 
 
 class Roster(Protocol):
@@ -73,13 +63,13 @@ class TeamsActors:
         Raises ProfileUnavailable, NotAdmitted, StoreUnavailable.
         """
         if not user:
-            raise NotAdmitted
+            raise NotAdmitted(TITLE)
         if installation and self._met.get(user) != installation:
             await self._key_values.set(self._known_person_key(user), installation, LAST_CONVERSATION_TTL_S)
             self._met[user] = installation
         profile = await self._profiles.of(user)
         if profile.barred:
-            raise NotAdmitted
+            raise NotAdmitted(TITLE)
         return Actor(
             surface=SURFACE,
             tenant=self._tenant,

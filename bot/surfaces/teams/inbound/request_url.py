@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.core.text import valid_json
+from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.teams.inbound.payloads import Activity
 from bot.surfaces.teams.inbound.token_verifier import (
     CHANNEL,
@@ -41,14 +42,6 @@ class ActivityResponse:
 
 Dispatch = Callable[[Mapping[str, Any], Activity], Awaitable[ActivityResponse]]
 """Handles a verified activity: as it came, and what is read of it."""
-
-
-class Unacceptable(Exception):  # noqa: N818 - it is an answer to the sender, not a failure of ours
-    """The activity is refused with this HTTP status; the message is for the sender."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class RequestUrl:

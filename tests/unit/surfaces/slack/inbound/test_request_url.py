@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.slack.inbound import request_url
-from bot.surfaces.slack.inbound.request_url import Unacceptable
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 NOW = 1_700_000_000.0

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.teams.inbound.payloads import Activity
 from bot.surfaces.teams.inbound.request_url import (
     MAX_BODY_BYTES,
     ActivityResponse,
     RequestUrl,
-    Unacceptable,
     parsed,
     read,
 )
