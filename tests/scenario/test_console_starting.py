@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-
 from playwright.async_api import expect
 
 from bot.core.crew import Crew, CrewProblem
 from bot.store.redis import open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server
-from tests.waiting import WITHIN
 
 HERE = Crew(name="ask", title="Ask")
 LATER = Crew(name="news-report", title="News report")
@@ -42,17 +38,38 @@ async def test_crews_that_are_starting_are_announced_and_then_listed() -> None:
         await expect(status).to_be_hidden()
         problems = page.get_by_role("heading", name="Problems")
         await expect(problems).to_be_hidden()
+        # Nothing is starting any more: what comes later is shown all the same.
         await store.catalogue.announce("machine:1", [Crew(name="ask", title="Ask finance")])
-        # A page that is opened before the server has heard of it doesn't show it.
-        await asyncio.to_thread(
-            server.wait_for, lambda: "Ask finance" in json.dumps(server.get("/crews")[1]), WITHIN
-        )
-        await here.go("#/runs")
-        await here.go("#/start")
         await expect(problems).to_be_visible()
         await expect(
             page.get_by_text("ask: workers of elsewhere and machine announce different")
         ).to_be_visible()
+        await expect(page.get_by_role("link", name="Ask")).to_be_focused()
+
+
+async def test_a_crew_that_comes_later_gets_its_form_and_a_server_that_is_away_takes_no_list() -> None:
+    async with (
+        Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
+        open_store(server.store_url) as store,
+        chromium() as browser,
+        window(browser, server.url, calm=False) as here,
+    ):
+        page = here.page
+        await here.go("#/start/ask")
+        await expect(page.get_by_text("No worker is up yet")).to_be_visible()
+        await store.catalogue.announce("elsewhere", [HERE])
+        await expect(page.get_by_role("button", name="Start Ask")).to_be_visible()
+        await here.go("#/start")
+        await expect(page.get_by_role("link", name="Ask")).to_be_visible()
+        await page.route("**/crews", lambda route: route.abort())
+        for _ in range(2):  # once the second one fails, the first one has been shown
+            async with page.expect_event("requestfailed", lambda request: request.url.endswith("/crews")):
+                pass
+        await expect(page.get_by_role("link", name="Ask")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_have_count(0)
+        await page.unroute("**/crews")
+        await store.catalogue.announce("elsewhere", [HERE, LATER])
+        await expect(page.get_by_role("link", name="News report")).to_be_visible()
 
 
 async def test_of_a_run_that_is_not_there_nothing_else_is_shown() -> None:

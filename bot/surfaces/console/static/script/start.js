@@ -6,7 +6,8 @@ import { unique } from "./exact.js";
 import { Field, complainAll } from "./fields.js";
 import { say } from "./speak.js";
 
-const REFRESH_MS = 2000;
+const REFRESH_MS = 5000;
+const STARTING_MS = 2000; // while crews are expected
 const NO_WORKER = "No worker is up yet: none has announced a crew. Try again in a moment.";
 
 export function startView(context, [name]) {
@@ -22,22 +23,22 @@ export function startView(context, [name]) {
   let closed = false;
   let before = "";
 
-  /** Show what there is now, and look again while more is to come. */
+  /** Show what there is now, and look again: crews and problems come and go. A form that is shown stays. */
   function show(found) {
     if (closed) return;
     const now = JSON.stringify(found);
     // What hasn't changed stays, with its focus.
     const more = now === before || shown(found, parts);
     before = now;
-    if (more && found.starting.length) timer = setTimeout(load, REFRESH_MS);
+    if (more) timer = setTimeout(load, found.starting.length ? STARTING_MS : REFRESH_MS);
   }
 
   function load() {
     get("/crews").then(show, (problem) => {
       if (closed) return;
-      before = "";
-      body.replaceChildren(h("p", { class: "problem", role: "alert" }, problem.message));
-      if (!starting.hidden) timer = setTimeout(load, REFRESH_MS);
+      // What was shown before is more than that the server is away, which is said above.
+      if (!before) body.replaceChildren(h("p", { class: "problem", role: "alert" }, problem.message));
+      timer = setTimeout(load, STARTING_MS);
     });
   }
 
