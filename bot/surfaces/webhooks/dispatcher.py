@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -132,6 +133,18 @@ class RetrySchedule:
         return min(max(jittered, min(at_least, self.longest)), left)
 
 
+SLOW_S = 2.0
+"""A receiver is slow if its last request took longer than that, as one that doesn't answer does."""
+
+
+@dataclass
+class Turn:
+    """One delivery of what is outstanding of a run."""
+
+    #: Whether the last request took long; None: there was none yet.
+    slow: bool | None = None
+
+
 class WebhookDispatcher:
     """Delivers events to one destination."""
 
@@ -144,6 +157,7 @@ class WebhookDispatcher:
         owner: str,
         schedule: RetrySchedule,
         tries: Counter,
+        slow_after: float = SLOW_S,
     ) -> None:
         self.destination = destination
         self.owner = owner
@@ -151,14 +165,17 @@ class WebhookDispatcher:
         self._sender = sender
         self._schedule = schedule
         self._tries = tries
+        self._slow_after = slow_after
         #: The name in logs and metrics.
         self._name = destination.surface.removeprefix(SURFACE)
 
-    async def deliver(self, run_id: str) -> None:
-        """Deliver a run's outstanding events until none is left or one has to be retried later.
+    async def deliver(self, run_id: str) -> bool | None:
+        """Deliver a run's outstanding events until none is left, one is to be retried, or one took long.
 
+        Returns whether the last request took long; None: there was none.
         Raises NotFound and StoreUnavailable.
         """
+        turn = Turn()
         surface = self.destination.surface
         endpoint = await self.destination.endpoint(run_id)
         state = await self._store.webhooks.state(surface, run_id)
@@ -167,19 +184,22 @@ class WebhookDispatcher:
             for event in page:
                 if state.is_done(event.seq):
                     continue
-                if not await self._one(endpoint, event, state):
-                    return
+                if not await self._one(endpoint, event, state, turn) or turn.slow:
+                    return turn.slow
                 state = state.model_copy(update={"tries": 0})
             before = page[-1].seq
         if before == state.before:
             # Nothing was outstanding; this removes the run from the pending ones.
             await self._store.webhooks.ack_event(surface, self.owner, run_id, state.cursor)
+        return turn.slow
 
-    async def _one(self, endpoint: Endpoint | None, event: Event, state: EndpointState) -> bool:
+    async def _one(self, endpoint: Endpoint | None, event: Event, state: EndpointState, turn: Turn) -> bool:
         """Deliver one event; True if the next one may follow."""
         if endpoint is None or state.gone or not endpoint.wants(event.body.type):
             return await self._passed(event)
+        began = time.monotonic()
         failure = await self._sender.send(endpoint, event)
+        turn.slow = time.monotonic() - began > self._slow_after
         if failure is None:
             self._count("delivered")
             return await self._passed(event)
@@ -240,20 +260,32 @@ LISTED, MAX_LISTED = 100, 1000
 
 
 class RequestSlots:
-    """Slots for concurrent requests. Receivers of one holder take up some of them, however slow they are."""
+    """Slots for concurrent requests.
 
-    def __init__(self, total: int, per_holder: int) -> None:
+    Receivers of one holder take up some of them, and those of all slow holders together some as well.
+    """
+
+    def __init__(self, total: int, per_holder: int, slow: int) -> None:
         self._total = asyncio.Semaphore(total)
+        self._of_slow = asyncio.Semaphore(slow)
         self._per_holder = per_holder
         #: By holder, while anything of theirs is delivered.
         self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._slow: set[str] = set()
 
     @asynccontextmanager
     async def of(self, holder: str) -> AsyncIterator[None]:
         """One of the slots, during the block."""
         own = self._own.setdefault(holder, asyncio.Semaphore(self._per_holder))
-        async with own, self._total:
+        async with own, self._of_slow if holder in self._slow else nullcontext(), self._total:
             yield
+
+    def note(self, holder: str, *, slow: bool | None) -> None:
+        """Remember whether a holder's receiver was slow; None: nothing was sent to it."""
+        if slow:
+            self._slow.add(holder)
+        elif slow is False:
+            self._slow.discard(holder)
 
 
 class EndpointWorker:
@@ -311,8 +343,9 @@ class EndpointWorker:
 
     async def _deliver_run(self, run_id: str, signal: Signal) -> None:
         try:
-            async with self._slots.of(await self._dispatcher.destination.holder(run_id)):
-                await self._dispatcher.deliver(run_id)
+            holder = await self._dispatcher.destination.holder(run_id)
+            async with self._slots.of(holder):
+                self._slots.note(holder, slow=await self._dispatcher.deliver(run_id))
         except NotFound:
             log.debug("A run was deleted before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:

@@ -17,6 +17,7 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.webhooks.dispatcher import (
     MAX_CONCURRENT_REQUESTS,
+    SLOW_S,
     ConfiguredEndpoint,
     Destination,
     EndpointWorker,
@@ -34,6 +35,8 @@ MAX_CONCURRENT_PER_RUN_REQUESTS = 8 * MAX_CONCURRENT_REQUESTS
 """Concurrent requests to addresses from the start of runs, which belong to many receivers."""
 MAX_CONCURRENT_REQUESTS_PER_KEY = 2 * MAX_CONCURRENT_REQUESTS
 """Of these, those to addresses that came with starts of one API key."""
+MAX_CONCURRENT_SLOW_REQUESTS = 4 * MAX_CONCURRENT_REQUESTS
+"""Of these, those to addresses of all keys whose receivers are slow, or don't answer at all."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class DeliveryTimings:
 
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     within: float = REQUEST_TIMEOUT_S
+    #: After how long a receiver that answers counts as slow.
+    slow_after: float = SLOW_S
     #: The interval at which due deliveries are looked up.
     every: float = RECHECK_INTERVAL_S
 
@@ -105,12 +110,20 @@ def _worker(
     timings: DeliveryTimings,
 ) -> EndpointWorker:
     dispatcher = WebhookDispatcher(
-        store, sender, destination, owner=uuid4().hex, schedule=timings.schedule, tries=metrics.webhook_tries
+        store,
+        sender,
+        destination,
+        owner=uuid4().hex,
+        schedule=timings.schedule,
+        tries=metrics.webhook_tries,
+        slow_after=timings.slow_after,
     )
     slots = (
-        RequestSlots(MAX_CONCURRENT_PER_RUN_REQUESTS, MAX_CONCURRENT_REQUESTS_PER_KEY)
+        RequestSlots(
+            MAX_CONCURRENT_PER_RUN_REQUESTS, MAX_CONCURRENT_REQUESTS_PER_KEY, MAX_CONCURRENT_SLOW_REQUESTS
+        )
         if isinstance(destination, PerRunEndpoint)
-        else RequestSlots(MAX_CONCURRENT_REQUESTS, MAX_CONCURRENT_REQUESTS)
+        else RequestSlots(*3 * (MAX_CONCURRENT_REQUESTS,))
     )
     return EndpointWorker(store.outbox, wakeups, dispatcher, slots, every=timings.every)
 

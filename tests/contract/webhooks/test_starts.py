@@ -1,6 +1,7 @@
 """A start may name an address of its own, if the operator allows it."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from bot.core.actor import Actor, principal
 from bot.core.endpoints import StartUrls, derived
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
-from bot.surfaces.webhooks.surface import MAX_CONCURRENT_REQUESTS_PER_KEY
+from bot.surfaces.webhooks.surface import MAX_CONCURRENT_REQUESTS_PER_KEY, MAX_CONCURRENT_SLOW_REQUESTS
 from tests.contract.examples import DEMO, new_run
 from tests.contract.http.served import KEYS, Served, bearer, serve
-from tests.contract.webhooks.conftest import OLD_SECRET, SECRET, Opens, settings_for
+from tests.contract.webhooks.conftest import OLD_SECRET, QUICK, SECRET, Opens, settings_for
 from tests.contract.webhooks.receiver import Receiver, receiving
 from tests.waiting import WITHIN, eventually
 
@@ -158,9 +159,37 @@ async def test_receivers_of_one_key_that_do_not_answer_hold_up_no_others(
     assert set(receiver.seqs()) == set(mine)
 
 
+async def test_receivers_of_many_keys_that_do_not_answer_hold_up_no_others(
+    store: RedisStore, opens: Opens, receiver: Receiver
+) -> None:
+    """Five keys could take all slots; once they are known to be slow, they share half of them."""
+    keys = [f"key {number}" for number in range(5)]
+    slow = replace(QUICK, slow_after=0.02)
+
+    async with receiving() as silent, opens(settings_for(settings=ALLOWED), slow):
+        silent.slow = 0.2
+        for key in keys:
+            await _started(store, f"first of {key}", silent.url, by=key)
+        await eventually(lambda: _all_delivered(store))
+        silent.slow = 2 * WITHIN
+        for key in keys:
+            for number in range(MAX_CONCURRENT_REQUESTS_PER_KEY):
+                await _started(store, f"{number} of {key}", silent.url, by=key)
+        await silent.until(lambda: len(silent.requests) == len(keys) + MAX_CONCURRENT_SLOW_REQUESTS)
+        mine = await _started(store, "mine", receiver.url, by="ci")
+        await receiver.until(lambda: receiver.requests)
+        assert len(silent.requests) == len(keys) + MAX_CONCURRENT_SLOW_REQUESTS
+    assert set(receiver.seqs()) == {mine}
+
+
 async def _started(store: RedisStore, name: str, url: str, by: str) -> str:
     """A run that was started with an API key, as the API starts it."""
     actor = Actor(surface="http", user_id=f"key:{by}", name=by)
     following = StartUrls(allowed=True, private=True).follower(url)
     run, _ = await store.runs.start(new_run(name, by=actor).model_copy(update={"followers": (following,)}))
     return run.id
+
+
+async def _all_delivered(store: RedisStore) -> bool:
+    shards = range(store.outbox.shards)
+    return not any([await store.outbox.pending(OF_STARTS, shard, 1) for shard in shards])
