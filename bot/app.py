@@ -30,9 +30,8 @@ from bot.settings import Settings, with_source
 from bot.store.clock import run_clock
 from bot.store.health import Outage
 from bot.store.open import open_configured
-from bot.surfaces.chat.connection import ConnectionStatus
+from bot.surfaces.chat.connection import ConnectionStatus, ProcessServices
 from bot.surfaces.chat.flow_control import AckPriority
-from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.probes import Probes

@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.ports import Clock, KeyValueStore
-from bot.surfaces.chat.connection import Presence, count_present
-from bot.surfaces.chat.services import ProcessServices
+from bot.surfaces.chat.connection import Presence, ProcessServices, count_present
 from bot.surfaces.webhooks.surface import open_webhooks
 
 ALL_SURFACES = "all"

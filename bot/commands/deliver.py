@@ -18,8 +18,8 @@ from bot.processes.start import stop_signals
 from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.open import open_configured
+from bot.surfaces.chat.connection import ProcessServices
 from bot.surfaces.chat.flow_control import AckPriority
-from bot.surfaces.chat.services import ProcessServices
 from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Whether a surface is connected to its platform, and which processes serve it.
+"""What a chat surface is opened with, whether it is connected to its platform, and which processes serve it.
 
 Each process records a heartbeat in the store every second, by its role.
 """
@@ -15,8 +15,12 @@ from typing import Literal, TypeVar
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Clock, KeyValueStore, Runs
+from bot.core.ports import Clock, KeyValueStore, Runs, Store
+from bot.core.wakeups import Wakeups
+from bot.metrics import Metrics
+from bot.settings import Settings
 from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.flow_control import AckPriority
 from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)
@@ -26,6 +30,19 @@ REFUSED_RETRY_DELAY_S = 60.0
 """Refused credentials are tried again: it may have been a mistake on the platform's side."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ProcessServices:
+    """What a process hands to each chat surface that it opens, and to their delivery; it runs `wakeups`."""
+
+    settings: Settings
+    store: Store
+    wakeups: Wakeups
+    metrics: Metrics
+    ack_priority: AckPriority
+    #: The address where people find the console.
+    console: str
 
 
 @dataclass(frozen=True)

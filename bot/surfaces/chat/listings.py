@@ -1,4 +1,7 @@
-"""What waits for somebody, and what they started, wherever the runs live."""
+"""What waits for somebody, and what they started, wherever the runs live.
+
+For commands and for Home tabs, which are received and delivered, and so don't know each other.
+"""
 
 from __future__ import annotations
 

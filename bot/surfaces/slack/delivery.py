@@ -1,4 +1,7 @@
-"""Delivery to Slack: threads, questions, progress, results and Home tabs that have changed."""
+"""Delivery to Slack: threads, questions, progress, results and Home tabs that have changed.
+
+Apart from `surface.py`, so that the delivery process doesn't load Bolt.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.ports import Store
-from bot.surfaces.chat.connection import Presence, resume_workspace
+from bot.surfaces.chat.connection import Presence, ProcessServices, resume_workspace
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.platform import Recipients
-from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups
 from bot.surfaces.slack.home import Home

@@ -14,12 +14,11 @@ from bot.core.directory import MembershipLookup
 from bot.core.ports import KeyValueStore, Store
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
-from bot.surfaces.chat.connection import ConnectionStatus, Presence, resume_workspace
+from bot.surfaces.chat.connection import ConnectionStatus, Presence, ProcessServices, resume_workspace
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
-from bot.surfaces.chat.services import ProcessServices
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
