@@ -14,8 +14,7 @@ import aiohttp
 from bot.core.finding import Finding
 from bot.settings import Settings
 from bot.surfaces.chat.failures import CredentialsRefused, RetryLater
-from bot.surfaces.teams.connector.tokens import LOGIN_URL, Tokens
-from bot.surfaces.teams.credentials import TeamsApp
+from bot.surfaces.teams.credentials import LOGIN_URL, TeamsApp, Tokens
 from bot.surfaces.teams.inbound.request_url import PATH
 from bot.surfaces.teams.inbound.token_verifier import KeysUnavailable, MetadataKeys
 

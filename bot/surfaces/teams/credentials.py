@@ -1,8 +1,13 @@
-"""The app and its credentials: from the settings, and whether Microsoft accepts them."""
+"""The app's credentials: which they are, the tokens issued for them, and whether Microsoft accepts them."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Protocol
 
 import aiohttp
 import structlog
@@ -10,18 +15,132 @@ import structlog
 from bot.core.ports import Store
 from bot.settings import Settings
 from bot.surfaces.chat.connection import resume_workspace, until_accepted
-from bot.surfaces.chat.failures import Rejected
-from bot.surfaces.teams.connector.tokens import (
-    GRAPH_URL,
-    LOGIN_URL,
-    ClientSecret,
-    FixedToken,
-    ManagedIdentity,
-    TokenIssuer,
-    Tokens,
-)
+from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
 
 log = structlog.get_logger(__name__)
+
+CONNECTOR: Final = "https://api.botframework.com"
+GRAPH: Final = "https://graph.microsoft.com"
+GRAPH_URL: Final = f"{GRAPH}/v1.0"
+LOGIN_URL: Final = "https://login.microsoftonline.com"
+RENEWAL_S = 300.0
+"""Seconds before its end at which a token is renewed."""
+RETRY_DELAY_S = 2.0
+REFUSED_STATUSES = range(400, 500)
+_TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A token, and for how many seconds it is good."""
+
+    token: str
+    expires_in_s: float
+
+
+class TokenIssuer(Protocol):
+    """Where tokens come from."""
+
+    async def issue(self, resource: str) -> Issued:
+        """A token for a resource. Raises RetryLater, CredentialsRefused."""
+
+
+class FixedToken:
+    """One token that needs no issuing, for local peers."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def issue(self, resource: str) -> Issued:
+        del resource
+        return Issued(self._token, float("inf"))
+
+
+class ClientSecret:
+    """Tokens for an app's password, from its own tenant."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        app_id: str,
+        tenant_id: str,
+        secret: str,
+        login_url: str = LOGIN_URL,
+    ) -> None:
+        self._http = http
+        self._url = f"{login_url}/{tenant_id}/oauth2/v2.0/token"
+        self._form = {"grant_type": "client_credentials", "client_id": app_id, "client_secret": secret}
+
+    async def issue(self, resource: str) -> Issued:
+        form = {**self._form, "scope": f"{resource}/.default"}
+        try:
+            async with self._http.post(self._url, data=form, allow_redirects=False) as response:
+                return _issued(response.status, await response.json(content_type=None))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise RetryLater(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
+
+
+class ManagedIdentity:
+    """Tokens for the identity of the machine, whose client id is the app's."""
+
+    def __init__(self, app_id: str) -> None:
+        self._app_id = app_id
+        self._client: Any = None
+
+    async def issue(self, resource: str) -> Issued:
+        try:
+            return _issued(HTTPStatus.INTERNAL_SERVER_ERROR, await asyncio.to_thread(self._acquire, resource))
+        except (OSError, ValueError) as error:
+            raise RetryLater(RETRY_DELAY_S, f"no token: {type(error).__name__}") from error
+
+    def _acquire(self, resource: str) -> Mapping[str, Any]:
+        """Blocks; MSAL knows where each kind of machine has its identity."""
+        import msal
+        import requests
+
+        if self._client is None:
+            identity = msal.UserAssignedManagedIdentity(client_id=self._app_id)
+            self._client = msal.ManagedIdentityClient(identity, http_client=requests.Session())
+        found: Mapping[str, Any] = self._client.acquire_token_for_client(resource=resource)
+        return found
+
+
+def _issued(status: int, answer: object) -> Issued:
+    fields = answer if isinstance(answer, dict) else {}
+    token, seconds, said = fields.get("access_token"), fields.get("expires_in"), fields.get("error")
+    if isinstance(token, str) and token:
+        return Issued(token, float(seconds) if isinstance(seconds, int | float | str) else RENEWAL_S)
+    error = said[:100] if isinstance(said, str) and said else f"status {status}"
+    if status not in REFUSED_STATUSES or status == HTTPStatus.TOO_MANY_REQUESTS or error in _TRANSIENT:
+        raise RetryLater(RETRY_DELAY_S, f"no token: {error}")
+    raise CredentialsRefused(error)
+
+
+class Tokens:
+    """Tokens by resource, each kept until shortly before its end."""
+
+    def __init__(self, issuer: TokenIssuer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._issuer = issuer
+        self._clock = clock
+        self._kept: dict[str, tuple[str, float]] = {}
+        self._lock = asyncio.Lock()
+
+    async def get(self, resource: str = CONNECTOR) -> str:
+        """Raises RetryLater, CredentialsRefused."""
+        async with self._lock:
+            token, until = self._kept.get(resource, ("", 0.0))
+            if not token or self._clock() >= until:
+                issued = await self._issuer.issue(resource)
+                token = issued.token
+                self._kept[resource] = (token, self._clock() + issued.expires_in_s - RENEWAL_S)
+            return token
+
+    def refused(self, token: str) -> None:
+        """It was not accepted: get another one."""
+        self._kept = {name: kept for name, kept in self._kept.items() if kept[0] != token}
+
+
+# ── the app ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from bot.surfaces.chat.lines import ChannelName, Mention
 from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, Quote, text_message
 from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Priority, SharedFile
-from bot.surfaces.teams.connector.failures import RateLimited
+from bot.surfaces.teams.connector.client import RateLimited
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import TeamsApp
 from tests.contract.examples import claimed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -14,13 +16,16 @@ from bot.core.text import valid_json
 from bot.metrics import Metrics
 from bot.surfaces.chat.failures import (
     DEFAULT_RETRY_DELAY_S,
+    CredentialsRefused,
     OutcomeUnknown,
     PlatformFailure,
     Rejected,
+    RejectionReason,
     RetryLater,
+    Unrenderable,
+    retry_after,
 )
-from bot.surfaces.teams.connector.failures import UNAUTHORIZED, translated
-from bot.surfaces.teams.connector.tokens import CONNECTOR, Tokens
+from bot.surfaces.teams.credentials import CONNECTOR, Tokens
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +33,23 @@ Json = dict[str, Any]
 
 CALL_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
+
+NOT_DONE: Final = frozenset({HTTPStatus.PRECONDITION_FAILED, HTTPStatus.TOO_MANY_REQUESTS})
+"""Statuses which say that nothing was done, and to try again."""
+_REASONS: Mapping[str, RejectionReason] = {
+    "BotNotInConversationRoster": RejectionReason.NOT_A_MEMBER,
+    "ForbiddenOperationException": RejectionReason.NOT_A_MEMBER,
+    "BotDisabledByAdmin": RejectionReason.POSTING_RESTRICTED,
+    "MessageWritesBlocked": RejectionReason.DIRECT_MESSAGES_OFF,
+    "ConversationBlockedByUser": RejectionReason.DIRECT_MESSAGES_OFF,
+    "ConversationNotFound": RejectionReason.THREAD_GONE,
+    "ActivityNotFoundInConversation": RejectionReason.MESSAGE_GONE,
+}
+_UNRENDERABLE: Final = frozenset({"BadSyntax", "BadArgument", "MessageSizeTooBig"})
+
+
+class RateLimited(RetryLater):
+    """Too many calls, by the platform's count. Nothing was done."""
 
 
 class ConnectorClient:
@@ -75,7 +97,7 @@ class ConnectorClient:
         """A refused token is replaced once: it may have been revoked, or our clock may be wrong."""
         token = await self._tokens.get(resource)
         status, answer = await self._send(verb, url, body, token)
-        if status == UNAUTHORIZED:
+        if status == HTTPStatus.UNAUTHORIZED:
             self._tokens.refused(token)
             token = await self._tokens.get(resource)
             status, answer = await self._send(verb, url, body, token)
@@ -107,6 +129,28 @@ class ConnectorClient:
         else:
             self._metrics.web_api_calls.inc(name, "later")
             self._metrics.web_api_retries.inc(name)
+
+
+def translated(status: int, headers: Mapping[str, str], body: object) -> PlatformFailure:
+    """The failure that an answer stands for."""
+    code = _code(body) or f"status {status}"
+    if status in NOT_DONE:
+        return RateLimited(retry_after(headers), code)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return OutcomeUnknown(retry_after(headers), code)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
+        status == HTTPStatus.BAD_REQUEST and code in _UNRENDERABLE
+    ):
+        return Unrenderable(code)
+    if status == HTTPStatus.UNAUTHORIZED:
+        return CredentialsRefused(code)
+    otherwise = RejectionReason.NOT_A_MEMBER if status == HTTPStatus.FORBIDDEN else RejectionReason.OTHER
+    return Rejected(code, _REASONS.get(code, otherwise))
+
+
+def _code(body: object) -> str:
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("code") or "")[:100] if isinstance(error, dict) else ""
 
 
 async def _parsed(response: aiohttp.ClientResponse) -> object:

@@ -19,8 +19,8 @@ import structlog
 from bot.surfaces.chat.failures import PlatformFailure
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.teams.connector.client import ConnectorClient, address
-from bot.surfaces.teams.connector.tokens import GRAPH
 from bot.surfaces.teams.conversations import ServiceUrls, is_channel, is_personal
+from bot.surfaces.teams.credentials import GRAPH
 
 log = structlog.get_logger(__name__)
 

@@ -22,16 +22,21 @@ from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
 from bot.surfaces.chat.rendering import offload
 from bot.surfaces.teams import SURFACE, TITLE
-from bot.surfaces.teams.connector.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, ConnectorClient, address
+from bot.surfaces.teams.connector.client import (
+    CALL_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    ConnectorClient,
+    RateLimited,
+    address,
+)
 from bot.surfaces.teams.connector.directory import Directory
-from bot.surfaces.teams.connector.failures import RateLimited
 from bot.surfaces.teams.connector.files import FileConsents, in_console
 from bot.surfaces.teams.connector.graph import GraphMessages, marked
-from bot.surfaces.teams.connector.tokens import (
+from bot.surfaces.teams.conversations import CHAT, ServiceUrls, full_id, is_channel, is_personal
+from bot.surfaces.teams.credentials import (
+    TeamsApp,
     Tokens,
 )
-from bot.surfaces.teams.conversations import CHAT, ServiceUrls, full_id, is_channel, is_personal
-from bot.surfaces.teams.credentials import TeamsApp
 from bot.surfaces.teams.renderer import LIMITS, MESSAGE_CHARACTERS, Reader, render_message
 
 log = structlog.get_logger(__name__)
