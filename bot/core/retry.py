@@ -12,21 +12,26 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bot.core import files, ids
 from bot.core.errors import Refused
+from bot.core.journal import (
+    ANSWER,
+    BEGUN,
+    DIVERGED,
+    DONE,
+    FAILED,
+    FORMAT_ENTRY,
+    HEARD,
+    INTENDED,
+    METHOD,
+    MODEL,
+    SEEDED_PREFIX,
+    TOOL,
+)
 from bot.core.ports import Store
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
-SEEDED_PREFIX = "kept/"
-"""Prefix of step names that a retry has taken over from an earlier run."""
-ANSWER = "answer/"
-"""Prefix of entries with taken-over outcomes, followed by `Question.content_hash`."""
-DONE = "done/"
-METHOD, BEGUN = "m:", "/begun"
-"""Prefix of a flow's methods, and suffix of the entry that records the start of one."""
-INTENDED = "?"
-MODEL, TOOL = "model", "tool"
-_AS_IT_IS = (SEEDED_PREFIX, ANSWER, "format")
-_OWN = ("heard/", "diverged/")
+_AS_IT_IS = (SEEDED_PREFIX, ANSWER, FORMAT_ENTRY)
+_OWN = (HEARD, DIVERGED)
 """Prefixes of entries that concern the old run only."""
 _STEP = 3
 """Number of parts at the end of a step's name: kind, fingerprint, occurrence."""
@@ -150,7 +155,7 @@ def _ended_by_tool(run: Run) -> bool:
 
 
 def _failed(value: str) -> bool:
-    return "failed" in json.loads(value)
+    return FAILED in json.loads(value)
 
 
 def _says_nothing(value: str) -> bool:

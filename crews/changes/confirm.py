@@ -9,7 +9,7 @@ from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
 from bot.core.event import RunChanged
-from bot.core.retry import DONE
+from bot.core.journal import DONE
 from crews.changes.snapshot import CrewSnapshot
 from crews.definitions.placeholders import filled, kickoff_inputs
 from crews.journal.fingerprints import fingerprint

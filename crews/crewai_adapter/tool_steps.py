@@ -28,7 +28,7 @@ from crews.definitions.tool_options import declared, made_from
 from crews.human_input.arguments import InvalidArguments, Parameters
 from crews.human_input.ask_human import AskHuman
 from crews.human_input.tool_approvals import SECRETS_KEY, Approval, GuardedCall, secrets_key
-from crews.journal.journal import CALLS
+from crews.journal.journal import CALLS_ENTRY
 from crews.journal.serialization import Unwritable, read, write
 from crews.run import failures
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, RunContext
@@ -190,7 +190,7 @@ class ToolStep:
         approval = Approval(guarded, called_by_code=not read_by_agent())
         arguments = {"args": (), **wanted.shown, **({SECRETS: wanted.secrets} if wanted.secrets else {})}
         journal = self.run.history.journal
-        if journal.begun and journal.found(CALLS) is None:
+        if journal.begun and journal.found(CALLS_ENTRY) is None:
             known_by = [*known_by, arguments]
         return _Call(self.run, self.tool, arguments, self._count, approval, known_by), approval.arguments
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.retry import BEGUN, DONE, METHOD, SEEDED_PREFIX
+from bot.core.journal import BEGUN, DONE, METHOD, SEEDED_PREFIX
 from crews.journal.journal import Journal
 
 if TYPE_CHECKING:

@@ -19,13 +19,12 @@ import structlog
 from pydantic import BaseModel
 
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.retry import BEGUN, DONE, SEEDED_PREFIX
+from bot.core.journal import BEGUN, DIVERGED, DONE, SEEDED_PREFIX
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.conversation import Reply, converse
 from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
 from crews.flows.output_text import text_of
 from crews.flows.threads import in_thread
-from crews.journal.journal import DIVERGED
 from crews.journal.serialization import Unreadable, Unwritable, read, write, write_fields
 from crews.run import system_questions
 from crews.run.context import RunContext

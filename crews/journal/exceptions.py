@@ -15,11 +15,9 @@ from typing import Any
 
 from pydantic_core import InitErrorDetails, ValidationError
 
+from bot.core.journal import FAILED
 from bot.core.text import valid
 from crews.journal.serialization import Unreadable, Unwritable, decode, encode, found, name_of, write
-
-FAILED = "failed"
-"""Under which the words of an exception are written, in place of a result."""
 
 
 def write_error(error: Exception) -> dict[str, Any]:

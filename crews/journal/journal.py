@@ -1,7 +1,7 @@
 """The steps that a run has taken, by content, so that a resumed run finds each in any order.
 
 A step's name is `<scope>/<kind>/<fingerprint of its content>/<occurrence>`; its scope is the task in whose
-course it is taken, or the tool call. The store keeps the first result that is noted under a name.
+course it is taken, or the tool call. The store keeps the first result that is recorded under a name.
 
 A run that tries another one again begins with what that one has recorded, under names of their own
 (`bot/core/retry.py`): it finds those that it repeats, and expects none of them.
@@ -15,25 +15,34 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.core.journal import (
+    ANSWER,
+    DIVERGED,
+    DONE,
+    FAILED,
+    FORMAT_ENTRY,
+    HEARD,
+    INTENDED,
+    MODEL,
+    SEEDED_PREFIX,
+)
 from bot.core.question import Outcome
-from bot.core.retry import ANSWER, DONE, SEEDED_PREFIX
-from crews.journal.exceptions import FAILED
 from crews.journal.fingerprints import fingerprint
 from crews.journal.occurrences import ATTEMPT, Occurrences
 
-MODEL, TOOL, PROMPT, CACHED = "model", "tool", "prompt", "cached"
+PROMPT, CACHED = "prompt", "cached"
+"""Kinds of steps, beside those of models and tools."""
 FORMAT = 2
-"""How this release names steps and writes results; written under `format` into each journal that is begun. A
-release that does so otherwise counts it up, and says here which older ones it understands. This one does
-none: journals of form 1, which have no such entry, name different calls of a tool alike."""
-FORM = "format"
-CALLS = "calls"
+"""How this release names steps and writes results; it is under `FORMAT_ENTRY` in each journal that it begins.
+
+A release that changes either increments this, and says here which older formats it still reads. This one
+reads none: journals of format 1, which lack the entry, name different calls of a tool alike.
+"""
+CALLS_ENTRY = "calls"
 """The entry that says that calls behind gates are named by what was given, like all others. Journals that
 earlier releases began don't have it: there they are named by what the tool's schema made of it."""
-CREW, DIVERGED, IN_CACHE = "crew/", "diverged/", "cache/"
-"""What is noted of the crew itself, of changes that the run went on with, and of CrewAI's caches."""
-INTENDED = "?"
-"""Suffix of a step that started but has no result."""
+CREW, IN_CACHE = "crew/", "cache/"
+"""Prefixes of what is recorded of the crew itself, and of CrewAI's caches."""
 _REPEATED = "+"
 """Suffix of the fingerprint of a step that was taken again, once for each time."""
 
@@ -59,7 +68,7 @@ class Journal:
         self._normalize = normalize
         self._stored = dict(stored or {})
         #: Recorded model calls that this execution has not come to yet.
-        self._left = {
+        self._unrepeated = {
             name for name in self._stored if f"/{MODEL}/" in name and not name.startswith(SEEDED_PREFIX)
         }
         #: Those that need no repetition: a person decided that the run goes on without them.
@@ -83,9 +92,9 @@ class Journal:
     @property
     def unreadable(self) -> str | None:
         """Why a run can't go on from this journal, in words; None if it can."""
-        written = self._stored.get(FORM, "1") if self._stored else str(FORMAT)
+        written = self._stored.get(FORMAT_ENTRY, "1") if self._stored else str(FORMAT)
         if written != str(FORMAT):
-            return f"its journal has the form {written}, and this worker reads {FORMAT}"
+            return f"its journal has the format {written}, and this worker reads {FORMAT}"
         for name, value in self._stored.items():
             if not _understood(name, value):
                 return f"this worker doesn't understand what its journal says of {name}"
@@ -127,7 +136,7 @@ class Journal:
         if written is None:
             return None
         with self._lock:
-            self._left.discard(name)
+            self._unrepeated.discard(name)
             self._finds += 1
         return json.loads(written)
 
@@ -163,7 +172,7 @@ class Journal:
         """Recorded model calls (of this scope) that are expected and were not repeated yet."""
         start = f"{scope}/{MODEL}/" if scope else ""
         with self._lock:
-            return sorted(name for name in self._left - self._excused if name.startswith(start))
+            return sorted(name for name in self._unrepeated - self._excused if name.startswith(start))
 
     def tools(self, name: str) -> list[str]:
         """The tools that were offered in a recorded model call."""
@@ -180,7 +189,7 @@ class Journal:
         with self._lock:
             for name in [name for name in self._stored if name.startswith(tuple(deleted))]:
                 del self._stored[name]
-                self._left.discard(name)
+                self._unrepeated.discard(name)
 
     @property
     def finds(self) -> int:
@@ -205,7 +214,7 @@ class Journal:
 
 def _understood(name: str, value: str) -> bool:
     """Whether this release can read the journal's format."""
-    if name.startswith(("heard/", ANSWER)) or name.endswith(INTENDED) or name == FORM:
+    if name.startswith((HEARD, ANSWER)) or name.endswith(INTENDED) or name == FORMAT_ENTRY:
         return True
     try:
         written = json.loads(value)

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from crews.journal.exceptions import FAILED, read_error
+from bot.core.journal import FAILED
+from crews.journal.exceptions import read_error
 from crews.journal.fingerprints import messages_for_model, shape
 from crews.journal.serialization import decode
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from crews.journal.journal import DIVERGED, Journal
+from bot.core.journal import DIVERGED
+from crews.journal.journal import Journal
 from crews.journal.model_call import ModelCall
 from crews.journal.writer import Writer
 from crews.run import system_questions

@@ -14,6 +14,7 @@ from bot.core import ids
 from bot.core.decision import prepare
 from bot.core.fields import Field
 from bot.core.forms import check_form
+from bot.core.journal import HEARD
 from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
@@ -268,7 +269,7 @@ class HumanQuestions:
         await self.run.slot_decided()
         mark = uuid4().hex
         if (
-            await self._store.put_if_absent(self.run.claim, f"heard/{settled.id}", mark) != mark
+            await self._store.put_if_absent(self.run.claim, f"{HEARD}{settled.id}", mark) != mark
             or not settled.outcome
         ):
             return

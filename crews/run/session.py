@@ -14,11 +14,12 @@ from bot.core import ids
 from bot.core.actor import Actor
 from bot.core.event import Body
 from bot.core.files import StoredFile
+from bot.core.journal import FORMAT_ENTRY
 from bot.core.question import Question
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
-from crews.journal.journal import CALLS, FORM, FORMAT, Journal
+from crews.journal.journal import CALLS_ENTRY, FORMAT, Journal
 from crews.journal.writer import Writer
 from crews.run.activity import Activity
 from crews.run.exits import Leave, Released, Stopped
@@ -72,8 +73,8 @@ class RunSession:
         #: Records what the run does, while it goes on.
         self.writer = Writer(claim, store, self.stop, self.folder.to_portable)
         if not self.history.journal.begun:
-            self.writer.write(FORM, str(FORMAT))
-            self.writer.write(CALLS, json.dumps("given"))
+            self.writer.write(FORMAT_ENTRY, str(FORMAT))
+            self.writer.write(CALLS_ENTRY, json.dumps("given"))
         #: What is under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)

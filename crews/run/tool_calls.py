@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bot.core import ids
+from bot.core.journal import INTENDED, TOOL
 from bot.core.tool_call import sha256_of
 from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error
-from crews.journal.journal import CACHED, IN_CACHE, INTENDED, TOOL, original_step_name
+from crews.journal.journal import CACHED, IN_CACHE, original_step_name
 from crews.journal.model_call import RecordedStep
 from crews.journal.occurrences import EQUAL_CALL
 from crews.journal.serialization import encode

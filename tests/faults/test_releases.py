@@ -22,7 +22,7 @@ async def waiting(deployment: Deployment) -> dict[str, Run]:
     }
 
 
-OTHER_FORMS = {"0.1": "its journal has the form 1, and this worker reads 2"}
+OTHER_FORMATS = {"0.1": "its journal has the format 1, and this worker reads 2"}
 """Releases that wrote journals in a form that this one can't go on from, and what is said of it."""
 
 
@@ -43,7 +43,7 @@ async def answered(
     return runs
 
 
-@pytest.mark.parametrize("release", [each for each in dump.releases() if each not in OTHER_FORMS])
+@pytest.mark.parametrize("release", [each for each in dump.releases() if each not in OTHER_FORMATS])
 async def test_runs_that_a_release_left_waiting_go_on(
     worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, release: str
 ) -> None:
@@ -55,7 +55,7 @@ async def test_runs_that_a_release_left_waiting_go_on(
         assert model.count(mark) - before[mark] == kept.after, "recorded steps are not taken again"
 
 
-@pytest.mark.parametrize("release", OTHER_FORMS)
+@pytest.mark.parametrize("release", OTHER_FORMATS)
 async def test_or_say_why_they_do_not(
     worker_deployment: WorkerDeployment, deployment: Deployment, model: LoopbackModel, release: str
 ) -> None:
@@ -65,5 +65,5 @@ async def test_or_say_why_they_do_not(
         done = await deployment.over(run)
         assert done.error is not None
         assert done.error.code == "other_release"
-        assert OTHER_FORMS[release] in done.error.message
+        assert OTHER_FORMATS[release] in done.error.message
     assert model.count() == before, "nothing is done again"

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bot.core.journal import INTENDED
 from bot.core.run import Run
-from crews.journal.journal import INTENDED
 from tests.contract.crews.deployment import Deployment, called
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of

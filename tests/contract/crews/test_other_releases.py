@@ -108,8 +108,8 @@ def _a_minute_passes(redis_url: str, claim: Claim) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("format", "3", "has the form 3"),
-        ("t1/model/abc/0", '{"result": "of an earlier release"}', "has the form 1"),
+        ("format", "3", "has the format 3"),
+        ("t1/model/abc/0", '{"result": "of an earlier release"}', "has the format 1"),
     ],
 )
 async def test_a_run_of_another_release_ends_and_says_why(

@@ -4,8 +4,8 @@ import asyncio
 import json
 from datetime import datetime
 
+from bot.core.journal import INTENDED
 from bot.core.run import Run, RunStatus
-from crews.journal.journal import INTENDED
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.fork_server.client import ForkServer

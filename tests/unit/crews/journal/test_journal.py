@@ -59,8 +59,8 @@ def test_a_journal_of_this_release_is_understood(stored: dict[str, str]) -> None
 @pytest.mark.parametrize(
     ("stored", "why"),
     [
-        ({"format": "3"}, "form 3"),
-        ({"t1/model/x/0": SAID}, "form 1"),
+        ({"format": "3"}, "format 3"),
+        ({"t1/model/x/0": SAID}, "format 1"),
         ({"format": "2", "t1/model/x/0": '{"answer": 1}'}, "t1/model/x/0"),
         ({"format": "2", "kept/t1/tool/x/0": "[]"}, "t1/tool/x/0"),
         ({"format": "2", "t1/prompt/x/0": "{}"}, "t1/prompt/x/0"),
