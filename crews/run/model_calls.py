@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bot.core.run import RunError
@@ -44,13 +45,9 @@ class ModelCalls:
         if step.recorded is not None:
             return self._recorded(step, request, spending)
         with self._steps.executing():
-            try:
+            with self._failure_recorded(step, spending):
                 result = call()
-            except Exception as error:
-                self._record_failure(step, error, spending)
-                raise
-            more = request.offered | self.usage.count_made(step, spending)
-            return self._steps.record(step, result, request.answers_as, more)
+            return self._record(step, request, result, spending)
 
     async def call_async(
         self, request: ModelCall, call: Callable[[], Awaitable[Any]], spending: Spending | None = None
@@ -60,13 +57,9 @@ class ModelCalls:
         if step.recorded is not None:
             return self._recorded(step, request, spending)
         with self._steps.executing():
-            try:
+            with self._failure_recorded(step, spending):
                 result = await call()
-            except Exception as error:
-                self._record_failure(step, error, spending)
-                raise
-            more = request.offered | self.usage.count_made(step, spending)
-            return self._steps.record(step, result, request.answers_as, more)
+            return self._record(step, request, result, spending)
 
     def count(self, scope: str) -> int:
         """The number of model calls in this scope, including those of its tools."""
@@ -108,9 +101,20 @@ class ModelCalls:
             self.last_failure = error
             raise
 
-    def _record_failure(self, step: RecordedStep, error: Exception, spending: Spending | None) -> None:
-        self.last_failure = error
-        self._steps.record_failure(step, error, self.usage.count_made(step, spending))
+    def _record(self, step: RecordedStep, request: ModelCall, result: Any, spending: Spending | None) -> Any:
+        """Record a result, with what was offered and used; returns it as a replay would."""
+        more = request.offered | self.usage.count_made(step, spending)
+        return self._steps.record(step, result, request.answers_as, more)
+
+    @contextmanager
+    def _failure_recorded(self, step: RecordedStep, spending: Spending | None) -> Iterator[None]:
+        """Record what the call in the block raises, and raise it."""
+        try:
+            yield
+        except Exception as error:
+            self.last_failure = error
+            self._steps.record_failure(step, error, self.usage.count_made(step, spending))
+            raise
 
     def _add(self, scope: str, name: str) -> None:
         """Count a model call towards the limit; once, however many attempts repeat it."""

@@ -59,11 +59,11 @@ class StoreProxy:
         self._slots = slots
 
     async def record(self, claim: Claim, event: Body, key: str | None = None) -> None:
-        await self._on_control(_persistently(lambda: self._store.events.append(claim, event, key)))
+        await self._call(lambda: self._store.events.append(claim, event, key))
 
     async def history(self, run_id: str) -> tuple[dict[str, str], list[Question], list[StoredFile]]:
         """The run's journal, questions and complete files. Raises JournalUndecryptable, UnreadableRecord."""
-        return await self._on_control(_persistently(lambda: self._history(run_id)))
+        return await self._call(lambda: self._history(run_id))
 
     async def _history(self, run_id: str) -> tuple[dict[str, str], list[Question], list[StoredFile]]:
         return await asyncio.gather(
@@ -73,13 +73,11 @@ class StoreProxy:
         )
 
     async def put_if_absent(self, claim: Claim, name: str, value: str) -> str:
-        return await self._on_control(
-            _persistently(lambda: self._store.journal.put_if_absent(claim, name, value))
-        )
+        return await self._call(lambda: self._store.journal.put_if_absent(claim, name, value))
 
     async def write(self, claim: Claim, changes: Sequence[Change]) -> None:
         """Record what the run did."""
-        await self._on_control(_persistently(lambda: self._store.journal.write(claim, changes)))
+        await self._call(lambda: self._store.journal.write(claim, changes))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the control loop, from any thread, without waiting."""
@@ -90,46 +88,44 @@ class StoreProxy:
         self._control.call_soon_threadsafe(self._control.call_later, seconds, call)
 
     async def park(self, claim: Claim, questions: Sequence[str], worked: int) -> bool:
-        return await self._on_control(_persistently(lambda: self._store.queue.park(claim, questions, worked)))
+        return await self._call(lambda: self._store.queue.park(claim, questions, worked))
 
     async def release(self, claim: Claim, worked: int) -> None:
-        await self._on_control(_persistently(lambda: self._store.queue.release(claim, worked)))
+        await self._call(lambda: self._store.queue.release(claim, worked))
 
     async def cancel(self, run_id: str, by: Actor) -> bool:
         """End the run for somebody; False if they may not."""
         try:
-            await self._on_control(_persistently(lambda: self._store.runs.cancel(run_id, by)))
+            await self._call(lambda: self._store.runs.cancel(run_id, by))
         except Refused as refused:
             return refused.code == "run_over"
         return True
 
     async def read_file(self, run_id: str, file_id: str) -> bytes:
         """The content of a file. Raises NotFound, UnreadableRecord, JournalUndecryptable."""
-        return await self._on_control(_persistently(lambda: self._read_file(run_id, file_id)))
+        return await self._call(lambda: self._read_file(run_id, file_id))
 
     async def _read_file(self, run_id: str, file_id: str) -> bytes:
         return b"".join([part async for part in self._store.files.read(run_id, file_id)])
 
     async def attach(self, claim: Claim, file: StoredFile, content: bytes) -> None:
         """Store a file, once. Raises Refused."""
-        await self._on_control(_persistently(lambda: self._store.files.attach(claim, file, content)))
+        await self._call(lambda: self._store.files.attach(claim, file, content))
 
     async def defer(self, claim: Claim, seconds: float) -> None:
-        await self._on_control(_persistently(lambda: self._store.queue.defer(claim, seconds)))
+        await self._call(lambda: self._store.queue.defer(claim, seconds))
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         """Record the question; the one that has its id already, perhaps settled, if there is one."""
-        return await self._on_control(_persistently(lambda: self._store.questions.ask(claim, question)))
+        return await self._call(lambda: self._store.questions.ask(claim, question))
 
     async def people(self, policy: Policy) -> People:
         """What is known about the people of a policy."""
-        return await self._on_control(_persistently(lambda: self._store.directory.people(policy)))
+        return await self._call(lambda: self._store.directory.people(policy))
 
     async def record_executed(self, claim: Claim, question_id: str, call: str, result: str) -> None:
         """Record that the call which a gate let through was made; both are digests."""
-        await self._on_control(
-            _persistently(lambda: self._store.questions.record_executed(claim, question_id, call, result))
-        )
+        await self._call(lambda: self._store.questions.record_executed(claim, question_id, call, result))
 
     async def settled(self, question: Question, claim: Claim) -> Question | None:
         """The question, once it is settled; None if this worker has no free slot for the run."""
@@ -156,9 +152,11 @@ class StoreProxy:
     ) -> None:
         """Record what the run did last, and end it."""
         finish = self._store.queue.finish
-        await self._on_control(
-            _persistently(lambda: finish(claim, result=result, error=error, changes=changes))
-        )
+        await self._call(lambda: finish(claim, result=result, error=error, changes=changes))
+
+    async def _call(self, verb: Callable[[], Awaitable[T]]) -> T:
+        """The result of one of the store's verbs, as soon as the store is there."""
+        return await self._on_control(_persistently(verb))
 
     async def _on_control(self, work: Coroutine[Any, Any, T]) -> T:
         if asyncio.get_running_loop() is self._control:
