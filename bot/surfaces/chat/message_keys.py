@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bot.core.outbox import is_redrawn, message_to_redraw
 from bot.surfaces.chat.places import MessageRef
 
 PROGRESS = "run"
@@ -213,6 +214,13 @@ def orphaned_openers(names: Mapping[str, str]) -> list[MessageRef]:
 def question_of(name: str) -> str:
     """The id of the question that the message of this name shows."""
     return name.split(":")[1] if ":" in name else ""
+
+
+def to_redraw(names: Mapping[str, str], name: str) -> list[str]:
+    """The questions that a name of `DeliveryState.outdated` is about."""
+    if is_redrawn(name) and (ref := message_to_redraw(name)):
+        return sorted(questions_at(names, MessageRef.decode(ref)))
+    return [question_of(name)]
 
 
 # ── elsewhere in the store ──────────────────────────────────────────────────────────────────────────────

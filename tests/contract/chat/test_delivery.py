@@ -185,6 +185,30 @@ async def test_a_message_that_somebody_deleted_is_not_adopted(deployment: Deploy
     assert (orphan.posted.encode() in shown, recorded.posted.encode() in shown) == (False, True)
 
 
+async def test_a_question_that_is_deleted_in_direct_messages_is_asked_there_again(
+    deployment: Deployment,
+) -> None:
+    await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        await deployment.peer.close(deployment.peer.channel)
+        question = await deployment.ask(claim, "Publish it?", "U0ADA", "U0BOB")
+        people = [deployment.peer.direct_channel(each) for each in ("U0ADA", "U0BOB")]
+        first = [await deployment.sees("Publish it?", each) for each in people]
+        for seen in first:
+            thread = seen.thread or deployment.platform.thread_of(seen.posted).thread or ""
+            deployment.peer.delete(seen.posted)
+            await deployment.orphans.show_anew(TENANT, seen.posted, thread)
+            again = await deployment.sees("Publish it?", seen.posted.channel)
+            assert (again.thread, again.buttons[:2]) == (seen.thread, DECIDING)
+        said = response(Action.APPROVE, deployment.person("U0BOB"), key="press")
+        await deployment.store.questions.respond(question.run_id, question.id, said)
+        for channel in people:
+            assert (await deployment.sees("Approved", channel)).buttons == ()
+            assert len(deployment.all_saying("Publish it?", channel)) == 1
+
+
 async def test_only_what_is_gone_is_shown_anew(deployment: Deployment) -> None:
     run = await deployment.start()
     async with deployment.delivering():

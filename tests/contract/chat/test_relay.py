@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from bot.core.fields import Field
 from bot.core.place import Place
 from bot.core.policy import Policy
-from bot.core.question import Action, QuestionKind, Source, options_for
+from bot.core.question import Action, Deadline, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
@@ -39,7 +39,7 @@ from tests.contract.chat.relaying import (
     linked,
     settled,
 )
-from tests.contract.examples import LEASE, approval, new_run
+from tests.contract.examples import LEASE, LOST, approval, new_run
 from tests.waiting import WITHIN
 
 
@@ -240,6 +240,52 @@ async def test_a_copy_whose_poster_died_shows_the_outcome(deployment: Deployment
     async with deployment.delivering():
         assert (await is_asked(deployment, "U0ADA", "Approved")).buttons == ()
     assert len(direct(deployment, "U0ADA")) == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_copy_that_somebody_deletes_is_sent_again(deployment: Deployment, *, told: bool) -> None:
+    """At once if the platform tells of it, else with what happens next."""
+    here = await linked(deployment, ADA, "U0ADA")
+    await linked(deployment, BOB, "U0BOB")
+    claim = await claimed(deployment)
+    both = Policy(deciders=(ADA.principal, BOB.principal), need=2)
+    async with deployment.delivering():
+        question = await asked(deployment, claim, policy=both)
+        first, other = await is_asked(deployment, "U0ADA"), await is_asked(deployment, "U0BOB")
+        await caught_up(deployment, question)
+        deployment.peer.delete(first.posted)
+        if told:
+            thread = deployment.platform.thread_of(first.posted).thread or ""
+            await deployment.orphans.show_anew(TENANT, first.posted, thread)
+        else:
+            await settled(deployment, question, BOB)
+        again = await is_asked(deployment, "U0ADA")
+        assert (again.posted != first.posted, again.buttons[:2]) == (True, DECIDING)
+        for actor in (BOB, here):
+            await settled(deployment, question, actor, key=f"{actor.user_id} again")
+        await is_asked(deployment, "U0ADA", "Approved")
+        await is_asked(deployment, "U0BOB", "Approved")
+        await caught_up(deployment, question)
+    assert len(direct(deployment, "U0ADA")) == 1
+    assert [each.posted for each in direct(deployment, "U0BOB")] == [other.posted]
+
+
+async def test_a_reminder_leads_to_a_copy_that_is_there(deployment: Deployment) -> None:
+    await linked(deployment, ADA, "U0ADA")
+    claim = await claimed(deployment)
+    async with deployment.delivering():
+        question = await asked(deployment, claim, deadline=Deadline(after=3600, remind_after=1))
+        first = await is_asked(deployment, "U0ADA")
+        await caught_up(deployment, question)
+        deployment.peer.delete(first.posted)
+
+        async def reminded() -> bool:
+            await deployment.store.clock.apply_due(LOST)
+            return bool(direct(deployment, "U0ADA", "is still open"))
+
+        await deployment.until(reminded)
+        [again] = [each for each in direct(deployment, "U0ADA") if each.buttons]
+        assert again.buttons[:2] == DECIDING
 
 
 async def test_a_reply_to_a_copy_is_a_reply_to_the_run(deployment: Deployment) -> None:

@@ -653,6 +653,16 @@ async def test_edits_deletions_joins_and_files_have_their_subtypes(app: RequestU
     assert events[3]["files"][0]["name"] == "plan.pdf"
 
 
+async def test_of_a_deleted_message_with_replies_a_tombstone_is_left(app: RequestUrl, ada: Person) -> None:
+    said = (await ada.say(GENERAL, "one")).message
+    assert said
+    await ada.reply(GENERAL, said.ts, "two")
+    await ada.delete(said)
+    told = app.events()[-1]
+    assert (told["subtype"], told["message"]["subtype"]) == ("message_changed", "tombstone")
+    assert (told["message"]["ts"], told["previous_message"]["text"]) == (said.ts, "one")
+
+
 async def test_nothing_is_told_of_channels_the_app_is_not_in(
     slack: LoopbackSlack, app: RequestUrl, ada: Person
 ) -> None:

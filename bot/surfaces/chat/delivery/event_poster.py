@@ -26,7 +26,7 @@ from bot.core.event import (
     Unknown,
 )
 from bot.core.files import Files
-from bot.core.outbox import is_redrawn, message_to_redraw
+from bot.core.outbox import is_redrawn
 from bot.core.ports import Store
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
@@ -34,7 +34,6 @@ from bot.surfaces.chat.delivery.question_poster import QuestionPoster
 from bot.surfaces.chat.delivery.thread import Links, RunThread
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, Unrenderable
 from bot.surfaces.chat.messages import Message
-from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, SharedFile
 from bot.surfaces.chat.rendering import rendered, run_card
 from bot.surfaces.chat.wording import run_messages
@@ -70,7 +69,7 @@ class EventPoster:
     async def show_anew(self, thread: RunThread) -> None:
         """Show open questions again whose messages somebody deleted. Raises as `post` does."""
         for name in sorted(filter(is_redrawn, thread.outdated)):
-            for question_id in _to_redraw(thread, name):
+            for question_id in keys.to_redraw(thread.messages, name):
                 await self._show_anew(thread, question_id)
             await thread.record(name, "")
 
@@ -219,10 +218,3 @@ class Attachments:
             return
         file = SharedFile(attached.name, content, attached.description or attached.name, attached.file_id)
         await thread.share(file, run_messages.file_elsewhere(thread.run.id, attached), name=name)
-
-
-def _to_redraw(thread: RunThread, name: str) -> list[str]:
-    """The questions that are to be shown anew, as something of this name says (`is_redrawn`)."""
-    if ref := message_to_redraw(name):
-        return sorted(keys.questions_at(thread.messages, MessageRef.decode(ref)))
-    return [keys.question_of(name)]

@@ -284,14 +284,20 @@ class QuestionPoster:
             await self._rewrite_all(thread, question)
 
     async def _rewrite_all(self, thread: RunThread, question: Question) -> None:
-        """Every copy. If somebody deleted the one in the thread, the question is posted there anew."""
+        """Every copy. One that somebody deleted is posted anew, in direct messages while it is open."""
         name = question_message(question.id)
-        in_thread = thread.messages.get(name)
+        in_thread, ask_directly = thread.messages.get(name), False
         for posted in thread.named(name):
-            there = await self._copies.rewrite(thread, question, posted)
-            if not there and posted.encode() == in_thread and thread.moved is None:
+            if await self._copies.rewrite(thread, question, posted):
+                continue
+            if posted.channel != thread.place.channel:
+                thread.forget(posted, question.id)
+                ask_directly = question.open
+            elif posted.encode() == in_thread and thread.moved is None:
                 card = await self._shown.card(thread.run, question)
                 await self._copies.post(thread, card, name, thread.conversation)
+        if ask_directly:
+            await self._direct.ask(thread, question)
 
     async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
         """Remind once, wherever the question was asked."""

@@ -73,9 +73,8 @@ class RelayedQuestion:
 
     @property
     def changed(self) -> bool:
-        """Whether copies that are there look different by now."""
-        unchanged = HumanInputRequired | HumanInputReminded
-        return self.redrawn or any(not isinstance(each.body, unchanged) for each in self.events)
+        """Whether copies that are there look different by now, or a reminder is to lead to them."""
+        return self.redrawn or any(not isinstance(each.body, HumanInputRequired) for each in self.events)
 
 
 class QuestionRelay:
@@ -103,8 +102,8 @@ class QuestionRelay:
         """Show what is new in the questions of this run."""
         messages = RunMessages(self._platform, self._recorder, run, await self._recorder.recorded(run.id))
         news = await self._store.events.read(run.id, messages.cursor)
-        redrawn = {keys.question_of(name): name for name in sorted(messages.outdated)}
-        waiting = (*keys.with_unknown_recipients(messages.messages), *redrawn)
+        redrawn = {each for name in messages.outdated for each in keys.to_redraw(messages.messages, name)}
+        waiting = (*keys.with_unknown_recipients(messages.messages), *sorted(redrawn))
         for question_id, events in _by_question(news, waiting).items():
             await self._show(messages, question_id, events, redrawn=question_id in redrawn)
         for name in messages.outdated:
@@ -248,9 +247,16 @@ class QuestionRelay:
             # A crash may have prevented it.
             await self._add_place(messages, recipient, self._platform.thread_of(asked))
         for posted in copies if shown.changed else ():
-            await self._rewrite(messages, shown, recipient, posted)
+            if not await self._rewrite(messages, shown, recipient, posted) and shown.question.open:
+                messages.forget(posted, shown.question.id)
         if shown.question.open:
-            await self._tell_news(messages, shown, recipient, asked)
+            await self._ask_again(messages, shown, recipient)
+            await self._tell_news(messages, shown, recipient)
+
+    async def _ask_again(self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient) -> None:
+        """Ask somebody whose message is gone, unless it can't be found out now whether they may decide."""
+        if keys.direct_question(shown.question.id, recipient.user) not in messages.messages:
+            await self._ask(messages, shown, recipient)
 
     async def _settle_orphans(
         self, messages: RunMessages, shown: RelayedQuestion, asked: Collection[MessageRef]
@@ -275,7 +281,8 @@ class QuestionRelay:
 
     async def _rewrite(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
-    ) -> None:
+    ) -> bool:
+        """Returns False if somebody deleted the message."""
         if shown.question.open:
             card = await self._copies.shown.card(messages.run, shown.question)
             await self._copies.upload_if_long(messages, card, self._platform.thread_of(posted))
@@ -283,12 +290,13 @@ class QuestionRelay:
         if len(keys.questions_at(messages.messages, posted)) > 1:
             only = {*(await self._theirs(messages, recipient, posted)), shown.question.id}
         change = _relayed(messages, shown)
-        await self._copies.rewrite(messages, shown.question, posted, change, only)
+        return await self._copies.rewrite(messages, shown.question, posted, change, only)
 
-    async def _tell_news(
-        self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, asked: MessageRef
-    ) -> None:
+    async def _tell_news(self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient) -> None:
         """Tell of edits, which make approvals void, and remind."""
+        asked = _asked(messages, shown.question.id).get(recipient.user)
+        if asked is None:
+            return
         card = await self._copies.shown.card(messages.run, shown.question)
         for event in shown.events:
             match event.body:

@@ -16,7 +16,14 @@ from bot.core.outbox import DeliveryState, Outbox
 from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run, RunError
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, RetryLater, Unrenderable
-from bot.surfaces.chat.message_keys import MOVED, PROGRESS, file_part, orphaned_openers, unplaced_notice
+from bot.surfaces.chat.message_keys import (
+    MOVED,
+    PROGRESS,
+    file_part,
+    orphaned_openers,
+    question_message,
+    unplaced_notice,
+)
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, Priority, SharedFile
@@ -187,6 +194,17 @@ class RunMessages:
             log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
             return False
         return True
+
+    def forget(self, posted: MessageRef, question_id: str) -> None:
+        """Forget a message of a question that somebody deleted, so that the question may be posted anew.
+
+        Nothing is recorded: whoever repeats this finds again that it is gone.
+        """
+        gone = {name for name in self.messages if name.startswith(question_message(question_id))}
+        kept = {
+            name: ref for name, ref in self.messages.items() if name not in gone or ref != posted.encode()
+        }
+        self.messages = kept
 
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────
 

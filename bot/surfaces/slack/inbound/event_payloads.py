@@ -32,10 +32,17 @@ class AttachedFile(Payload):
     title: str = ""
 
 
-class PreviousMessage(Payload):
-    """A message as it was before somebody deleted it."""
+class OtherMessage(Payload):
+    """The message that an event tells of, as it is by now or as it was before."""
 
+    subtype: str = ""
+    ts: str = ""
     thread_ts: str = ""
+
+    @property
+    def is_tombstone(self) -> bool:
+        """What is left of a deleted message that has replies."""
+        return self.subtype == "tombstone"
 
 
 class MessageEvent(Payload):
@@ -59,13 +66,26 @@ class MessageEvent(Payload):
 
     #: Of `message_deleted`: the message, and what it was before.
     deleted_ts: str = ""
-    previous_message: PreviousMessage = PreviousMessage()
+    previous_message: OtherMessage = OtherMessage()
+    #: Of `message_changed`: what it is by now.
+    message: OtherMessage = OtherMessage()
 
     @property
     def human(self) -> bool:
         """Did a person write this just now? Not so: edits, deletions, joins, bots, ourselves."""
         kinds = {None, "file_share", "thread_broadcast"}
         return self.subtype in kinds and not self.hidden and not self.bot_id and bool(self.user and self.ts)
+
+    @property
+    def deleted(self) -> str:
+        """The ts of the message that somebody deleted, as this says; empty: it says something else."""
+        match self.subtype:
+            case "message_deleted":
+                return self.deleted_ts
+            case "message_changed" if self.message.is_tombstone:
+                return self.message.ts
+            case _:
+                return ""
 
     @property
     def is_reply(self) -> bool:
@@ -115,10 +135,10 @@ class Event(Payload):
     def deleted(self, team: str) -> DeletedMessage | None:
         """The message that it says is deleted; None for all other events."""
         said = MessageEvent.model_validate(self.event)
-        if said.subtype != "message_deleted" or not said.deleted_ts:
+        if not said.deleted:
             return None
-        thread = said.previous_message.thread_ts or said.deleted_ts
-        return DeletedMessage(team or self.team, said.channel, thread, said.deleted_ts)
+        thread = said.previous_message.thread_ts or said.deleted
+        return DeletedMessage(team or self.team, said.channel, thread, said.deleted)
 
 
 def incoming(said: MessageEvent, team: str, app_user: str, installation: str = "") -> IncomingMessage:

@@ -83,15 +83,18 @@ def changed_event(workspace: Workspace, channel: Channel, before: Body, after: B
 
 
 def remove(workspace: Workspace, channel: Channel, message: Body) -> Body:
-    """Takes a message away (a parent with replies leaves a tombstone); returns the event that tells of it."""
-    ts = workspace.next_ts()
+    """Takes a message away; returns the event that tells of it.
+
+    A parent with replies leaves a tombstone, and Slack says that it was changed to that.
+    """
     before = copy.deepcopy(message)
     if len(channel.thread(message["ts"])) > 1:
         tombstone = {"type": "message", "subtype": "tombstone", "user": "USLACKBOT", "hidden": True}
         kept = {"ts": message["ts"], "thread_ts": message["ts"], "text": "This message was deleted."}
         channel.messages[message["ts"]] = {**tombstone, **kept}
-    else:
-        del channel.messages[message["ts"]]
+        return changed_event(workspace, channel, before, channel.messages[message["ts"]])
+    del channel.messages[message["ts"]]
+    ts = workspace.next_ts()
     return {
         "type": "message",
         "subtype": "message_deleted",
