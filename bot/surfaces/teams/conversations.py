@@ -9,6 +9,7 @@ CHAT = "chat"
 """The thread of everything in a chat (personal or group): Teams has reply chains in channels only."""
 _CHAIN = ";messageid="
 _CHANNELS = ("@thread.tacv2", "@thread.skype")
+_THREAD, _GROUP = "19:", "@thread.v2"
 SERVICE_URL_TTL_S = 400 * 24 * 3600.0
 
 
@@ -18,8 +19,11 @@ def is_channel(channel: str) -> bool:
 
 
 def is_personal(channel: str) -> bool:
-    """Whether this is the chat of one person with the app; group chats and channels are threads of Teams."""
-    return not is_channel(channel) and not channel.endswith("@thread.v2")
+    """Whether this is the chat of one person with the app.
+
+    Chats of people are threads of Teams, whose ids begin alike: groups, meetings, and two people's own chat.
+    """
+    return not channel.startswith(_THREAD) and not channel.endswith((*_CHANNELS, _GROUP))
 
 
 def parse(conversation_id: str) -> Conversation:

@@ -28,7 +28,7 @@ from bot.surfaces.chat.inbound.ports import (
 from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.card_data import Pressed, Submitted
-from bot.surfaces.teams.conversations import parse
+from bot.surfaces.teams.conversations import is_personal, parse
 from bot.surfaces.teams.inbound.mentions import Mentioned, MessageText
 
 HTML = "text/html"
@@ -243,7 +243,7 @@ class Activity(Payload):
 
     def incoming(self) -> IncomingMessage:
         """A message as the engine takes it."""
-        said, direct = self._said, self.chat.type == "personal"
+        said, direct = self._said, self.chat.type == "personal" and is_personal(self.where.channel)
         addressed = said.words if direct else said.addressed
         return IncomingMessage(
             key=self.key,

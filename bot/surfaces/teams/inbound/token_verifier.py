@@ -85,11 +85,11 @@ def keys_of(published: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
     """The keys of a JSON Web Key Set that sign for Teams; others are left out."""
     found: dict[str, jwt.PyJWK] = {}
     for each in published["keys"]:
-        if each.get("kty") == "RSA" and CHANNEL in each.get("endorsements", (CHANNEL,)):
-            try:
+        try:
+            if each.get("kty") == "RSA" and CHANNEL in each.get("endorsements", (CHANNEL,)):
                 found[str(each["kid"])] = jwt.PyJWK(each, algorithm=ALGORITHM)
-            except (jwt.PyJWTError, LookupError, ValueError):
-                log.warning("a published key can't be read", kid=str(each.get("kid")))
+        except (jwt.PyJWTError, LookupError, ValueError, TypeError, AttributeError) as error:
+            log.warning("a published key can't be read", why=type(error).__name__)
     return found
 
 

@@ -213,7 +213,12 @@ async def test_known_keys_are_good_while_their_source_is_away() -> None:
         published("k1", OURS, kty="oct"),
         {"kty": "RSA", "kid": "k1"},
         {"kty": "RSA", "kid": "k1", "n": "!", "e": "AQAB"},
+        {"kty": "RSA", "kid": "k1", "n": 1, "e": None},
+        published("k1", OURS, endorsements=None),
+        published("k1", OURS, endorsements=7),
+        "k1",
+        None,
     ],
 )
-def test_keys_of_others_are_left_out(key: dict[str, Any]) -> None:
+def test_keys_of_others_and_odd_ones_are_left_out(key: object) -> None:
     assert list(keys_of({"keys": [key, published("k2", NEXT)]})) == ["k2"]
