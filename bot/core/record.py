@@ -32,7 +32,7 @@ class Record(Value):
     question: Question
     #: What was asked before each edit, oldest first; `question` is what is asked now.
     versions: tuple[Question, ...] = ()
-    #: All responses, including those that were replaced, taken back or fell out.
+    #: All responses, including those that were replaced or taken back, or that no longer count.
     responses: tuple[Response, ...] = ()
     opened: tuple[ReadReceipt, ...] = ()
     #: None if no call was made, or if its worker died before it could record it.

@@ -54,7 +54,8 @@ class QueuedRunState(Value):
     #: The limit of concurrent runs of its crew, and how many execute now.
     limit: int | None = None
     working: int = 0
-    alone: bool = False
+    #: It is in the queue of runs that an isolated worker executes.
+    isolated: bool = False
     #: The number of runs of its crew ahead of it.
     ahead: int = 0
 
@@ -79,42 +80,42 @@ _DEFERRED = (
 )
 
 
-def wait_of(run: Run, facts: QueuedRunState) -> Wait | None:
+def wait_of(run: Run, state: QueuedRunState) -> Wait | None:
     """Why a run waits; None if it isn't queued. Of several reasons, the most persistent one."""
     if run.status is not RunStatus.QUEUED:
         return None
-    return _outside_queue(run, facts) or _suspected(facts) or _in_line(facts)
+    return _outside_queue(run, state) or _suspected(state) or _in_line(state)
 
 
-def _outside_queue(run: Run, facts: QueuedRunState) -> Wait | None:
+def _outside_queue(run: Run, state: QueuedRunState) -> Wait | None:
     if run.awaiting_thread:
         return Wait(code=WaitFor.PLACE, message="Its thread is being opened.")
-    if facts.paused is not None:
-        why = f": {facts.paused}" if facts.paused else "."
+    if state.paused is not None:
+        why = f": {state.paused}" if state.paused else "."
         return Wait(code=WaitFor.PAUSED, message=f"Its workspace is paused{why}")
-    if not facts.workers:
-        why = f": {facts.problem.removesuffix('.')}." if facts.problem else "."
+    if not state.workers:
+        why = f": {state.problem.removesuffix('.')}." if state.problem else "."
         return Wait(code=WaitFor.WORKER, message=f"No worker that can run {run.crew.title} is up{why}")
     return None
 
 
-def _suspected(facts: QueuedRunState) -> Wait | None:
-    if facts.retry_at is not None:
-        words = _SUSPECTED if facts.crashes >= SUSPECTED_CRASHES else _DEFERRED
-        return Wait(code=WaitFor.RETRY, message=words, until=facts.retry_at)
-    if facts.alone:
+def _suspected(state: QueuedRunState) -> Wait | None:
+    if state.retry_at is not None:
+        words = _SUSPECTED if state.crashes >= SUSPECTED_CRASHES else _DEFERRED
+        return Wait(code=WaitFor.RETRY, message=words, until=state.retry_at)
+    if state.isolated:
         words = "Two workers died while they ran it. It is tried once more, by a worker of its own."
         return Wait(code=WaitFor.ALONE, message=words)
     return None
 
 
-def _in_line(facts: QueuedRunState) -> Wait:
-    if facts.limit is not None and facts.working >= facts.limit:
+def _in_line(state: QueuedRunState) -> Wait:
+    if state.limit is not None and state.working >= state.limit:
         words = (
-            f"{facts.working} of at most {facts.limit} runs of this crew are working. {_ahead(facts.ahead)}"
+            f"{state.working} of at most {state.limit} runs of this crew are working. {_ahead(state.ahead)}"
         )
-        return Wait(code=WaitFor.LIMIT, message=words, ahead=facts.ahead)
-    return Wait(code=WaitFor.TURN, message=_ahead(facts.ahead), ahead=facts.ahead)
+        return Wait(code=WaitFor.LIMIT, message=words, ahead=state.ahead)
+    return Wait(code=WaitFor.TURN, message=_ahead(state.ahead), ahead=state.ahead)
 
 
 def _ahead(number: int) -> str:

@@ -66,7 +66,7 @@ class Waits:
                     default=None,
                 ),
                 working=working[name],
-                alone=state.queue is not None and state.queue.startswith(f"{QueueKind.ISOLATED}:"),
+                isolated=state.queue is not None and state.queue.startswith(f"{QueueKind.ISOLATED}:"),
                 ahead=ahead.get(run.id, 0),
             )
             if (wait := wait_of(run, facts)) is not None:

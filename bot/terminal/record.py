@@ -27,7 +27,7 @@ AUTHENTICATED = {
     "session": "signed in to the console",
     "local": "as the user of the server's machine",
 }
-STANDINGS = {
+RESPONSE_STATES = {
     "counted": "counts",
     "replaced": "replaced by a later answer",
     "taken_back": "taken back later",
@@ -153,7 +153,7 @@ def _response(said: RecordedResponse, record: Record) -> Iterator[str]:
     for name, value in (said.values or {}).items():
         yield from (f"  {line}" for line in _named(name, value_text(value, text_only=True)))
     how = AUTHENTICATED.get(said.by.authentication, said.by.authentication)
-    rest = (said.by.surface, how, said.by.identity, STANDINGS.get(said.standing, ""))
+    rest = (said.by.surface, how, said.by.identity, RESPONSE_STATES.get(said.standing, ""))
     yield _one_line(f"  {' · '.join(filter(None, rest))}")
 
 

@@ -28,7 +28,7 @@ FED, STATE = "fed/", "state/"
 class MethodCall:
     """A method call that is under way."""
 
-    part: TaskIdentity
+    identity: TaskIdentity
     #: The records of earlier workers.
     begun: bool = False
     done: dict[str, Any] | None = None
@@ -45,8 +45,8 @@ class MethodCall:
 class FlowHistory:
     """The records of one run's flow."""
 
-    def __init__(self, journal: Journal, parts: RunIdentity) -> None:
-        self._identity = parts
+    def __init__(self, journal: Journal, identities: RunIdentity) -> None:
+        self._identities = identities
         self._done = {_scope(DONE, name): each for name, each in journal.records(f"{DONE}{METHOD}")}
         self._fed = {_scope(FED, name): each for name, each in journal.records(f"{FED}{METHOD}")}
         self._begun = {
@@ -77,16 +77,16 @@ class FlowHistory:
     def last_number(self) -> int:
         return max(self._numbers.values(), default=0)
 
-    def call(self, part: TaskIdentity) -> MethodCall:
+    def call(self, identity: TaskIdentity) -> MethodCall:
         """The records of this call; its identity has no number if there are none."""
-        scope = part.scope
-        known = self._identity.method(part.method, part.call, self._numbers.get(scope, 0))
+        scope = identity.scope
+        known = self._identities.method(identity.method, identity.call, self._numbers.get(scope, 0))
         return MethodCall(known, scope in self._begun, self._done.get(scope), self._fed.get(scope))
 
     def name(self, scope: str) -> str:
         """The name of a recorded call's method, as people read it."""
         method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
-        return self._identity.method(method, int(occurrence), 0).name
+        return self._identities.method(method, int(occurrence), 0).name
 
     def last_method_except(self, gone: Collection[str]) -> str | None:
         """The name of the method that ended last, apart from these calls."""

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 class ReportMethod(Protocol):
     """Reports that a method has started or completed; idempotent."""
 
-    def __call__(self, kind: type[TaskStarted | TaskCompleted], part: TaskIdentity) -> None: ...
+    def __call__(self, kind: type[TaskStarted | TaskCompleted], identity: TaskIdentity) -> None: ...
 
 
 class ReplayedFlow(Protocol):
@@ -122,7 +122,7 @@ class FlowReplay:
     async def call(self, name: str) -> AsyncIterator[MethodCall]:
         """A method call and its feedback happen in the block; the methods that follow start afterwards."""
         call = self._called(name)
-        method = METHOD.set(call.part)
+        method = METHOD.set(call.identity)
         try:
             with self._run.activity.own_line():
                 yield call
@@ -134,19 +134,19 @@ class FlowReplay:
 
     def current(self) -> MethodCall | None:
         """The current method call."""
-        part = METHOD.get()
-        return self._calls.get(part.id) if part is not None else None
+        identity = METHOD.get()
+        return self._calls.get(identity.id) if identity is not None else None
 
     def _called(self, name: str) -> MethodCall:
         occurrence = self._occurrences[name]
         self._occurrences[name] += 1
-        part = self._run.identity.method(name, occurrence, 0)
-        call = self._recorded.call(part)
-        if not call.part.number:
+        identity = self._run.identity.method(name, occurrence, 0)
+        call = self._recorded.call(identity)
+        if not call.identity.number:
             self._begun += 1
-            call.part = self._run.identity.method(name, occurrence, self._begun)
-        self._calls[part.id] = call
-        self._unseen.discard(part.scope)
+            call.identity = self._run.identity.method(name, occurrence, self._begun)
+        self._calls[identity.id] = call
+        self._unseen.discard(identity.scope)
         for end in call.ends:
             self._order.promise(end)
         return call
@@ -168,13 +168,13 @@ class FlowReplay:
         """Record that people have given feedback on the method's output."""
         if call.fed is not None:
             await self._take(call, call.fed["end"])
-            with self._readable(call.part):
+            with self._readable(call.identity):
                 self._restore(call.fed)
         else:
             end = await self._take(call)
             record = {"end": end, "digest": digest}
-            self._run.writer.write(record_of(FED, call.part.scope), json.dumps(record))
-        self._tell(TaskCompleted, call.part)
+            self._run.writer.write(record_of(FED, call.identity.scope), json.dumps(record))
+        self._tell(TaskCompleted, call.identity)
 
     def before_feedback(self, call: MethodCall, digest: str) -> None:
         """People are about to be asked for feedback. A record of feedback on another output is dropped."""
@@ -183,10 +183,10 @@ class FlowReplay:
             call.fed = None
 
     async def _replayed(self, call: MethodCall, done: Mapping[str, Any]) -> Any:
-        self._tell(TaskStarted, call.part)
-        self._run.recorder.models.set_count(call.part.scope, done["model_calls"])
+        self._tell(TaskStarted, call.identity)
+        self._run.recorder.models.set_count(call.identity.scope, done["model_calls"])
         await self._take(call, done["end"])
-        with self._readable(call.part):
+        with self._readable(call.identity):
             self._restore(done)
             result = read(done["result"])
         self._ended(call)
@@ -202,37 +202,39 @@ class FlowReplay:
         await self._run.wait_for_slot()
         self._run.before_step()
         if not call.begun:
-            self._run.writer.write(f"{call.part.scope}{BEGUN}", json.dumps({"number": call.part.number}))
+            self._run.writer.write(
+                f"{call.identity.scope}{BEGUN}", json.dumps({"number": call.identity.number})
+            )
         # The method may have side effects: earlier steps must not be repeated from here on.
         await self._run.writer.flushed()
-        self._tell(TaskStarted, call.part)
+        self._tell(TaskStarted, call.identity)
 
     def _record_end(self, call: MethodCall, end: int, result: Any) -> None:
         """Record a method's result, which replaces the records of its steps."""
-        part = call.part
+        identity = call.identity
         record = {
             "end": end,
-            "number": part.number,
-            "model_calls": self._run.recorder.models.count(part.scope),
+            "number": identity.number,
+            "model_calls": self._run.recorder.models.count(identity.scope),
         }
-        deleted = [f"{part.scope}/", f"{SEEDED_PREFIX}{part.scope}/"]
+        deleted = [f"{identity.scope}/", f"{SEEDED_PREFIX}{identity.scope}/"]
         try:
             record |= {"result": write(result)} | self._changed_state() | self._turn_progress()
         except Unwritable as error:
             # It will be called again, with its recorded steps.
             log.warning(
-                "a method's result can't be recorded", run_id=self._run.run_id, method=part.method,
+                "a method's result can't be recorded", run_id=self._run.run_id, method=identity.method,
                 reason=str(error),
             )  # fmt: skip
             deleted = []
-        self._run.writer.write(record_of(DONE, part.scope), json.dumps(record), deleted)
+        self._run.writer.write(record_of(DONE, identity.scope), json.dumps(record), deleted)
 
     def _ended(self, call: MethodCall) -> None:
         """End the call's turn if feedback follows; otherwise report that it completed."""
-        if self._flow.has_feedback(call.part.method):
+        if self._flow.has_feedback(call.identity.method):
             self._give(call)
         else:
-            self._tell(TaskCompleted, call.part)
+            self._tell(TaskCompleted, call.identity)
 
     async def _take(self, call: MethodCall, end: int | None = None) -> int:
         taken = await self._order.begin_turn(end)
@@ -268,7 +270,7 @@ class FlowReplay:
             self._flow.restore_state(read(self._state))
 
     @contextmanager
-    def _readable(self, part: TaskIdentity) -> Iterator[None]:
+    def _readable(self, identity: TaskIdentity) -> Iterator[None]:
         try:
             yield
         except (Unreadable, ValueError) as error:
@@ -276,7 +278,7 @@ class FlowReplay:
                 "the record of a flow's method can't be read", run_id=self._run.run_id, reason=str(error)
             )
             raise self._run.stop(
-                system_questions.nondeterminism_error(f"what “{part.name}” came to can't be read.")
+                system_questions.nondeterminism_error(f"what “{identity.name}” came to can't be read.")
             ) from error
 
     # ── what was changed ────────────────────────────────────────────────────────────────────────────────

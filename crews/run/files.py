@@ -133,12 +133,12 @@ class RunFiles:
         """
         self._run.check()
         content = _read(path)
-        part = self._run.identity.task(None)
+        task = self._run.identity.task(None)
         file = stored_file(
             name or path.name,
             content,
             description=valid(description.strip())[:MAX_DESCRIPTION],
-            task_id=part.id if part is not None else None,
+            task_id=task.id if task is not None else None,
             path=self._run.folder.relative(path),
         )
         with self._lock:

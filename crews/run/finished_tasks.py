@@ -35,19 +35,19 @@ class FinishedTasks:
 
     def restore(self, crew: Crew) -> list[TaskIdentity]:
         """Let the crew continue after its finished tasks; returns those."""
-        parts = []
+        restored = []
         for number, task in enumerate(crew.tasks, start=1):
             written = self._outputs.get(number)
-            part = self._run.identity.own(task)
-            if written is None or part is None:
+            identity = self._run.identity.own(task)
+            if written is None or identity is None:
                 break
             task.output = _output(task, written["output"])
             self._run.recorder.models.set_count(task_scope(number), written["model_calls"])
             self.used.append(written.get(USAGE, {}))
-            parts.append(part)
-        if parts:
+            restored.append(identity)
+        if restored:
             crew.checkpoint_kickoff_event_id = self._run.run_id
-        return parts
+        return restored
 
     def record_completions(self, crew: Crew, save: Callable[[Task, TaskOutput], None]) -> None:
         """Record each task of the crew as it finishes, then call the crew's own callback.
@@ -57,12 +57,12 @@ class FinishedTasks:
         theirs = crew.task_callback
 
         def finished(output: TaskOutput) -> object:
-            part = self._run.identity.task(None)
+            identity = self._run.identity.task(None)
             output.raw = valid(output.raw)  # Guardrails may have replaced the output.
-            task = crew.tasks[part.number - 1] if part is not None else None
-            if part is not None and task is not None:
+            task = crew.tasks[identity.number - 1] if identity is not None else None
+            if identity is not None and task is not None:
                 save(task, output)
-                self._record(part, output)
+                self._record(identity, output)
             if theirs is None or (task is not None and task.callback == theirs):  # It was called already.
                 return None
             self._run.writer.flush()
@@ -70,17 +70,17 @@ class FinishedTasks:
 
         crew.task_callback = finished
 
-    def _record(self, part: TaskIdentity, output: TaskOutput) -> None:
-        calls = self._run.recorder.models.count(task_scope(part.number))
-        used = self._run.recorder.models.usage.of(task_scope(part.number))
+    def _record(self, identity: TaskIdentity, output: TaskOutput) -> None:
+        calls = self._run.recorder.models.count(task_scope(identity.number))
+        used = self._run.recorder.models.usage.of(task_scope(identity.number))
         written = {"output": _written(output), "model_calls": calls, USAGE: used}
-        self._outputs[part.number] = written
-        row = range(1, part.total + 1)
-        reached = next((number for number in row if number not in self._outputs), part.total + 1)
+        self._outputs[identity.number] = written
+        row = range(1, identity.total + 1)
+        reached = next((number for number in row if number not in self._outputs), identity.total + 1)
         deleted = [
             f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", SEEDED_PREFIX)
         ]
-        self._run.writer.write(f"{DONE}{part.number}", json.dumps(written), deleted)
+        self._run.writer.write(f"{DONE}{identity.number}", json.dumps(written), deleted)
 
 
 def _written(output: TaskOutput) -> dict[str, Any]:

@@ -89,11 +89,11 @@ class RunIdentity:
     def interpolated(self, crew: Crew, inputs: Mapping[str, Any]) -> None:
         """Update names after CrewAI has inserted inputs, which may have changed."""
         for task in crew.tasks:
-            part = self.own(task)
-            if part is not None:
+            known = self.own(task)
+            if known is not None:
                 name = filled(task.name, inputs) if task.name else _headline(task.description)
-                agent = task.agent.role.strip() if task.agent is not None else part.agent
-                self._tasks[str(task.id)] = replace(part, name=name, agent=agent)
+                agent = task.agent.role.strip() if task.agent is not None else known.agent
+                self._tasks[str(task.id)] = replace(known, name=name, agent=agent)
 
     def task(self, task: Task | None) -> TaskIdentity | None:
         """The crew's task that `task` is, or in whose course a delegated one is done; or a flow's method."""
@@ -106,8 +106,8 @@ class RunIdentity:
         tool = TOOL_SCOPE.get()
         if tool is not None:
             return tool
-        part = self.task(None)
-        return part.scope if part is not None else task_scope(0)
+        task = self.task(None)
+        return task.scope if task is not None else task_scope(0)
 
     def method(self, name: str, call: int, number: int) -> TaskIdentity:
         """The identity of one call of a flow's method."""

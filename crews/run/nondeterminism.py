@@ -76,9 +76,9 @@ class NonDeterminism:
 
         They are within a task, unless other agents work for its agent, or a memory is being organised.
         """
-        parts = self._run.identity
+        identity = self._run.identity
         with self._lock:
-            return parts.is_task(scope) and not parts.remembers and not self._helpers
+            return identity.is_task(scope) and not identity.remembers and not self._helpers
 
 
 def _changed(before: list[str], now: list[str]) -> str:

@@ -54,9 +54,9 @@ class ProgressNotes:
 
     def add(self, text: str) -> None:
         """Show this in place of the earlier text. Returns at once."""
-        part = self._run.identity.task(None)
+        task = self._run.identity.task(None)
         body = RunProgress(
-            crew_id=self._run.crew_id, task_id=part.id if part is not None else None, text=cleaned(text)
+            crew_id=self._run.crew_id, task_id=task.id if task is not None else None, text=cleaned(text)
         )
         with suppress(RuntimeError):  # The worker has stopped.
             self._run.loop.call_soon_threadsafe(self._put, body)

@@ -42,8 +42,8 @@ def confirm_nondeterminism(questions: HumanQuestions, changed: str, key: str, ke
 
     `kept` says what happens to the records, where they are not simply used.
     """
-    part = questions.run.identity.task(None)
-    name = f"“{part.name}”" if part is not None else "The crew"
+    task = questions.run.identity.task(None)
+    name = f"“{task.name}”" if task is not None else "The crew"
     asked = f"Go on from here? {kept}" if kept else "Go on from here with what was recorded?"
     prompt = f"{name} was changed while this run was under way: {changed} {asked}"
     _go_on(questions, prompt, changed, f"diverged/{key}")

@@ -44,9 +44,9 @@ def _note(
         return
     if kind is TaskStarted:
         execution.tasks.append(source)
-    part = run.identity.own(source)
-    if part is not None:
-        execution.progress.add(event.emission_sequence or 0, execution.progress_event(kind, part))
+    task = run.identity.own(source)
+    if task is not None:
+        execution.progress.add(event.emission_sequence or 0, execution.progress_event(kind, task))
 
 
 class BusAnnouncer:

@@ -105,14 +105,14 @@ class Execution:
         await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
 
-    def progress_event(self, kind: type[Progressed], part: TaskIdentity) -> Progressed:
-        """The event that a part of the run was begun, or is done."""
+    def progress_event(self, kind: type[Progressed], task: TaskIdentity) -> Progressed:
+        """The event that a task, or a call of a flow's method, was begun, or is done."""
         return kind(
             crew_id=self.context.crew_id,
-            task_id=part.id,
-            agent_id=part.agent_id,
-            task=part.name,
-            agent=part.agent,
-            number=part.number,
-            total=part.total,
+            task_id=task.id,
+            agent_id=task.agent_id,
+            task=task.name,
+            agent=task.agent,
+            number=task.number,
+            total=task.total,
         )

@@ -264,9 +264,9 @@ class Runtime:
             return replay.kick_off(dict(context.claim.run.inputs))
         confirm.confirm_changes(context, crew, literal=isinstance(blueprint, YamlCrew))
         finished = FinishedTasks(context, context.history.journal)
-        for part in finished.restore(crew):
+        for task in finished.restore(crew):
             # The worker that finished it may have died before it reported that.
-            context.record_event_in_thread(execution.progress_event(TaskCompleted, part), part.id)
+            context.record_event_in_thread(execution.progress_event(TaskCompleted, task), task.id)
         usage.restore(crew, finished.used)
 
         def save(task: Task, output: TaskOutput) -> None:
@@ -282,8 +282,8 @@ class Runtime:
     def _replay(execution: Execution, flow: Flow[Any]) -> FlowReplay:
         numbers = itertools.count()
 
-        def tell(kind: type[Progressed], part: TaskIdentity) -> None:
-            execution.progress.add(next(numbers), execution.progress_event(kind, part))
+        def tell(kind: type[Progressed], identity: TaskIdentity) -> None:
+            execution.progress.add(next(numbers), execution.progress_event(kind, identity))
 
         return FlowReplay(execution.context, FlowAccess(flow), tell)
 

@@ -43,7 +43,7 @@ RUN = Run(
         (QueuedRunState(workers=1, retry_at=5, crashes=2), WaitFor.RETRY, "Two workers died"),
         (QueuedRunState(workers=1, retry_at=5, crashes=1), WaitFor.RETRY, "could not read what is recorded"),
         (QueuedRunState(workers=1, retry_at=5), WaitFor.RETRY, "could not read what is recorded"),
-        (QueuedRunState(workers=1, alone=True), WaitFor.ALONE, "by a worker of its own"),
+        (QueuedRunState(workers=1, isolated=True), WaitFor.ALONE, "by a worker of its own"),
     ],
 )
 def test_each_reason_has_its_code_and_sentence(facts: QueuedRunState, code: WaitFor, words: str) -> None:
