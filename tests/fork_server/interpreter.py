@@ -1,8 +1,8 @@
 """A program that stands in for the Python interpreter: a fork server forks what it is asked to run.
 
-A copy of this file lies beside the socket of the fork server, as `python`. `python [-P] -m bot|crews ...`
-hands its arguments, environment, folder and open files over, passes signals
-on, and ends as the forked process does. That one is killed with its process group once this program is gone.
+A copy of this file lies beside the socket of the fork server, as `python`. `python [-P] -m ...` with a module
+of ours, and `python [-P] -c ...`, hand their arguments, environment, folder and open files over, pass signals
+on, and end as the forked process does. That one is killed with its process group once this program is gone.
 Whatever else it is asked to run is run by the real interpreter. It imports little, as it starts anew each
 time.
 """
@@ -20,7 +20,7 @@ SOCKET = "programs"
 CLIENTS = "clients"
 """That of its socket for processes that run tests."""
 LENGTH_BYTES = 8
-OURS = ("bot", "crews")
+OURS = ("bot", "crews", "tests")
 """The packages whose modules are run in a forked process."""
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -28,8 +28,7 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signa
 def main() -> None:
     """Be the interpreter."""
     program, *arguments = sys.argv
-    module = arguments[arguments[0] == "-P" :][:2] if arguments else []
-    if len(module) < 2 or module[0] != "-m" or module[1].partition(".")[0] not in OURS:
+    if not _is_forked(arguments):
         os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - no shell is wanted
     # A signal that comes meanwhile is passed on afterwards.
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
@@ -45,6 +44,15 @@ def main() -> None:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
+
+
+def _is_forked(arguments: list[str]) -> bool:
+    match arguments[arguments[:1] == ["-P"] :]:
+        case ["-m", module, *_]:
+            return module.partition(".")[0] in OURS
+        case ["-c", _, *_]:
+            return True
+    return False
 
 
 def _hand_over(server: socket.socket, arguments: list[str]) -> None:

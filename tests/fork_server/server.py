@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -222,13 +223,19 @@ def _live(wish: Wish, python: str) -> Never:
         _move_in(wish, python)
         status = wish.run()
     except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int | None) else 1
+        status = leaving.code if isinstance(leaving.code, int | None) else _complain(leaving.code)
     except BaseException:  # noqa: BLE001 - it goes to the child's log
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status or 0)
+
+
+def _complain(reason: object) -> int:
+    """As the interpreter does when a program ends with `sys.exit("why")`."""
+    sys.stderr.write(f"{reason}\n")
+    return 1
 
 
 def _call(module: str, arguments: list[str]) -> int | None:
@@ -238,14 +245,19 @@ def _call(module: str, arguments: list[str]) -> int | None:
 
 
 def _run(arguments: list[str]) -> None:
-    """As the interpreter does with `[-P] -m module ...`."""
+    """As the interpreter does with `[-P] -m module ...` and `[-P] -c code ...`."""
     if arguments[0] == "-P":
         arguments = arguments[1:]
     else:
-        sys.path.insert(0, str(Path.cwd()))
-    sys.argv = arguments[1:]
+        sys.path.insert(0, str(Path.cwd()) if arguments[0] == "-m" else "")
+    kind, what, *rest = arguments
+    sys.argv = [what if kind == "-m" else kind, *rest]
     try:
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        if kind == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(what, "<string>", "exec"), main.__dict__)  # noqa: S102 - what a test is to run
     finally:
         # As the interpreter ends, without taking apart what was imported.
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001

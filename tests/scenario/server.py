@@ -12,7 +12,8 @@ no crew says 0 and saves time. At the end SIGTERM has to stop everything within 
 nothing may be left.
 
 A `Server` and what it starts is forked from the fork server of the session where there is one, which saves
-their imports. An `ExecutedServer` is executed as people do it, and so are its processes.
+their imports. An `ExecutedServer` is executed as people do it, and so are its processes; an
+`ExecutedWebServer` is, and its workers are forked.
 """
 
 from __future__ import annotations
@@ -247,6 +248,22 @@ class ExecutedServer(Server):
     """A server that is executed, with all that it starts."""
 
     fork_server = None
+
+
+WITH_FORKED_CHILDREN = """
+import sys
+sys.executable = sys.argv.pop(1)
+from bot.commands.main import main
+sys.exit(main())
+"""
+
+
+class ExecutedWebServer(ExecutedServer):
+    """A server that is executed, and whose workers are forked: nearly all that they cost is their imports."""
+
+    @property
+    def program(self) -> Sequence[str]:  # type: ignore[override]
+        return sys.executable, "-c", WITH_FORKED_CHILDREN, Server.python()
 
 
 def environment(folder: Path) -> dict[str, str]:

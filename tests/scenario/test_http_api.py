@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 from httpx_sse import aconnect_sse
 
-from tests.scenario.server import ExecutedServer, Server
+from tests.scenario.server import ExecutedWebServer, Server
 from tests.waiting import WITHIN, eventually
 
 START = {"crew": "demo", "inputs": {"topic": "tide mills", "pace": 0}}
@@ -16,7 +16,7 @@ START = {"crew": "demo", "inputs": {"topic": "tide mills", "pace": 0}}
 
 async def test_a_run_is_started_followed_and_answered() -> None:
     async with (
-        ExecutedServer.start() as server,
+        ExecutedWebServer.start() as server,
         httpx.AsyncClient(base_url=server.url, timeout=WITHIN) as client,
     ):
         started = await client.post("/crew/start", json=START, headers={"Idempotency-Key": "one"})

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.scenario.server import Server
 from tests.waiting import WITHIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def environment(**extra: str) -> dict[str, str]:
 def written(script: str, **extra: str) -> str:
     """What a process that runs `script` after setting up the log leaves on standard error."""
     done = subprocess.run(
-        [sys.executable, "-c", PREAMBLE + script],
+        [Server.python(), "-c", PREAMBLE + script],
         env=environment(**extra),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.contract.servers import Server, own_folder
 from tests.ports import HOST, reserved
+from tests.scenario.server import Server as ForkedServer
 from tests.scenario.server import environment
 from tests.scenario.test_serve import run_command
 from tests.waiting import WITHIN
@@ -58,7 +58,7 @@ def test_a_mistake_is_one_line(server: Server, command: str, what: str, tmp_path
 def test_a_worker_waits_for_a_redis_that_is_away(tmp_path: Path) -> None:
     with reserved(1) as [port]:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "bot", "worker"],
+            [ForkedServer.python(), "-m", "bot", "worker"],
             cwd=tmp_path,
             env=environment(tmp_path) | {"REDIS_URL": f"redis://{HOST}:{port}"},
             stdin=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ from bot.core.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
-from tests.scenario.server import ExecutedServer, alive, environment
+from tests.scenario.server import ExecutedServer, ExecutedWebServer, Server, alive, environment
 from tests.waiting import WITHIN
 
 ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
@@ -35,14 +35,14 @@ WEB_ONLY = {"CREWDECK_WORKERS": "0"}
 
 
 @pytest.fixture(scope="module")
-def working_server() -> Iterator[ExecutedServer]:
+def working_server() -> Iterator[ExecutedWebServer]:
     """A server with one worker, whose tests kill this and that: it has to come back each time."""
-    with ExecutedServer.started(env={"CREWDECK_DRAIN": "0"}) as server:
+    with ExecutedWebServer.started(env={"CREWDECK_DRAIN": "0"}) as server:
         yield server
 
 
 @pytest.fixture
-async def store(working_server: ExecutedServer) -> AsyncIterator[RedisStore]:
+async def store(working_server: ExecutedWebServer) -> AsyncIterator[RedisStore]:
     async with open_store(working_server.store_url) as opened:
         yield opened
 
@@ -61,10 +61,12 @@ async def reaches(store: RedisStore, run: Run, status: RunStatus, server: Execut
     return found
 
 
-def run_command(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    """One `crewdeck` command from start to end."""
+def run_command(
+    folder: Path, *arguments: str, python: str = "", **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """One `crewdeck` command from start to end; it is forked unless a Python interpreter is named."""
     return subprocess.run(
-        [sys.executable, "-m", "bot", *arguments],
+        [python or Server.python(), "-m", "bot", *arguments],
         cwd=folder,
         env=environment(folder) | extra,
         stdin=subprocess.DEVNULL,
@@ -97,9 +99,7 @@ def test_nobody_else_can_read_what_it_keeps(bare_server: ExecutedServer) -> None
 
 
 @LOOKS_INSIDE
-def test_the_web_process_never_loads_crewai(working_server: ExecutedServer) -> None:
-    [worker] = working_server.workers
-    assert any("numpy" in each.path or "pydantic_core" in each.path for each in worker.memory_maps())
+def test_the_web_process_never_loads_crewai(working_server: ExecutedWebServer) -> None:
     mapped = " ".join(each.path for each in working_server.process.memory_maps())
     assert "pydantic_core" in mapped
     for only_crewai_needs in ("numpy", "chromadb", "onnxruntime", "lancedb", "tokenizers"):
@@ -124,7 +124,8 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert_one_line(
-            run_command(tmp_path, "serve", PORT=port), "PORT (in the environment)", port, "in use"
+            run_command(tmp_path, "serve", python=sys.executable, PORT=port),
+            *("PORT (in the environment)", port, "in use"),
         )
     assert not (tmp_path / "data").exists()
 
@@ -268,7 +269,7 @@ def valkey_of(server: ExecutedServer) -> psutil.Process:
 
 
 async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
-    working_server: ExecutedServer, store: RedisStore
+    working_server: ExecutedWebServer, store: RedisStore
 ) -> None:
     run = await start_demo(store, "killed worker")
     await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
@@ -286,7 +287,7 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
 
 
 async def test_a_killed_valkey_is_back_by_itself_with_everything_in_it(
-    working_server: ExecutedServer, store: RedisStore
+    working_server: ExecutedWebServer, store: RedisStore
 ) -> None:
     run = await start_demo(store, "killed valkey")
     await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)

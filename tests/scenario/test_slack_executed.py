@@ -1,19 +1,19 @@
 """A day in Slack on servers as people run them: what they load late is there when it is used.
 
-The servers of the other tests are forked from a process that has imported everything.
+The servers of the other tests are forked from a process that has imported everything, as workers are here.
 """
 
 import pytest
 
 from tests.loopback.slack import LoopbackSlack
-from tests.scenario.server import ExecutedServer
+from tests.scenario.server import ExecutedWebServer
 from tests.scenario.slack_deployment import SlackDeployment, Transport, serving
 from tests.scenario.test_slack_forms import FIRST, shown
 
 
 @pytest.mark.parametrize("transport", ["http", "socket"])
 async def test_a_day_in_slack(transport: Transport) -> None:
-    async with LoopbackSlack() as slack, serving(slack, transport, kind=ExecutedServer) as server:
+    async with LoopbackSlack() as slack, serving(slack, transport, kind=ExecutedWebServer) as server:
         connected = SlackDeployment(slack, server, transport)
         deployment = connected.in_a_channel()
         ada = deployment.ada

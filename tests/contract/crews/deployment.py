@@ -69,15 +69,16 @@ class WorkerProcess:
         self.redis_url = redis.url
         self._log = folder / "worker.log"
         self._env = environment(folder) | {"CREWDECK_REDIS_URL": redis.url} | dict(env)
-        self._fork_server = fork_server
+        self.fork_server = fork_server
+        """What forks it when it is started; None executes it, as people do."""
         install_crews(folder, crews)
         self.process: Child | subprocess.Popen[bytes]
         self.start()
 
     def start(self, *, executed: bool = False) -> None:
         """Start the process, again after it has ended: `executed` even where there is a fork server."""
-        if self._fork_server is not None and not executed:
-            self.process = self._fork_server.born(WORKER, self._env, self.folder, self._log)
+        if self.fork_server is not None and not executed:
+            self.process = self.fork_server.born(WORKER, self._env, self.folder, self._log)
             return
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(

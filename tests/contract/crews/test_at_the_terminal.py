@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,10 @@ ANSWERS = {
 }
 
 
-def started(names: list[str], model: LoopbackModel, folder: Path, **streams: Any) -> subprocess.Popen[bytes]:
-    program = [sys.executable, "-W", "ignore", "-m", "tests.contract.crews.terminalbox", ",".join(names)]
+def started(
+    python: str, names: list[str], model: LoopbackModel, folder: Path, **streams: Any
+) -> subprocess.Popen[bytes]:
+    program = [python, "-m", "tests.contract.crews.terminalbox", ",".join(names)]
     env = environment(folder) | {
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": model.base_url,
@@ -55,13 +56,12 @@ def results(output: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def at_a_terminal(model: LoopbackModel, tmp_path_factory: pytest.TempPathFactory) -> str:
+def at_a_terminal(python: str, model: LoopbackModel, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What a program shows to a person who answers everything."""
     model.script("terminal", [call("ask_human", question="Which tone?"), say("{last}")])
     ours, theirs = pty.openpty()
-    process = started(
-        [*ANSWERS], model, tmp_path_factory.mktemp("plain"), stdin=theirs, stdout=theirs, stderr=theirs
-    )
+    folder = tmp_path_factory.mktemp("plain")
+    process = started(python, [*ANSWERS], model, folder, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     os.write(ours, "".join(f"{line}\n" for lines in ANSWERS.values() for line in lines).encode())
     shown = b""
@@ -115,13 +115,12 @@ def test_what_is_approved_is_shown_completely_and_literally(at_a_terminal: str) 
 
 @shows("Outside of Crewdeck")
 def test_without_a_terminal_nobody_is_asked_and_nothing_is_approved(
-    model: LoopbackModel, tmp_path: Path
+    python: str, model: LoopbackModel, tmp_path: Path
 ) -> None:
     model.script("terminal", [call("ask_human", question="Which tone?"), say("{last}")])
     asked = [name for name in ANSWERS if name != "declined"]
-    process = started(
-        asked, model, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = started(python, asked, model, tmp_path, **pipes)
     output, _ = process.communicate(b"approve\n" * 40, timeout=WITHIN * 2)
     for name, came in results(output.decode()).items():
         assert "Nobody was asked, and nothing is approved" in came, (name, came)

@@ -34,7 +34,7 @@ async def tool_begun(deployment: Deployment, run: Run) -> None:
 
 
 async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_works(
-    model: LoopbackModel,
+    model: LoopbackModel, fork_server: ForkServer
 ) -> None:
     """It also holds the leases of runs whose crews block their loop for longer than that."""
     model.script("long", [call("block", seconds=2.5), say("held")])
@@ -75,6 +75,7 @@ async def test_a_worker_that_is_stopped_parks_what_waits_and_hands_back_what_wor
             ]
             await deployment.store.runs.cancel(hangs.id, ADA)
             await deployment.say(question, "approve")
+            worker.fork_server = fork_server
             worker.start()
             assert await deployment.result(works) == "ended"
             assert await deployment.result(steady) == "first, second"
@@ -145,15 +146,17 @@ async def test_a_worker_that_nobody_replaces_before_it_ends_goes_on_until_it_hol
             assert await asyncio.to_thread(worker.process.wait, WITHIN) == 0, "nothing was held any more"
 
 
-async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(model: LoopbackModel) -> None:
+async def test_crews_of_python_stay_known_while_their_only_worker_is_replaced(
+    model: LoopbackModel, fork_server: ForkServer
+) -> None:
     """They are known to a worker only once it has loaded crewai; what is started meanwhile is queued."""
-    with WorkerProcess.started(model.base_url, DEFINITIONS) as worker:
+    with WorkerProcess.started(model.base_url, DEFINITIONS, fork_server=fork_server) as worker:
         async with Deployment.at(worker.redis_url, lambda: worker.log) as deployment:
             await asyncio.to_thread(worker.wait_for_log, "ready")
             await deployment.announced("steady")
             assert await asyncio.to_thread(worker.stop) == 0, worker.log
             run = await deployment.start("steady", prompt=".")
-            worker.start()
+            worker.start(executed=True)
             ended = asyncio.create_task(deployment.result(run))
             while not ended.done():
                 assert "steady" in await deployment.store.catalogue.crews()

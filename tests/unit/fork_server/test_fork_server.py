@@ -40,7 +40,8 @@ def done(python: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
         ("-m", "bot", "inbox"),
         # Starts itself over, with its secrets in a pipe.
         ("-m", "crews", "list"),
-        ("-c", "import sys; print(sys.executable, sys.argv); sys.exit('bad')", "-m", "bot"),
+        ("-c", "import sys; print(__name__, sys.path[0], sys.argv); sys.exit('bad')", "-m", "bot"),
+        ("-P", "-c", "seen = 1; import __main__; print(__main__.seen)"),
     ],
 )
 def test_a_command_says_and_ends_as_if_it_had_been_executed(
