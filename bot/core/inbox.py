@@ -74,8 +74,15 @@ class Cursor(NamedTuple):
         if raw[:1] != bytes((_VERSION,)) or len(raw) != 2 + _PLACE.size * (shards + 2 * marked):
             return None
         places = [(ms, n) for ms, n in _PLACE.iter_unpack(raw[2:])]
-        mark = (places[shards], places[shards + 1][0]) if marked else None
-        return cls(tuple(places[:shards]), mark)
+        cursor = cls(tuple(places[:shards]), (places[shards], places[shards + 1][0]) if marked else None)
+        return cursor if cursor._mark_is_before() else None
+
+    def _mark_is_before(self) -> bool:
+        """Whether the mark is in the snapshot."""
+        if self.mark is None:
+            return True
+        at, shard = self.mark
+        return shard < len(self.positions) and at <= self.positions[shard]
 
 
 class Inbox(Protocol):
@@ -92,6 +99,9 @@ class Inbox(Protocol):
 
     async def trimmed(self) -> Positions:
         """The newest trimmed position of each shard. A cursor before it has missed events."""
+
+    async def issued(self, positions: Positions) -> bool:
+        """Whether the streams have come to all these positions. A cursor beyond them is of another store."""
 
     async def after(self, positions: Mapping[int, Position], limit: int = 200) -> list[Ref]:
         """The entries after these positions (of some shards), oldest first; at most `limit` per shard."""

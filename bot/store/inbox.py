@@ -36,6 +36,13 @@ class RedisInbox:
         pairs = zip(batch.results[0::2], batch.results[1::2], strict=True)
         return tuple(_position(last[0][0] if last else trimmed or "0-0") for last, trimmed in pairs)
 
+    async def issued(self, positions: Positions) -> bool:
+        pairs = zip(positions, await self.newest(), strict=True)
+        beyond = [shard for shard, (own, newest) in enumerate(pairs) if own > newest]
+        # Entries of deleted runs are gone; their positions were issued all the same.
+        last = [_position(await self._connection.run("inbox_last", shard)) for shard in beyond]
+        return all(positions[shard] <= issued for shard, issued in zip(beyond, last, strict=True))
+
     async def trimmed(self) -> Positions:
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.core.errors import StoreUnavailable
-from bot.core.inbox import Cursor, Entry, Inbox, Position, Ref, inbox_topic, was_trimmed
+from bot.core.inbox import Cursor, Entry, Inbox, Position, Positions, Ref, inbox_topic, was_trimmed
 from bot.core.wakeups import Signal, Wakeups
 from bot.surfaces.http.auth import CanView
 from bot.surfaces.http.wire import (
@@ -50,6 +50,8 @@ class InboxFollower:
     async def open(self, text: str) -> None:
         """Move to the cursor `text`, or to a new snapshot if it is empty. Raises StoreUnavailable."""
         cursor = Cursor.decode(text, self._inbox.shards) if text else None
+        if cursor is not None and not await self._was_issued(cursor.positions):
+            cursor = None
         start = await self._inbox.trimmed()
         if cursor is not None and cursor.mark is None and not was_trimmed(cursor.positions, start):
             # It goes on where it was, however many questions are open.
@@ -60,6 +62,10 @@ class InboxFollower:
             self._first.append(RESET)
             cursor = Cursor(start)
         self._begin(now.open, cursor or Cursor(now.positions))
+
+    async def _was_issued(self, positions: Positions) -> bool:
+        """Whether it is of this store: with one of another, whatever comes before it would be missed."""
+        return self._feed.has_reached(positions) or await self._inbox.issued(positions)
 
     def _begin(self, waiting: Sequence[Ref], cursor: Cursor) -> None:
         self._positions = list(cursor.positions)
@@ -165,6 +171,12 @@ class InboxFeed:
     def end(self) -> int | None:
         """The index after the newest entry; None while the shared reader is idle."""
         return self._start + len(self._entries) if self._positions else None
+
+    def has_reached(self, positions: Positions) -> bool:
+        """Whether the shared reader is there already."""
+        return bool(self._positions) and all(
+            own <= self._positions[shard] for shard, own in enumerate(positions)
+        )
 
     def after(self, index: int) -> Sequence[Entry] | None:
         """The entries from `index` on; None if they have been dropped."""

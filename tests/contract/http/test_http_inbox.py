@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import redis
 
+from bot.core.inbox import Cursor
 from bot.core.run import Claim, RunError
 from bot.core.wakeups import Wakeups
+from bot.store import redis_keys
 from bot.store.clock import ClockSettings
 from bot.store.redis import compose, open_store
 from bot.store.redis_keys import shard_of
@@ -142,6 +144,34 @@ async def test_what_is_no_longer_kept_is_a_reset_not_a_gap(served: Served) -> No
     assert found[1]["prompt"] == "Open through it all?"
     again = {"last_event_id": found[-1]["cursor"]}
     assert (await served.get("/poll/human-input", params=again)).json() == {"events": []}
+
+
+@EACH
+@pytest.mark.parametrize("shard", [0, redis_keys.SHARDS - 1])
+async def test_a_cursor_of_another_store_is_a_reset_not_a_gap(
+    follow: Follow, served: Served, shard: int
+) -> None:
+    """It is beyond what this store has come to: what comes before it would be missed."""
+    claim = await served.started()
+    question = await served.ask(claim)
+    await answer(served, question.id)
+    newest = list(await served.store.inbox.newest())
+    ms, n = newest[shard]
+    newest[shard] = ms, n + 1
+    found = bodies(await some_of(follow(served, "", Cursor(tuple(newest)).encode()), 4))
+    kinds = ["stream_reset", "snapshot_complete", "human_input_required", "human_input_completed"]
+    assert [each["type"] for each in found] == kinds
+
+
+async def test_a_cursor_stays_good_when_the_runs_before_it_are_deleted(served: Served) -> None:
+    claim = await served.started()
+    question = await served.ask(claim)
+    await answer(served, question.id)
+    cursor = (await served.get("/poll/human-input")).json()["events"][-1]["cursor"]
+    deleted = await served.client.delete(f"/runs/{claim.run.id}?cancel=true")
+    assert deleted.status_code == 204
+    again = await served.get("/poll/human-input", params={"last_event_id": cursor})
+    assert again.json() == {"events": []}
 
 
 async def test_a_waiting_poll_is_woken_by_a_question_of_any_run(served: Served) -> None:

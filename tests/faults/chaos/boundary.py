@@ -56,6 +56,7 @@ ELSEWHERE = {
     "postpone": "when Slack refuses a call",
     "find_runs": "reads",
     "inbox_snapshot": "reads",
+    "inbox_last": "reads",
     "read_queues": "reads",
     "acquire_slots": "of a worker, for crews with a limit; the place ends with the lease",
     "release_slots": "of a worker, for crews with a limit; the place ends with the lease",
