@@ -118,7 +118,7 @@ class InputBody(AnswerParts):
         parts = self.model_fields_set & {"value", "values", "arguments", "override", "comment"}
         if self.response is not None and any(getattr(self, name) for name in parts):
             named = " and ".join(f"`{name}`" for name in sorted(parts))
-            raise ValueError(f"{named} go with `action`, not with `response`")
+            raise ValueError(f"Give {named} with `action`, not with `response`")
         return self
 
 
@@ -166,7 +166,7 @@ class AnswerMessage(AnswerParts):
 
 
 class Nothing(Request):
-    """No parameters."""
+    """What an operation takes that has no parameters, or no body."""
 
 
 LastEventId = Annotated[

@@ -153,9 +153,9 @@ def codes(operation: AnyOperation) -> tuple[str, ...]:
     found = [*(() if operation.public else ALWAYS), *operation.problems]
     if operation.tag == "streams":
         found.append("too_many_streams")
-    if operation.body is not None:
+    if operation.may_have_body:
         found += WITH_BODY
-    if operation.query is not None:
+    if not operation.public:
         found.append("invalid_request")
     if "{" in operation.path:
         found.append("not_found")

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from bot.core.api_keys import Scope
 from bot.core.text import valid_json
 from bot.surfaces.http.auth import CALLER, NOBODY, Caller
+from bot.surfaces.http.bodies import Nothing
 from bot.surfaces.http.problems import Problem, invalid
 
 B = TypeVar("B")
@@ -83,7 +84,7 @@ class Operation(Generic[B, Q]):
     body: type[B] | None = None
     #: The body is a file's bytes, which the handler reads.
     takes_bytes: bool = False
-    #: Requests without a body are accepted.
+    #: Requests without a body are accepted, as always where there is nothing to say in one.
     body_optional: bool = False
     query: type[Q] | None = None
     scope: Scope = Scope.READ
@@ -96,6 +97,15 @@ class Operation(Generic[B, Q]):
     #: The response has no end, so that there is nothing to answer HEAD with.
     endless: bool = False
     tag: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.body is None:
+            object.__setattr__(self, "body_optional", True)
+
+    @property
+    def may_have_body(self) -> bool:
+        """Whether a body is read: one of an operation that takes none may only be an empty object."""
+        return self.body is not None or not (self.takes_bytes or self.public or self.method == "GET")
 
     def route(self) -> web.RouteDef:
         path = self.path
@@ -116,7 +126,7 @@ class Operation(Generic[B, Q]):
         return RequestContext(request, caller, await self._read_body(request), query)
 
     def _read_query(self, request: web.Request) -> Q:
-        if self.query is None:
+        if self.public or (self.query is None and not request.query_string):
             return cast("Q", None)
         given = dict(request.query)
         if len(given) < len(request.query):
@@ -128,10 +138,10 @@ class Operation(Generic[B, Q]):
             )
         if request.path.startswith("/ws/"):
             given.pop("token", None)
-        return _validated(self.query, given)
+        return _validated(self.query or cast("type[Q]", Nothing), given)
 
     async def _read_body(self, request: web.Request) -> B:
-        if self.body is None or (self.body_optional and not await request.read()):
+        if not self.may_have_body or (self.body_optional and not await request.read()):
             return cast("B", None)
         if request.content_type != "application/json":
             raise Problem(
@@ -142,7 +152,7 @@ class Operation(Generic[B, Q]):
         raw = await request.read()
         if len(raw) > MAX_BODY_BYTES:
             raise Problem("too_large", f"The body may have {MAX_BODY_BYTES} bytes at most.")
-        return _validated(self.body, read_json(raw))
+        return _validated(self.body or cast("type[B]", Nothing), read_json(raw))
 
 
 AnyOperation = Operation[Any, Any]

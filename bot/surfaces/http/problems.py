@@ -142,15 +142,22 @@ def invalid(error: ValidationError) -> Problem:
     return Problem("invalid_request", detail, errors=fields)
 
 
+_OBJECTS = {"model_type", "dict_type"}
+"""What pydantic says of these names our classes, and Python's."""
+
+
 def _reason(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "There is no such field"
+    if kind in _OBJECTS:
+        return "Input should be a JSON object"
     return message.removeprefix("Value error, ")
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "too_large"}
 _SENTENCES = {
-    400: "This is not HTTP as it should be: the body broke off, or it does not open a WebSocket.",
+    400: "This is not HTTP as it should be: it is malformed or too long, the body broke off, "
+    "or it does not open a WebSocket.",
     404: "There is nothing at this address.",
     405: "This address doesn't take this method.",
     408: "The body did not arrive in time.",
@@ -159,8 +166,14 @@ _SENTENCES = {
 
 
 def _of_http(error: web.HTTPException) -> Problem:
-    code = _CODES.get(error.status, error.reason.lower().replace(" ", "_"))
     kept = {name: value for name, value in error.headers.items() if name in {"Allow", "Retry-After"}}
-    problem = Problem(code, _SENTENCES.get(error.status, f"{error.reason}."), headers=kept)
-    problem.status = error.status
+    return of_status(error.status, kept)
+
+
+def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem of an HTTP status, of 400 or more."""
+    phrase = HTTPStatus(status).phrase
+    code = _CODES.get(status, phrase.lower().replace(" ", "_"))
+    problem = Problem(code, _SENTENCES.get(status, f"{phrase}."), headers=headers)
+    problem.status = status
     return problem

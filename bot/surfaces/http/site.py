@@ -140,7 +140,7 @@ class Connection(web.RequestHandler):
             raise ConnectionResetError("An answer is under way already.")
         else:
             log.debug("Malformed HTTP request", reason=type(exc).__name__)
-            response = web.Response(status=status, text=f"{HTTPStatus(status).phrase}\n")
+            response = problems.of_status(status).response()
             response.force_close()
         response.headers.update(HEADERS)
         return response

@@ -239,6 +239,9 @@ async def test_nonsense_is_the_clients_mistake_and_fills_no_log(
     assert 400 <= status < 500, answer
     for word in (b"aiohttp", b"ython", b"Traceback"):
         assert word not in answer
+    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (problem["status"], f"/docs#{problem['code']}") == (status, problem["type"])
+    assert b"\r\nContent-Type: application/problem+json\r\n" in answer
     assert _loud(said, caplog) == []
 
 

@@ -148,6 +148,8 @@ async def test_keys_of_two_callers_do_not_meet(serve_with: Serve) -> None:
         (b'{"crew": 7}', 422, "invalid_request", "crew"),
         (b'{"crew": "demo", "inptus": {}}', 422, "invalid_request", "inptus"),
         (b'{"crew": "nothing"}', 404, "unknown_crew", None),
+        (b"null", 422, "invalid_request", ""),
+        (b'{"crew": "demo", "inputs": []}', 422, "invalid_request", "inputs"),
     ],
 )
 async def test_what_is_wrong_with_a_request_is_said(
@@ -160,14 +162,36 @@ async def test_what_is_wrong_with_a_request_is_said(
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert problem["detail"]
+    assert "dictionary" not in answer.text
     assert [each["field"] for each in problem.get("errors", [])] == ([] if field is None else [field])
 
 
-@pytest.mark.parametrize("path", ["/runs", "/questions", "/poll/human-input", "/events/human-input"])
+@pytest.mark.parametrize(
+    "path",
+    ["/runs", "/questions", "/poll/human-input", "/events/human-input", "/crews", "/me", "/runs/{}/files"],
+)
 async def test_a_query_is_as_strict_as_a_body(path: str, served: Served) -> None:
-    answer = await served.get(path, params={"lmit": "5"})
+    answer = await served.get(path.format(await served.start()), params={"lmit": "5"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert answer.json()["errors"] == [{"field": "lmit", "reason": "There is no such field"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/runs/{}/retry"), ("DELETE", "/runs/{}"), ("POST", "/me/identities/code")],
+)
+async def test_a_body_with_something_in_it_is_refused_where_none_is_taken(
+    method: str, path: str, served: Served
+) -> None:
+    """`{"inputs": ...}` for another try, say: it would be taken for a wish that came true."""
+    claim = await served.started()
+    await served.store.queue.finish(claim, error=RunError(code="crew_failed", message="No model."))
+    where = path.format(claim.run.id)
+    answer = await served.client.request(method, where, json={"inputs": {}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"] == [{"field": "inputs", "reason": "There is no such field"}]
+    assert (await served.client.request(method, where, content=b"inputs")).status_code == 415
+    assert (await served.client.request(method, where, json={})).is_success
 
 
 @pytest.mark.parametrize(
