@@ -24,7 +24,7 @@ from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_cal
 from crews.definitions.code import code_of
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import REGISTRY, Gate
-from crews.definitions.tool_options import declared, made_from
+from crews.definitions.tool_options import declared, made_from, reference_of
 from crews.human_input.arguments import InvalidArguments, Parameters
 from crews.human_input.ask_human import AskHuman
 from crews.human_input.tool_approvals import SECRETS_KEY, Approval, GuardedCall, secrets_key
@@ -185,7 +185,11 @@ class ToolStep:
             return self._invalid(known_by, error)
         made = made_from(_original(self.tool))
         fingerprint = self.run.history.journal.fingerprint(made) if made is not None else ""
-        code = code_of(*_code_of_call(_original(self.tool)), self.run.gates.made_by)
+        code = code_of(
+            *_code_of_call(_original(self.tool)),
+            self.run.gates.made_by,
+            named=reference_of(_original(self.tool)),
+        )
         guarded = GuardedCall(self.run, self.gate, parameters, wanted, fingerprint, code)
         approval = Approval(guarded, called_by_code=not read_by_agent())
         arguments = {"args": (), **wanted.shown, **({SECRETS: wanted.secrets} if wanted.secrets else {})}

@@ -2,9 +2,10 @@
 
 It is of the code as this process has imported it, not of its files, which may have been edited since. It
 covers functions and classes, those that they name, closures, defaults, members of enums, and constants in
-capitals: texts, numbers, tuples and frozen sets of them, and tables of functions and classes. It covers
-neither comments nor other packages, nor what may be made or changed while a process runs, such as other lists
-and dicts: that differs between processes that have the same code.
+capitals: texts, numbers, tuples and frozen sets of them, and tables of functions and classes. Of all else
+that modules hold (lists, dicts, objects, other names) and of decorators and classes it covers the statements
+that make them (`source.py`), not their values: those may be made or changed while a process runs, and differ
+between processes that have the same code. It covers neither comments nor other packages.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ import site
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import bot
+from crews.definitions.source import Statement, keep, module_at, source_of
 
 MAX_PARTS = 5000
 """Functions and classes of one fingerprint; more are left out."""
@@ -68,11 +71,24 @@ def _resolved_folder(folder: str) -> str:
     return _resolved(folder)
 
 
-def code_of(*roots: object) -> str:
-    """The fingerprint of the code of these; of an object it is that of its class."""
+def keep_sources() -> None:
+    """Read the files of authors' modules that were imported, before anybody edits them."""
+    for module in tuple(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and is_authors(file):
+            keep(vars(module))
+
+
+def code_of(*roots: object, named: Iterable[str] = ()) -> str:
+    """The fingerprint of the code of these; of an object it is that of its class.
+
+    `named`: what modules hold besides, each as `module:name`.
+    """
     reader = _Reader()
     for each in roots:
         reader.read(each)
+    for reference in named:
+        reader.read_named(reference)
     return hashlib.sha256("\n".join(sorted(reader.parts())).encode()).hexdigest()
 
 
@@ -89,6 +105,10 @@ class _Reader:
         self._read: dict[int, object] = {}
         #: Packages whose code counts although they are installed.
         self._packages: set[str] = set()
+        #: What is still to be read: names, and where they are.
+        self._waiting: deque[Callable[[], None]] = deque()
+        #: The names of which it was read how modules bind them.
+        self._bound: set[tuple[str, str]] = set()
 
     def read(self, root: object) -> None:
         """Read one of the roots, with all of its own package."""
@@ -97,6 +117,20 @@ class _Reader:
             found = type(found)
         self._packages.add(_package(found.__module__))
         self._add(found)
+        self._read_waiting()
+
+    def read_named(self, named: str) -> None:
+        """Read how a module binds a name, as `module:name`."""
+        module, _, name = named.partition(":")
+        self._packages.add(_package(module))
+        if (where := module_at(module)) is not None:
+            self._add_named([name], where, [])
+        self._read_waiting()
+
+    def _read_waiting(self) -> None:
+        """One after the other: what names what, and so on, may be deeper than calls may be."""
+        while self._waiting:
+            self._waiting.popleft()()
 
     def parts(self) -> Iterator[str]:
         yield from self._parts
@@ -114,26 +148,32 @@ class _Reader:
             return
         if isinstance(found, types.FunctionType):
             self._read[id(found)] = found
-            self._add_function(found)
+            self._waiting.append(partial(self._add_function, found))
         elif isinstance(found, type):
             self._read[id(found)] = found
             for each in found.__mro__:
                 if self._counts(each.__module__):
-                    self._add_class(each)
+                    self._waiting.append(partial(self._add_class, each))
 
     def _add_function(self, function: types.FunctionType) -> None:
         module = str(function.__globals__.get("__name__"))  # `__module__` may be that of what it is around.
         if self._counts(module):
-            defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            volatile = _is_volatile(function.__qualname__, function.__globals__)
+            defaults = (
+                []
+                if volatile
+                else [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            )
             written = [*_written(function.__code__), *(_text(each) for each in defaults if _is_leaf(each))]
             self._parts.append(f"{module}:{function.__qualname__} {written}")
             self._assigned.update((module, name) for name in _assigned_by(function.__code__))
+            self._add_header(function.__qualname__, function.__globals__)
         for cell in function.__closure__ or ():
             with suppress(ValueError):  # It is empty yet.
                 self._add(cell.cell_contents)
         self._add_named(dict.fromkeys(_names(function.__code__)), function.__globals__, [])
 
-    def _add_named(self, names: Iterable[str], where: dict[str, Any], within: list[str]) -> None:
+    def _add_named(self, names: Iterable[str], where: Mapping[str, Any], within: list[str]) -> None:
         """What code names, where it finds it: in its module, and in modules that it names (`within`)."""
         module = str(where.get("__name__"))
         for name in names:
@@ -150,6 +190,41 @@ class _Reader:
                     self._constants[module, name] = str(added)
             else:
                 self._add(value)
+            if not isinstance(value, types.ModuleType) and name in where:
+                self._add_bindings(name, where)
+
+    def _add_bindings(self, name: str, where: Mapping[str, Any]) -> None:
+        """How a module makes what it holds under a name; where it imports that, how the other one does."""
+        module = str(where.get("__name__"))
+        if (module, name) in self._bound or len(self._bound) >= MAX_PARTS or not self._counts(module):
+            return
+        self._bound.add((module, name))
+        if (source := source_of(where)) is None:
+            return
+        if name in source.assigned | source.volatile:
+            self._assigned.add((module, name))
+        found = source.bindings.get(name, ())
+        if name not in source.assigned and not isinstance(_bare(where[name]), types.FunctionType | type):
+            found += source.definitions.get(name, ())
+        self._add_statements(f"{module}:{name} =", found, where)
+        there = source.imports.get(name) or [(each, name) for each in source.stars]
+        for other, called in there:
+            if (names := module_at(other)) is None or called not in names or not self._counts(other):
+                continue
+            if len(there) == 1 or names[called] is where[name]:
+                self._waiting.append(partial(self._add_named, [called], names, []))
+
+    def _add_header(self, qualname: str, where: Mapping[str, Any]) -> None:
+        """What decorators and defaults of a function, or the values of a class, are made of."""
+        if (source := source_of(where)) is not None:
+            self._add_statements(
+                f"{where.get('__name__')}:{qualname} <", source.headers.get(qualname, ()), where
+            )
+
+    def _add_statements(self, about: str, found: Iterable[Statement], where: Mapping[str, Any]) -> None:
+        for each in found:
+            self._parts.append(f"{about} {each.text}")
+            self._waiting.append(partial(self._add_named, each.names, where, []))
 
     def _added(self, table: Mapping[object, types.FunctionType | type]) -> list[tuple[str, str]]:
         """What stands where in a table, all of which is added."""
@@ -160,9 +235,11 @@ class _Reader:
     def _add_class(self, kind: type) -> None:
         name = f"{kind.__module__}:{kind.__qualname__}"
         self._parts.append(f"{name} {[base.__qualname__ for base in kind.__bases__]}")
+        where = module_at(kind.__module__) or {}
+        self._add_header(kind.__qualname__, where)
         for key, value in vars(kind).items():
             if _is_constant(key, value):
-                self._parts.append(f"{name}.{key} {_text(value)}")
+                self._add_value(kind, key, value, where)
             elif key.isupper() and (table := _table(value)):
                 self._parts.append(f"{name}.{key} {self._added(table)}")
             elif isinstance(value, property):
@@ -174,8 +251,13 @@ class _Reader:
             self._parts.extend(f"{name}.{key} {_text(each)}" for key, each in kind.__members__.items())
         for key, field in vars(kind).get("__pydantic_fields__", {}).items():
             if _is_leaf(field.default):
-                self._parts.append(f"{name}.{key} {_text(field.default)}")
+                self._add_value(kind, key, field.default, where)
             self._add(field.default)
+
+    def _add_value(self, kind: type, key: str, value: object, where: Mapping[str, Any]) -> None:
+        """A constant of a class, unless each process makes another one."""
+        if not _is_volatile(f"{kind.__qualname__}.{key}", where):
+            self._parts.append(f"{kind.__module__}:{kind.__qualname__}.{key} {_text(value)}")
 
     def _counts(self, module: str) -> bool:
         package = _package(module)
@@ -183,6 +265,12 @@ class _Reader:
             return False
         file = getattr(sys.modules.get(module), "__file__", None)
         return package in self._packages or file is None or is_authors(file)
+
+
+def _is_volatile(qualname: str, where: Mapping[str, Any]) -> bool:
+    """Whether each process makes a value of its own there: a time, a random one."""
+    source = source_of(where)
+    return source is not None and qualname in source.volatile
 
 
 def _package(module: str) -> str:

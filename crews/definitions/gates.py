@@ -89,6 +89,11 @@ class Gates:
     #: The code that makes the crew; None where files alone do.
     made_by: object = field(default=None, compare=False)
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The classes of tools, and the tools, that the crew names: `module:name`."""
+        return tuple(entry.use for entry in self.tools.values() if entry.use is not None)
+
     def of(self, tool: Any) -> Gate | None:
         """The gate of a tool; None if its calls need no approval. Raises CrewBroken."""
         theirs, authors = self.declared(tool), needed_by(tool)

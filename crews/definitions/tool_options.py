@@ -46,6 +46,14 @@ def made_from(tool: Any) -> object | None:  # noqa: ANN401 - CrewAI has several 
     return found
 
 
+def reference_of(tool: Any) -> tuple[str, ...]:  # noqa: ANN401 - CrewAI has several classes of tools
+    """The class, or the tool, that crew.yaml names for it (`module:name`); none for one that code made."""
+    match made_from(tool):
+        case (str() as reference, *_) if reference:
+            return (reference,)
+    return ()
+
+
 def declare_copy(copy: object, tool: object) -> None:
     """Store with the copy of a tool of which tool it is one."""
     object.__setattr__(copy, _COPY_OF, tool)

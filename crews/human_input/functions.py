@@ -278,7 +278,9 @@ def _ask(name: str, run: RunContext | None, asking: Asking) -> Question:
 
 def _from_here(run: RunContext, asking: Asking) -> Asking:
     """The question with the agent at whose work it is asked; without one the crew asks."""
-    code = code_of(run.gates.made_by) if asking.kind is QuestionKind.APPROVAL else ""
+    code = ""
+    if asking.kind is QuestionKind.APPROVAL:  # Any of the crew's tools may ask.
+        code = code_of(run.gates.made_by, named=run.gates.references)
     return run.asking_of(AGENT.get(), replace(asking, asker=run.claim.run.crew.title, code=code))
 
 

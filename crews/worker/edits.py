@@ -21,6 +21,7 @@ from bot.processes.worker_process import command
 from bot.settings import Settings
 from crews.building.offer import Offer
 from crews.definitions.catalog import read
+from crews.definitions.code import keep_sources
 from crews.worker.watching import Stamps, WatchedFiles
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,8 @@ class Edits:
 
     async def follow(self, offer: Offer) -> None:
         """Look at the files until cancelled. `offer`: what was loaded."""
+        # What is approved now rests on the code that was loaded, also if its files are edited later.
+        await asyncio.to_thread(keep_sources)
         self._offer, files = offer, self._files
         while files is not None:
             now: Stamps = await asyncio.to_thread(files.stamps)

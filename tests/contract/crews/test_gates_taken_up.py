@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -405,6 +406,44 @@ async def test_an_approval_that_code_asks_for_is_for_this_code(
             assert anew.id != asked.id
             assert "was approved, but the code of the crew" in anew.context
             assert anew.context.endswith("1200 to Acme")
+            assert sent == []
+            await local.say(anew)
+        assert await finish(local, run) == "sent 1200 to Acme, no"
+    assert [each["account"] for each in sent] == [account]
+
+
+def deployed() -> str:
+    """What a crew names; a test puts other code in its place."""
+    return "nothing"
+
+
+@pytest.mark.parametrize("account", ["sandbox", "production"])
+async def test_an_approval_that_a_tool_asks_for_is_for_the_code_of_what_the_crew_names(
+    local: LocalWorker, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    """As in crew.yaml, where no code makes the crew."""
+    from tests.contract.crews import gatebox
+
+    def build() -> Any:  # noqa: ANN401 - a flow
+        return gatebox.code(vars(sys.modules[__name__])["deployed"])
+
+    def deploy(account: str) -> None:
+        module = types.ModuleType("deployed")
+        exec(APPROVES.replace("sandbox", account), vars(module))  # noqa: S102 - as an import does
+        monkeypatch.setattr(sys.modules[__name__], "deployed", module.work)
+
+    deploy("sandbox")
+    named = {"working": {"use": f"{__name__}:deployed"}}
+    claim = await local.claimed(build, tools=named)
+    async with local.executing(claim, build, tools=named) as run:
+        [asked] = await local.asked(run)
+    again = await taken_up(local, claim)
+    await local.say(asked)
+    deploy(account)
+    async with local.executing(again, build, tools=named) as run:
+        if account == "production":
+            [anew] = await local.asked(run)
+            assert "was approved, but the code of the crew" in anew.context
             assert sent == []
             await local.say(anew)
         assert await finish(local, run) == "sent 1200 to Acme, no"
