@@ -102,16 +102,18 @@ def lookalikes(labels: Iterable[str]) -> tuple[str, str] | None:
 def reserved(label: str) -> bool:
     """Whether a label looks like one of Crewdeck's own buttons or outcome lines."""
     shapes = {_OUTSIDE.sub("", shape) for shape in skeletons(label)}
-    return not shapes.isdisjoint(_taken()) or any(shape.startswith(_outcomes()) for shape in shapes)
+    if not shapes.isdisjoint(_reserved_shapes()):
+        return True
+    return any(shape.startswith(_outcome_shapes()) for shape in shapes)
 
 
 @cache
-def _taken() -> frozenset[str]:
+def _reserved_shapes() -> frozenset[str]:
     return frozenset(map(_shape, RESERVED))
 
 
 @cache
-def _outcomes() -> tuple[str, ...]:
+def _outcome_shapes() -> tuple[str, ...]:
     return tuple(_shape(outcome + then) for outcome in sorted(OUTCOMES) for then in (" by ", ":", " (by "))
 
 

@@ -117,7 +117,7 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if name.startswith(DONE):
             yield _finished_as(name), _counted_anew(value)
         elif name.endswith((INTENDED, BEGUN)):
-            yield from _begun(run, journal, name, value)
+            yield from _start_entries(run, journal, name, value)
         elif _kind(name) == MODEL:
             call, _, occurrence = name.rpartition("/")
             if not _failed(value) and not _says_nothing(value):
@@ -135,7 +135,7 @@ def _finished_as(name: str) -> str:
     return f"{SEEDED_PREFIX}{name}" if name.startswith(f"{DONE}{METHOD}") else name
 
 
-def _begun(run: Run, journal: Mapping[str, str], name: str, value: str) -> Iterator[tuple[str, str]]:
+def _start_entries(run: Run, journal: Mapping[str, str], name: str, value: str) -> Iterator[tuple[str, str]]:
     """The entries of a step or a flow's method that was started and may not have finished."""
     if name.endswith(BEGUN):
         yield f"{SEEDED_PREFIX}{name}", value

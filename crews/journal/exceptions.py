@@ -59,7 +59,7 @@ def read_error(written: Mapping[str, Any]) -> Exception:
         return refused
     exactly = written.get("exactly", False)
     for kind in map(_found, written.get("kinds", ())):
-        error = _made(kind, written) if exactly and kind is not None else None
+        error = _construct(kind, written) if exactly and kind is not None else None
         if error is not None and str(error) == words:
             return error
         exactly = False
@@ -78,7 +78,7 @@ def _stand_in(kind: type[Exception], name: str, written: Mapping[str, Any]) -> E
         derived = type(name, (kind,), {"__str__": words, "__module__": kind.__module__})
     except TypeError:  # Some classes can't be subclassed.
         return None
-    return _made(derived, written)
+    return _construct(derived, written)
 
 
 def _kinds(error: Exception) -> Iterator[type]:
@@ -109,7 +109,7 @@ def _writable(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, encode(value)
 
 
-def _made(kind: type[Exception], written: Mapping[str, Any]) -> Exception | None:
+def _construct(kind: type[Exception], written: Mapping[str, Any]) -> Exception | None:
     """Without what its author's constructor would do; None if that is impossible."""
     base: Any = next(each for each in kind.__mro__ if each.__module__ == "builtins")
     try:

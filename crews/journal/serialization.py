@@ -106,7 +106,7 @@ def _write_expected(value: BaseModel, expected: type[BaseModel]) -> Any:
 def decode(written: Any, expected: type[BaseModel] | None = None) -> Any:
     """The value again; a model of the class that the caller `expected`, if it did. Raises Unreadable."""
     if expected is not None and isinstance(written, dict) and "model" in written:
-        return _made("model", expected, written["model"])
+        return _construct("model", expected, written["model"])
     return read(written)
 
 
@@ -118,7 +118,7 @@ def read(written: Any) -> Any:
         return written
     [(kind, content)] = [(name, each) for name, each in written.items() if name != "of"]
     plain = _READ.get(kind)
-    return plain(content) if plain is not None else _made(kind, _named(written["of"]), content)
+    return plain(content) if plain is not None else _construct(kind, _named(written["of"]), content)
 
 
 def _read_dict(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def name_of(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _made(kind: str, of: Any, content: Any) -> Any:
+def _construct(kind: str, of: Any, content: Any) -> Any:
     try:
         match kind:
             case "enum":

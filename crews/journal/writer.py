@@ -73,8 +73,8 @@ class Writer:
         #: Each has changes that belong together.
         self._entries: list[tuple[Change, ...]] = []
         self._end: _End | None = None
-        #: How many entries were put here, and how many of them are written.
-        self._put = self._written = 0
+        #: How many entries were enqueued, and how many of them are written.
+        self._enqueued = self._written = 0
         #: How many of the entries have to be written before a model is asked.
         self._last_urgent = 0
         #: How many entries that are no events are not written yet.
@@ -88,7 +88,7 @@ class Writer:
     def unwritten(self) -> int:
         """The number of entries that are not written yet."""
         with self._lock:
-            return self._put - self._written
+            return self._enqueued - self._written
 
     @property
     def unwritten_steps(self) -> int:
@@ -106,7 +106,7 @@ class Writer:
         """Record this without waiting for more entries. Returns at once."""
         self._add((name, self._portable(value)))
         with self._lock:
-            self._last_urgent = self._put
+            self._last_urgent = self._enqueued
         self._begin()
 
     def write(self, name: str, value: str, deleted: Sequence[str] = ()) -> None:
@@ -126,7 +126,7 @@ class Writer:
         with self._lock:
             if self._failure is None:
                 self._end = _End(result, error)
-                self._put += 1
+                self._enqueued += 1
         self._begin()
 
     def flush(self) -> None:
@@ -145,10 +145,10 @@ class Writer:
         with self._lock:
             if self._failure is not None:
                 done.set_exception(self._failure)
-            elif self._written == self._put:
+            elif self._written == self._enqueued:
                 done.set_result(None)
             else:
-                self._waiting.append((self._put, done))
+                self._waiting.append((self._enqueued, done))
         self._begin()
         return done
 
@@ -156,7 +156,7 @@ class Writer:
         with self._lock:
             if self._failure is None:
                 self._entries.append(changes)
-                self._put += 1
+                self._enqueued += 1
                 self._steps += _is_step(changes)
 
     def _soon(self) -> None:
@@ -215,7 +215,7 @@ class Writer:
             self._failure = error
             self._entries.clear()
             self._end = None
-            self._written = self._put
+            self._written = self._enqueued
             self._steps = 0
             self._writing = None
             while self._waiting:

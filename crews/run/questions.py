@@ -133,17 +133,17 @@ class HumanQuestions:
 
     async def ask(self, asking: Asking) -> Question:
         """Ask, and wait for the outcome, however long it takes. Raises Leave if the run leaves before."""
-        with self.run.activity.step() as putting:
-            return await self.run.wait(self._ask(asking, self.question(asking), putting))
+        with self.run.activity.step() as under_way:
+            return await self.run.wait(self._ask(asking, self.question(asking), under_way))
 
     def ask_in_thread(self, asking: Asking, *, for_model: bool = False) -> Question:
         """The same for code that can't await. Blocks its thread.
 
         `for_model`: the outcome is only told to a model, so the run needs no slot before it asks that model.
         """
-        with self.run.activity.step() as putting:
+        with self.run.activity.step() as under_way:
             return self.run.wait_in_thread(
-                self._ask(asking, self.question(asking), putting, for_model=for_model)
+                self._ask(asking, self.question(asking), under_way, for_model=for_model)
             )
 
     def is_for_other_code(self, approved: Question, code: str) -> bool:
@@ -194,9 +194,9 @@ class HumanQuestions:
         return (*content, self.run.history.journal.occurrences.take(content))
 
     async def _ask(
-        self, asking: Asking, question: Question, putting: Step, *, for_model: bool = False
+        self, asking: Asking, question: Question, under_way: Step, *, for_model: bool = False
     ) -> Question:
-        """`putting` ends once the question is put: until then the run doesn't leave for another one."""
+        """`under_way` ends once the question is put: until then the run doesn't leave for another one."""
         answered = self.run.history.journal.answer(question.content_hash)
         if answered is not None and question.call is None:  # An approval of a call counts once.
             # It was answered in the run that this one retries; here it is not asked, and has no events.
@@ -209,17 +209,17 @@ class HumanQuestions:
         else:
             with self.run.stopwatch.paused():
                 # One question is kept while the run waits, as it is in the store.
-                question = await self._put(asking, question)
-                putting.end()
+                question = await self._ask_people(asking, question)
+                under_way.end()
                 settled = await self._settled(question, slot_later=for_model and self.run.limits.runs is None)
         self._asked[settled.id] = settled
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
         # The crew goes on with the answer at once: who listens to its bus needs nothing of that.
-        self.run.start_background(self._tell(settled))
+        self.run.start_background(self._announce_answer(settled))
         return settled
 
-    async def _put(self, asking: Asking, question: Question) -> Question:
+    async def _ask_people(self, asking: Asking, question: Question) -> Question:
         """Put the question to people, unless an earlier worker or attempt did; it may be settled already."""
         known = question.id in self._asked
         if not known:
@@ -264,7 +264,7 @@ class HumanQuestions:
             raise self.run.leave(Released())
         return settled
 
-    async def _tell(self, settled: Question) -> None:
+    async def _announce_answer(self, settled: Question) -> None:
         """Announce the answer to CrewAI's listeners, in one worker only, and not before the run can go on."""
         await self.run.slot_decided()
         mark = uuid4().hex

@@ -25,14 +25,14 @@ def listen(executions: Mapping[str, Execution]) -> Callable[[], None]:
 
     def heard(source: Any, event: Any) -> None:
         if isinstance(event, TaskStartedEvent):
-            _note(executions, TaskStarted, source, event)
+            _report_progress(executions, TaskStarted, source, event)
         elif isinstance(event, TaskCompletedEvent):
-            _note(executions, TaskCompleted, source, event)
+            _report_progress(executions, TaskCompleted, source, event)
 
     return bus.tap(heard)
 
 
-def _note(
+def _report_progress(
     executions: Mapping[str, Execution],
     kind: type[Progressed],
     source: Any,

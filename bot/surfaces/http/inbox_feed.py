@@ -124,7 +124,7 @@ class InboxFollower:
             if not refs:
                 self._index = end
                 break
-            messages = self._passed(await self._inbox.read(refs))
+            messages = self._unsent(await self._inbox.read(refs))
             for ref in refs:  # includes entries of deleted runs
                 self._positions[ref.shard] = max(self._positions[ref.shard], ref.at)
         return messages
@@ -137,9 +137,9 @@ class InboxFollower:
             self._index = None
             return ()
         self._index += len(entries)
-        return self._passed(entries)
+        return self._unsent(entries)
 
-    def _passed(self, entries: Sequence[Entry]) -> Sequence[Message]:
+    def _unsent(self, entries: Sequence[Entry]) -> Sequence[Message]:
         messages = []
         for ref, event in entries:
             if ref.at > self._positions[ref.shard]:

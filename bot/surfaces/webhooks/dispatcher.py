@@ -196,13 +196,13 @@ class WebhookDispatcher:
     async def _one(self, endpoint: Endpoint | None, event: Event, state: EndpointState, turn: Turn) -> bool:
         """Deliver one event; True if the next one may follow."""
         if endpoint is None or state.gone or not endpoint.wants(event.body.type):
-            return await self._passed(event)
+            return await self._acknowledge(event)
         began = time.monotonic()
         failure = await self._sender.send(endpoint, event)
         turn.slow = time.monotonic() - began > self._slow_after
         if failure is None:
             self._count("delivered")
-            return await self._passed(event)
+            return await self._acknowledge(event)
         self._count("missed")
         if failure.gone:
             return not await self.destination.handle_gone(failure.why) and await self._give_up(event, failure)
@@ -238,7 +238,7 @@ class WebhookDispatcher:
             gone=failure.gone,
         )
 
-    async def _passed(self, event: Event) -> bool:
+    async def _acknowledge(self, event: Event) -> bool:
         return await self._store.webhooks.ack_event(
             self.destination.surface, self.owner, event.run_id, event.seq
         )
@@ -280,7 +280,7 @@ class RequestSlots:
         async with own, self._of_slow if holder in self._slow else nullcontext(), self._total:
             yield
 
-    def note(self, holder: str, *, slow: bool | None) -> None:
+    def record_speed(self, holder: str, *, slow: bool | None) -> None:
         """Remember whether a holder's receiver was slow; None: nothing was sent to it."""
         if slow:
             self._slow.add(holder)
@@ -320,7 +320,7 @@ class EndpointWorker:
                 while True:
                     signal.clear()
                     try:
-                        await self._look(shard, signal, group)
+                        await self._begin_pending(shard, signal, group)
                     except StoreUnavailable as error:
                         log.debug("The store is away: webhooks are sent later", reason=str(error))
                     await signal.wait(self._every)
@@ -330,7 +330,7 @@ class EndpointWorker:
                     async with asyncio.timeout(RELEASE_TIMEOUT_S):
                         await self._outbox.release_shard(self._surface, shard, self._dispatcher.owner)
 
-    async def _look(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
+    async def _begin_pending(self, shard: int, signal: Signal, group: asyncio.TaskGroup) -> None:
         if not await self._outbox.lease_shard(self._surface, shard, self._dispatcher.owner, SHARD_LEASE_S):
             return
         # Those that wait for a slot are listed again: they must not hide others.
@@ -345,20 +345,20 @@ class EndpointWorker:
         try:
             holder = await self._dispatcher.destination.holder(run_id)
             async with self._slots.of(holder):
-                self._slots.note(holder, slow=await self._dispatcher.deliver(run_id))
+                self._slots.record_speed(holder, slow=await self._dispatcher.deliver(run_id))
         except NotFound:
             log.debug("A run was deleted before its webhooks were sent", run_id=run_id)
         except StoreUnavailable as error:
             log.debug("The store is away: webhooks are sent later", run_id=run_id, reason=str(error))
         except Exception as error:  # noqa: BLE001 - an error of one run must not affect the others
-            await self._set_aside(run_id, error)
+            await self._postpone(run_id, error)
         else:
             # New events may have arrived since the run was read.
             signal.set(())
         finally:
             self._busy.discard(run_id)
 
-    async def _set_aside(self, run_id: str, error: Exception) -> None:
+    async def _postpone(self, run_id: str, error: Exception) -> None:
         """Postpone a run that can't be read, or whose delivery raised an unexpected error."""
         if isinstance(error, UnreadableRecord):
             log.debug("A run can't be read; its webhooks are postponed", run_id=run_id, reason=str(error))

@@ -189,9 +189,6 @@ class EventPoster:
             await thread.post(text or message.without_blocks(), name=keys.END)
 
 
-log = structlog.get_logger(__name__)
-
-
 class Attachments:
     """Posts files into the threads of their runs."""
 

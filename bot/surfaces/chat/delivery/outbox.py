@@ -233,7 +233,7 @@ class OutboxWorker:
             self._looked_everywhere_at = 0.0  # What is missed now is found once there is room.
             return
         try:
-            await asyncio.gather(*map(self._look, sorted(self._shards.intersection(woken))))
+            await asyncio.gather(*map(self._find_pending, sorted(self._shards.intersection(woken))))
         except StoreUnavailable:
             log.info("the store is away: nothing can be delivered")
             self._looked_everywhere_at = 0.0
@@ -248,7 +248,7 @@ class OutboxWorker:
         for run_id in self._scheduler.next(open_):
             self._begin(run_id, waiting[run_id][0])
 
-    async def _look(self, shard: int) -> None:
+    async def _find_pending(self, shard: int) -> None:
         """Find the pending runs of a shard, the oldest first."""
         known = self._found.get(shard, {})
         limit = self._page_sizes.get(shard, PAGE_SIZE)

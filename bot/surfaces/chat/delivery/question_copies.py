@@ -29,6 +29,8 @@ from bot.surfaces.chat.rendering import offload, open_message, rendered, settled
 from bot.surfaces.chat.wording import batches, policies, question_messages, run_messages
 from bot.surfaces.chat.wording.question_messages import Fit
 
+log = structlog.get_logger(__name__)
+
 BATCH_WINDOW_MS = 60_000
 """Approvals that are asked for within this time share a message: those of one turn."""
 
@@ -114,8 +116,6 @@ def _same_turn(other: Question, question: Question) -> bool:
         and policies.mentions(question.policy) <= policies.mentions(other.policy)
     )
 
-
-log = structlog.get_logger(__name__)
 
 Change = Callable[[Message], Message]
 """What is different in a message where it is posted."""

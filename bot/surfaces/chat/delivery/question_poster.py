@@ -71,7 +71,7 @@ class DirectQuestions:
             except Rejected as rejected:
                 refusal = refusal or rejected.code
                 log.warning("somebody can't be asked", run_id=thread.run.id, user=user_id, code=rejected.code)
-        await self._note(thread, question, asked=asked, refusal=refusal)
+        await self._record_told(thread, question, asked=asked, refusal=refusal)
 
     async def remind(self, thread: RunThread, question_id: str, reminder: Message, name: str) -> None:
         """Remind everybody who was asked directly, each once under this name.
@@ -157,7 +157,7 @@ class DirectQuestions:
         requester = thread.run.requester.user_id if thread.moved is not None else ""
         return [user_id for user_id in dict.fromkeys(users) if user_id != requester][:MAX_ASKED]
 
-    async def _note(self, thread: RunThread, question: Question, *, asked: bool, refusal: str) -> None:
+    async def _record_told(self, thread: RunThread, question: Question, *, asked: bool, refusal: str) -> None:
         name = notification_failure(question.id)
         known = thread.messages.get(name, "")
         if asked or not (refusal or ANYONE in question.policy.deciders):

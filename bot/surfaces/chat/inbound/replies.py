@@ -84,9 +84,9 @@ class Replies:
             asked, others = await self._quoted(asked, message), asked
             if not asked:
                 return await self._refused(message, _quoted_something_else(others, actor))
-        return await self._take(runs, asked, message, words, actor)
+        return await self._take_as_answer(runs, asked, message, words, actor)
 
-    async def _take(
+    async def _take_as_answer(
         self, runs: list[Run], asked: list[Asked], message: IncomingMessage, words: str, actor: Actor
     ) -> Reply:
         match asked:

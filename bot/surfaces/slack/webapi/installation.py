@@ -51,13 +51,13 @@ class SlackInstallation:
     async def learn(self) -> None:
         """Return when Slack has taken the token, however long that takes."""
         if not self.known:
-            self._take(await until_accepted("Slack", self._auth_tester.auth_test, self._refused))
+            self._learn_from(await until_accepted("Slack", self._auth_tester.auth_test, self._refused))
 
     def _refused(self, rejected: Rejected) -> None:
         self.problem = f"SLACK_BOT_TOKEN is refused by Slack: {rejected.code}"
         log.error("the bot token is refused", setting="SLACK_BOT_TOKEN", code=rejected.code)
 
-    def _take(self, answer: Mapping[str, Any]) -> None:
+    def _learn_from(self, answer: Mapping[str, Any]) -> None:
         self.enterprise = str(answer.get("enterprise_id") or "")
         self.org_wide = bool(answer.get("is_enterprise_install"))
         self.team = str(answer.get("team_id") or self.enterprise)

@@ -62,7 +62,7 @@ class GraphMessages:
         for seconds in self.looks_after_s:
             await asyncio.sleep(seconds)
             try:
-                found = await self._look(where, mark)
+                found = await self._search(where, mark)
             except PlatformFailure as failure:
                 log.info("the conversation could not be searched for a message", why=str(failure))
                 return None
@@ -89,7 +89,7 @@ class GraphMessages:
                 break
         return sorted(found, key=written_at)
 
-    async def _look(self, where: Conversation, mark: str) -> str | None:
+    async def _search(self, where: Conversation, mark: str) -> str | None:
         messages = await self._address(where)
         url = f"{messages}?$top={PAGE_SIZE}"
         answer = await self._client.call("history", "GET", url, resource=GRAPH)
