@@ -1,7 +1,8 @@
 """In a fresh checkout one process of `pytest -n` compiles all modules of tests, and the others wait for it.
 
 Each process collects all tests. Those that begin together would each compile, and rewrite the assertions of,
-what none has kept yet: that takes as long as the rest of a collection.
+what none has kept yet: that takes as long as the rest of a collection. Meanwhile the second one computes what
+hypothesis knows of all characters, and keeps it for the others as well.
 """
 
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies
 from xdist.workermanage import WorkerController
 
 from tests.waiting import WITHIN
@@ -19,6 +21,7 @@ TESTS = Path(__file__).parent
 FOLDER = "compiled_once"
 """Under which the others are told the folder where the first one says that it is done."""
 FIRST = "gw0"
+SECOND = "gw1"
 KEPT = pytest.StashKey[str]()
 
 
@@ -49,6 +52,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
             return (yield)
         finally:
             compiled.touch()
+    if told["workerid"] == SECOND:
+        strategies.text().validate()
     give_up = time.monotonic() + WITHIN
     while not compiled.exists() and time.monotonic() < give_up:
         time.sleep(0.05)
