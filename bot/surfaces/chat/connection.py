@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Never, TypeVar
 
 import structlog
 
@@ -19,7 +19,7 @@ from bot.core.ports import Clock, KeyValueStore, Runs, Store
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.failures import Rejected, RetryLater
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.tasks import run_alongside
 
@@ -82,6 +82,24 @@ async def resume_workspace(runs: Runs, tenant: str) -> None:
             await asyncio.sleep(RETRY_DELAY_S)
         else:
             return
+
+
+async def keep_resumed(
+    runs: Runs, tenant: str, attempt: Callable[[], Awaitable[object]], reasons: Collection[str]
+) -> Never:
+    """Resume a workspace that is paused for one of these reasons while the platform takes the credentials.
+
+    That they ended may be told late, and again, when there are new ones. Runs for ever.
+    """
+    while True:
+        await asyncio.sleep(REFUSED_RETRY_DELAY_S)
+        try:
+            if await runs.pause_reason(tenant) in reasons:
+                await attempt()
+                await runs.pause_tenant(tenant, None)
+                log.info("the credentials are accepted: the workspace's runs continue", tenant=tenant)
+        except (StoreUnavailable, PlatformFailure) as failure:
+            log.debug("a paused workspace stays paused", tenant=tenant, why=str(failure))
 
 
 HEARTBEAT_S = 1.0

@@ -14,11 +14,18 @@ from bot.core.directory import MembershipLookup
 from bot.core.ports import KeyValueStore, Store
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
-from bot.surfaces.chat.connection import ConnectionStatus, Presence, ProcessServices, resume_workspace
+from bot.surfaces.chat.connection import (
+    ConnectionStatus,
+    Presence,
+    ProcessServices,
+    keep_resumed,
+    resume_workspace,
+)
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced
 from bot.surfaces.slack.home import Home
@@ -87,6 +94,7 @@ async def open_slack(services: ProcessServices) -> AsyncIterator[SlackSurface]:
                 inbound.home.run(),
                 inbound.engine.pending.run(dispatcher.replay),
                 _begin(inbound, store),
+                _keep_resumed(inbound.installation, store, api),
                 keep_announced(store.catalogue, store.directory),
             )
         )
@@ -163,3 +171,9 @@ async def _begin(inbound: SlackInbound, store: Store) -> None:
     await inbound.installation.learn()
     await resume_workspace(store.runs, inbound.installation.team)
     await inbound.catch_up.run(inbound.installation.team)
+
+
+async def _keep_resumed(installation: SlackInstallation, store: Store, api: SlackApi) -> None:
+    await installation.ready()
+    told = (sentences.ACCESS_REVOKED, sentences.APP_REMOVED)
+    await keep_resumed(store.runs, installation.team, api.auth_test, told)

@@ -124,7 +124,7 @@ class TeamsInbound:
         """Who handles what Teams tells of."""
         cards = PersonalCards(self._store, self._platform)
         installation_updates = InstallationUpdates(
-            self._platform.capabilities, self._store.runs, self._messenger
+            self._platform.capabilities, self._store, self.engine.people, self._messenger
         )
         return Activities(
             self.engine, self.people, cards, installation_updates, self._platform, metrics, ack_priority

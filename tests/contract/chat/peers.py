@@ -88,6 +88,9 @@ class Peer(ABC):
     async def close(self, channel: str) -> None: ...
 
     @abstractmethod
+    def reopen(self, channel: str) -> None: ...
+
+    @abstractmethod
     def delete(self, posted: MessageRef) -> None:
         """Somebody deletes a message of the app."""
 
@@ -145,6 +148,9 @@ class MemoryPeer(Peer):
     async def close(self, channel: str) -> None:
         self._platform.closed.add(channel)
 
+    def reopen(self, channel: str) -> None:
+        self._platform.closed.remove(channel)
+
     def delete(self, posted: MessageRef) -> None:
         del self._platform.shown[posted]
 
@@ -198,6 +204,9 @@ class SlackPeer(Peer):
     async def close(self, channel: str) -> None:
         await self._slack.archive(channel)
 
+    def reopen(self, channel: str) -> None:
+        self._slack.workspace.channel(channel).archived = False
+
     def delete(self, posted: MessageRef) -> None:
         del self._slack.workspace.channels[posted.channel].messages[posted.message_id]
 
@@ -249,6 +258,9 @@ class TeamsPeer(Peer):
 
     async def close(self, channel: str) -> None:
         self._teams.close(self._teams.tenant.conversations[channel])
+
+    def reopen(self, channel: str) -> None:
+        self._teams.tenant.conversations[channel].closed = ""
 
     def delete(self, posted: MessageRef) -> None:
         del self._teams.tenant.conversations[posted.channel].messages[posted.message_id]

@@ -242,6 +242,25 @@ async def test_a_copy_whose_poster_died_shows_the_outcome(deployment: Deployment
     assert len(direct(deployment, "U0ADA")) == 1
 
 
+async def test_who_could_not_be_asked_is_asked_once_that_is_possible(deployment: Deployment) -> None:
+    await linked(deployment, ADA, "U0ADA")
+    claim, chat = await claimed(deployment), deployment.peer.direct_channel("U0ADA")
+    await deployment.peer.close(chat)
+    async with deployment.delivering():
+        question = await asked(deployment, claim)
+        await caught_up(deployment, question)
+        assert not direct(deployment, "U0ADA")
+        deployment.peer.reopen(chat)
+        for _ in range(2):
+            await deployment.store.outbox.redraw(
+                deployment.surface, question.run_id, question.id, "the app was added"
+            )
+        assert (await is_asked(deployment, "U0ADA")).buttons[:2] == DECIDING
+        await settled(deployment, question, ADA)
+        await is_asked(deployment, "U0ADA", "Approved")
+    assert len(direct(deployment, "U0ADA")) == 1
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_copy_that_somebody_deletes_is_sent_again(deployment: Deployment, *, told: bool) -> None:
     """At once if the platform tells of it, else with what happens next."""

@@ -7,15 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bot.core.actor import Actor, Membership
+from bot.core.outbox import is_redrawn
 from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat.flow_control import AckPriority
+from bot.surfaces.chat.message_keys import question_of
 from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import TeamsApp
 from bot.surfaces.teams.delivery import recipient_lookup
 from bot.surfaces.teams.inbound.people import TeamsActors
 from bot.tasks import BackgroundTasks
+from tests.contract.chat.finishing import finished
+from tests.contract.chat.played_crew import ADA, BOB
+from tests.contract.chat.teams_inbound import teams_chat
 from tests.loopback.teams import LoopbackTeams
 
 Recognise = Callable[[str], Awaitable[Actor]]
@@ -93,3 +99,14 @@ async def test_a_membership_is_asked_about_where_somebody_has_acted(
     assert await people.current_membership(acted[zoe.object_id]) is Membership.MEMBER
     with pytest.raises(ProfileUnavailable):
         await people.current_membership(acted[gone.object_id])
+
+
+async def test_who_adds_the_app_is_asked_what_they_could_not_be_asked_before(redis_url: str) -> None:
+    async with teams_chat(redis_url) as chat:
+        question, ada = await chat.asking("ok", ADA), chat.people[ADA]
+        for person in (ada, chat.people[BOB]):
+            assert (await person.install(person.chat)).status == 200
+        await finished(chat.inbound.background)
+        state = await chat.store.outbox.state(SURFACE, question.run_id)
+        [redrawn] = filter(is_redrawn, state.outdated)
+        assert question_of(redrawn) == question.id

@@ -178,9 +178,9 @@ class QuestionRelay:
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient) -> None:
-        """Ask somebody who may decide, once. Who can't be written to is not asked again."""
+        """Ask somebody who may decide, once. Who can't be written to is asked again when it is drawn anew."""
         refused = keys.refused_directly(asking.question.id, recipient.user)
-        if not recipient.may_decide or refused in messages.messages:
+        if not recipient.may_decide or (refused in messages.messages and not asking.redrawn):
             return
         name = keys.direct_question(asking.question.id, recipient.user)
         try:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.lists import RunFilter
-from bot.core.ports import Runs
+from bot.core.ports import Store
 from bot.core.run import Run
 from bot.metrics import Metrics
 from bot.surfaces.chat.actions import Target
@@ -24,6 +24,7 @@ from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.engine import InboundEngine
 from bot.surfaces.chat.inbound.ports import (
     SILENT,
+    ActorResolver,
     InboundRequest,
     Payload,
     Press,
@@ -32,6 +33,7 @@ from bot.surfaces.chat.inbound.ports import (
     ReplyTarget,
     Unacceptable,
 )
+from bot.surfaces.chat.listings import waiting_for
 from bot.surfaces.chat.places import group
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import private_messages, sentences
@@ -255,21 +257,34 @@ MAX_RUNS = 100
 class InstallationUpdates:
     """Welcomes people, and tells requesters that their runs have lost their conversation."""
 
-    def __init__(self, platform: Capabilities, runs: Runs, messenger: PrivateMessenger) -> None:
+    def __init__(
+        self, platform: Capabilities, store: Store, people: ActorResolver, messenger: PrivateMessenger
+    ) -> None:
         self._platform = platform
-        self._runs = runs
+        self._store = store
+        self._people = people
         self._messenger = messenger
 
     async def updated(self, activity: Activity) -> Reply:
         """`installationUpdate`. An upgrade of the app is neither. Raises StoreUnavailable."""
         channel = activity.where.channel
         if activity.action == ADDED and is_personal(channel):
-            return Reply(say=private_messages.usage())
+            return Reply(say=private_messages.usage(), then=lambda: self._ask_again(activity))
         if activity.action != REMOVED:
             return SILENT
         here = RunFilter(group=group(SURFACE, activity.tenant, channel), active=True, limit=MAX_RUNS)
-        runs = await self._runs.list(here)
+        runs = await self._store.runs.list(here)
         return Reply(then=lambda: self._tell(activity.tenant, runs)) if runs else SILENT
+
+    async def _ask_again(self, activity: Activity) -> None:
+        """Have the person asked what they could not be asked before, as the app was not there."""
+        try:
+            person = await self._people.actor(activity.user, activity.where.channel)
+        except CrewdeckError as error:
+            log.info("it can't be found out who added the app", user=activity.user, why=str(error))
+            return
+        for question in await waiting_for(self._store.questions, person, MAX_RUNS):
+            await self._store.outbox.redraw(SURFACE, question.run_id, question.id, activity.id)
 
     async def _tell(self, tenant: str, runs: list[Run]) -> None:
         """Each requester, of all of their runs. Where that can't be done it is logged, and the runs go on."""

@@ -299,8 +299,9 @@ def _seconds(at: datetime) -> float:
 
 
 def _mention(entity: Entity) -> Mentioned:
+    """Teams leaves the text out where the name has an ampersand in it."""
     who = entity.mentioned or Account(id="")
-    return Mentioned(who.id, who.name, entity.text, who.type in _GROUPS)
+    return Mentioned(who.id, who.name, entity.text or f"<at>{who.name}</at>", who.type in _GROUPS)
 
 
 class Execute(Payload):

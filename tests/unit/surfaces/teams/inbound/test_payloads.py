@@ -64,6 +64,19 @@ def test_in_a_channel_only_what_begins_with_a_mention_is() -> None:
     assert activity(text="start demo").incoming().addressed is None
 
 
+def test_a_mention_without_its_text_is_found_by_the_name() -> None:
+    """Teams leaves the text out where the name has an ampersand in it."""
+    app, bob = mention("28:app", "R&D crews"), mention("29:bob", "Bob & Bo")
+    del app["text"], bob["text"]
+    said = activity(text="<at>R&D crews</at> start demo <at>Bob & Bo</at>", entities=[app, bob]).incoming()
+    assert (said.addressed, said.command_text({})) == ("start demo @Bob & Bo", "start demo @Bob & Bo")
+
+
+def test_in_the_chat_of_two_people_not_all_is_said_to_the_app() -> None:
+    message = activity("19:a_b@unq.gbl.spaces", "personal", text="start demo").incoming()
+    assert (message.direct, message.addressed) == (False, None)
+
+
 def test_who_else_is_mentioned_makes_it_talk() -> None:
     talk = activity(text="<at>Bob</at> and now?", entities=[mention("29:bob", "Bob")]).incoming()
     assert (talk.names_others, talk.speaks_to_others) == (True, True)
