@@ -125,7 +125,7 @@ def media_type(name: str) -> str:
 
 @cache
 def _media_types() -> mimetypes.MimeTypes:
-    """Those that Python knows; it reads the machine's files as well, so only who needs them asks for them."""
+    """The types that Python knows. Made when first needed, since that reads files of the machine."""
     return mimetypes.MimeTypes()
 
 

@@ -60,7 +60,7 @@ class Signal:
         self.topics: Topics = set()
 
     def set(self, topics: Iterable[str], events: Sequence[PublishedEvent] = ()) -> None:  # noqa: ARG002
-        """Wake who waits. `events` came along with the topics, for who needs not read them then."""
+        """Wake the task that waits. `events` came with the topics, so that they need not be read."""
         self.topics.update(topics)
         self._event.set()
 

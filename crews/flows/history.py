@@ -56,7 +56,7 @@ class FlowHistory:
         self.scope_of = {
             each["end"]: scope for record in (self._done, self._fed) for scope, each in record.items()
         }
-        #: The calls of which this run itself has recorded something, not only one that it tries again.
+        #: The calls of which this run itself has recorded something, not only the run that it retries.
         self.own = {
             _scope(what, name)
             for what in (DONE, FED, "")

@@ -300,7 +300,7 @@ class FlowReplay:
     async def _missing_calls(self, scopes: Iterable[str]) -> None:
         """These recorded calls are not made any more: continue if the requester agrees. Raises Leave.
 
-        Nobody is asked about what only an earlier run did, which this one tries again.
+        Nobody is asked about what only an earlier run did, which this one retries.
         """
         missing = sorted(scopes)
         names = ", ".join(f"“{self._recorded.name(scope)}”" for scope in missing)

@@ -198,7 +198,7 @@ class Journal:
             return self._finds
 
     def own_records(self, prefix: str) -> list[tuple[str, Any]]:
-        """What this run itself has recorded under names that start so; nothing of one that it tries again."""
+        """What this run itself has recorded under names that start so; nothing of the run that it retries."""
         return [(name, json.loads(self._stored[name])) for name in self._stored if name.startswith(prefix)]
 
     def records(self, prefix: str, suffix: str = "") -> Iterator[tuple[str, Any]]:

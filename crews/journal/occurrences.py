@@ -57,7 +57,7 @@ class EqualCalls:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._going_on = size
+        self._unfinished = size
         self._taken: Counter[tuple[Hashable, int]] = Counter()
         #: The numbers of each content: those of the first time that it comes up in each call, and so on.
         self._numbers: defaultdict[Hashable, list[list[int]]] = defaultdict(list)
@@ -75,8 +75,8 @@ class EqualCalls:
 
     def end_one(self) -> set[Occurrence]:
         """One of the calls has ended; the reserved numbers that nobody will take, once all have."""
-        self._going_on -= 1
-        return set() if self._going_on else self._left
+        self._unfinished -= 1
+        return set() if self._unfinished else self._left
 
 
 EQUAL_CALL: ContextVar[tuple[EqualCalls, int] | None] = ContextVar("crewdeck_equal_call", default=None)
@@ -84,7 +84,7 @@ EQUAL_CALL: ContextVar[tuple[EqualCalls, int] | None] = ContextVar("crewdeck_equ
 
 
 class Occurrences:
-    """One run's. From any thread."""
+    """The occurrences in one run. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -117,7 +117,7 @@ class Step:
 
 
 class Activity:
-    """One run's. From any thread."""
+    """What is under way in one run. Thread-safe."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer

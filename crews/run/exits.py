@@ -30,4 +30,4 @@ class Parked(Leave):
 
 
 class Released(Leave):
-    """The worker stops, or has no room for a run that was answered: whoever has some takes the run up."""
+    """The worker stops, or has no free slot for a run that was answered: another worker takes it up."""

@@ -38,7 +38,7 @@ def cleaned(text: str) -> str:
 
 
 class ProgressNotes:
-    """One run's. `add` is thread-safe; everything else happens on the run's loop."""
+    """The progress of one run. `add` is thread-safe; everything else happens on the run's loop."""
 
     def __init__(
         self, run: RunSession, store: StoreProxy, clock: Callable[[], float] = time.monotonic
@@ -93,6 +93,6 @@ class ProgressNotes:
             self._put_again()
 
     def _put_again(self) -> None:
-        """Record what came in the meantime."""
+        """Record the text that was added in the meantime."""
         if self._newest is not None:
             self._put(self._newest)

@@ -41,8 +41,8 @@ log = structlog.get_logger(__name__)
 CODE_OF = "code_of/"
 """Prefix of the journal's entries that say which code the crew had when a question was asked."""
 HANDED_OVER = "handed_over/"
-"""Prefix of those that say that code has gone on with an approval. Both by what is asked: a retry has answers
-of the run that it tries again."""
+"""Prefix of those that say that code has gone on with an approval. Both end in the question's content hash,
+which is the same in a retry."""
 
 OTHER_CODE = "This was approved, but the code of the crew that would go on with it is another one now."
 

@@ -81,7 +81,7 @@ class RunSession:
         #: Whether the run is still this worker's.
         self.lease = lease or Lease()
         self.lease.worked = self.stopwatch.worked
-        #: Done at the run's first step: it has got through its start.
+        #: Done at the run's first step: its start is over, and holds up no other.
         self.started: asyncio.Future[None] = loop.create_future()
         #: Whether it is time to leave memory, while people are asked.
         resident = resident or ResidentRuns()
@@ -93,7 +93,7 @@ class RunSession:
         self._lock = threading.Lock()
         self._stopped: Leave | None = None
         self._releasing = False
-        #: Of answers that it has: whether it gets a slot for going on.
+        #: Requests for a slot since the run was answered; each says whether the run has one.
         self._slots: set[Future[bool]] = set()
         self._waits: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -111,15 +111,10 @@ class RunSession:
         """Milliseconds of working time, also of earlier workers."""
         return round(self.stopwatch.worked() * 1000)
 
-    @property
-    def stopped(self) -> Leave | None:
-        """Why the run has to leave; None while it doesn't."""
-        return self._stopped
-
-    def check(self) -> None:
-        """Raise Leave if the run has to leave at once."""
-        if self._stopped is not None:
-            raise self._stopped.copy()
+    def mark_started(self) -> None:
+        """The run has started: it does not count as a start that blocks others any more."""
+        if not self.started.done():
+            self.loop.call_soon_threadsafe(_finish, self.started)
 
     def before_step(self) -> None:
         """Called before each step, for which the run needs its slot. Blocks its thread meanwhile.
@@ -132,6 +127,72 @@ class RunSession:
             raise self.leave(Released())
         self.mark_started()
         self.activity.touch()
+
+    # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def stopped(self) -> Leave | None:
+        """Why the run has to leave; None while it doesn't."""
+        return self._stopped
+
+    def check(self) -> None:
+        """Raise Leave if the run has to leave at once."""
+        if self._stopped is not None:
+            raise self._stopped.copy()
+
+    def stop(self, error: RunError | None = None) -> Leave:
+        """End the run, with `error` or because it is over. Returns the exception to raise."""
+        return self.leave(Stopped(error))
+
+    def leave(self, why: Leave) -> Leave:
+        """Make the run leave this worker; the first call decides why. Returns the exception to raise."""
+        with self._lock:
+            first = self._stopped is None
+            reason = self._stopped = self._stopped or why
+        if first:
+            self.loop.call_soon_threadsafe(self._interrupt)
+        return reason.copy()
+
+    def release(self) -> None:
+        """The worker stops: leave at the next step, or at once if the run waits. On its loop."""
+        self._releasing = True
+        if self._slots:
+            self.leave(Released())
+        else:
+            self.parking.park_soon()
+
+    def cancel(self, by: Actor) -> None:
+        """Cancel the run for somebody who may do so. Blocks its thread. Raises Leave if they may."""
+        if self.wait_in_thread(self._store.cancel(self.run_id, by)):
+            raise self.stop()
+
+    def check_lease(self) -> None:
+        """Return once it is certain that the run is still leased. Raises Leave if it isn't."""
+        while not self.lease.is_certain(POLL_INTERVAL_S):
+            self.check()
+        if self.lease.lost:
+            raise self.stop()
+
+    def _interrupt(self) -> None:
+        for wait in tuple(self._waits):
+            wait.cancel()
+        for slot in tuple(self._slots):
+            slot.cancel()
+        self.stopwatch.close()
+        self.parking.close()
+        _finish(self.leaving)
+
+    def _out_of_time(self) -> None:
+        limit = _duration_words(self.limits.time or 0)
+        self.stop(
+            RunError(code="limit_time", message=f"Stopped: the crew worked more than {limit}, its limit.")
+        )
+
+    def _idle(self) -> float | None:
+        # A run that is given back leaves before its next step anyway.
+        return None if self._slots else self.activity.idle(steps_only=self._releasing)
+
+    # ── slots ───────────────────────────────────────────────────────────────────────────────────────────
 
     def resume(self) -> None:
         """The run was answered: it needs a slot from its next step on. Without one it leaves. On its loop."""
@@ -165,43 +226,7 @@ class RunSession:
         with self.stopwatch.paused():
             await asyncio.gather(*map(asyncio.wrap_future, tuple(self._slots)))
 
-    def cancel(self, by: Actor) -> None:
-        """Cancel the run for somebody who may do so. Blocks its thread. Raises Leave if they may."""
-        if self.wait_in_thread(self._store.cancel(self.run_id, by)):
-            raise self.stop()
-
-    def check_lease(self) -> None:
-        """Return once it is certain that the run is still leased. Raises Leave if it isn't."""
-        while not self.lease.is_certain(POLL_INTERVAL_S):
-            self.check()
-        if self.lease.lost:
-            raise self.stop()
-
-    def stop(self, error: RunError | None = None) -> Leave:
-        """End the run, with `error` or because it is over. Returns the exception to raise."""
-        return self.leave(Stopped(error))
-
-    def leave(self, why: Leave) -> Leave:
-        """Make the run leave this worker; the first call decides why. Returns the exception to raise."""
-        with self._lock:
-            first = self._stopped is None
-            reason = self._stopped = self._stopped or why
-        if first:
-            self.loop.call_soon_threadsafe(self._interrupt)
-        return reason.copy()
-
-    def release(self) -> None:
-        """The worker stops: leave at the next step, or at once if the run waits. On its loop."""
-        self._releasing = True
-        if self._slots:
-            self.leave(Released())
-        else:
-            self.parking.park_soon()
-
-    def mark_started(self) -> None:
-        """The run has started: it does not count as a start that blocks others any more."""
-        if not self.started.done():
-            self.loop.call_soon_threadsafe(_finish, self.started)
+    # ── recording ───────────────────────────────────────────────────────────────────────────────────────
 
     async def record_event(self, event: Body, key: str) -> None:
         """Record an event, once, after all that led to it. Raises Fenced."""
@@ -227,21 +252,7 @@ class RunSession:
         await self.writer.flushed()
         await self._store.record_executed(self.claim, question_id, call, result)
 
-    def start_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin something that the crew need not wait for; it ends before the run does. On its loop."""
-        task = asyncio.create_task(self._unless_fenced(work))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def wait_background(self) -> None:
-        """Return when all of that has ended."""
-        await asyncio.gather(*self._background)
-
-    async def _unless_fenced(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Fenced:
-            self.stop()
+    # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
@@ -268,24 +279,21 @@ class RunSession:
         finally:
             self._waits.discard(task)
 
-    def _idle(self) -> float | None:
-        # A run that is given back leaves before its next step anyway.
-        return None if self._slots else self.activity.idle(steps_only=self._releasing)
+    def start_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin something that the crew need not wait for; it ends before the run does. On its loop."""
+        task = asyncio.create_task(self._unless_fenced(work))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    def _interrupt(self) -> None:
-        for wait in tuple(self._waits):
-            wait.cancel()
-        for slot in tuple(self._slots):
-            slot.cancel()
-        self.stopwatch.close()
-        self.parking.close()
-        _finish(self.leaving)
+    async def wait_background(self) -> None:
+        """Return when all background work has ended."""
+        await asyncio.gather(*self._background)
 
-    def _out_of_time(self) -> None:
-        limit = _duration_words(self.limits.time or 0)
-        self.stop(
-            RunError(code="limit_time", message=f"Stopped: the crew worked more than {limit}, its limit.")
-        )
+    async def _unless_fenced(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Fenced:
+            self.stop()
 
 
 def _finish(future: asyncio.Future[None]) -> None:
