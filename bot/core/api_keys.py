@@ -99,12 +99,16 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
     names = [key.name for key in keys]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"the name {min(twice)} is there twice")
+    by_digest: dict[str, str] = {}
+    for key in keys:
+        if (other := by_digest.setdefault(key.digest, key.name)) != key.name:
+            raise ValueError(f"the keys {other} and {key.name} are the same: nobody could tell who calls")
     return keys
 
 
 def _parse_key(part: str) -> ApiKey:
     name, _, rest = part.partition(":")
-    secret, _, scopes = rest.partition(":")
+    secret, colon, scopes = rest.partition(":")
     if not valid_name(name) or not secret:
         raise ValueError("each key is written name:secret or name:secret:scope+scope")
     if len(secret) < MIN_SECRET_LENGTH:
@@ -112,6 +116,8 @@ def _parse_key(part: str) -> ApiKey:
             f"the key {name} is too short: it needs {MIN_SECRET_LENGTH} characters or more, "
             "as `openssl rand -hex 32` prints them"
         )
+    if colon and not scopes.strip():
+        raise ValueError(f"the key {name} has a colon and no scopes after it: without the colon it has all")
     return ApiKey(name=name, scopes=parse_scopes(scopes.split("+") if scopes else ()), digest=digest(secret))
 
 

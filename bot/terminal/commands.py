@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -48,13 +49,22 @@ Work = Callable[[Client, "Screen | None"], Awaitable[int]]
 RUN_STATE_CODES = frozenset({"settled", "not_allowed", "run_over"})
 """Codes that report a state of the run rather than a mistake in the arguments."""
 
+UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 HINTS = {
     "unauthenticated": " CREWDECK_API_KEY holds the key; `crewdeck keys add NAME` makes one.",
-    "not_found": " An id has 36 characters: `crewdeck inbox` and `crewdeck runs` show them.",
 }
 """What to do about an error, by its code, where the server can't say it."""
-NO_ID = "This is no id of a run or a question."
+NO_ID = (
+    "This is no id of a run or a question. An id has 36 characters: `crewdeck inbox` and `crewdeck runs` "
+    "show them."
+)
 """Of an address that the server doesn't have: what differs in it is the id that was typed."""
+NO_API = (
+    "What answers there has no such part of the API: CREWDECK_URL is the address of the server alone, as in "
+    "https://crews.example."
+)
+"""Of an address that the server doesn't have, where no id was typed."""
 
 
 def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
@@ -73,7 +83,7 @@ def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str
 
 def follow(remote: Remote, run_id: str, answers: Sequence[str], after: str | None) -> int:
     """Follow a run, from its start or after an event."""
-    return _run(remote, lambda client, screen: _follow(client, screen, run_id, answers, after))
+    return _run(remote, lambda client, screen: _follow(client, screen, run_id, answers, after), run_id)
 
 
 def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
@@ -101,7 +111,7 @@ def answer(remote: Remote, question_id: str, said: Sequence[str], options: Answe
             raise InvalidInputs({"answer": "say it after the question's id"})
         return await _ask(client, screen, question)
 
-    return _run(remote, work)
+    return _run(remote, work, question_id)
 
 
 def record(remote: Remote, question_id: str, *, as_json: bool) -> int:
@@ -112,7 +122,7 @@ def record(remote: Remote, question_id: str, *, as_json: bool) -> int:
         pipe.write(found.model_dump_json() if as_json else record_lines.text(found))
         return COMPLETED
 
-    return _run(remote, work)
+    return _run(remote, work, question_id)
 
 
 def link(remote: Remote, code: str) -> int:
@@ -160,7 +170,8 @@ def _say_identities(found: Sequence[Identity]) -> int:
     return COMPLETED
 
 
-def _run(remote: Remote, work: Work) -> int:
+def _run(remote: Remote, work: Work, given_id: str = "") -> int:
+    """Do the work of a command, about the run or question `given_id`, if any; returns the exit status."""
     try:
         return asyncio.run(_connected(remote, work))
     except (Unreachable, InvalidInputs) as error:
@@ -173,7 +184,7 @@ def _run(remote: Remote, work: Work) -> int:
     except NoWorker as error:
         return _mistake(str(error), FAILED)
     except ApiError as error:
-        return _refused(error)
+        return _refused(error, given_id)
     except (KeyboardInterrupt, Interrupted):
         return INTERRUPTED
     except BrokenPipeError:
@@ -202,12 +213,15 @@ def _screen() -> Screen:
     return Screen(asks=sys.stdin.isatty())
 
 
-def _refused(error: ApiError) -> int:
+def _refused(error: ApiError, given_id: str) -> int:
     if error.outcome is not None:
         return _mistake("".join(text for _, text in lines.decided(error.outcome)[1:]), FAILED)
-    hint = HINTS.get(error.code, "")
-    detail = NO_ID if error.code == "not_found" else error.detail
-    return _mistake(f"{detail}{hint}", FAILED if error.code in RUN_STATE_CODES else MISTAKE)
+    detail = error.detail
+    if error.code == "not_found":
+        detail = NO_ID if given_id and not UUID.fullmatch(given_id) else NO_API
+    return _mistake(
+        f"{detail}{HINTS.get(error.code, '')}", FAILED if error.code in RUN_STATE_CODES else MISTAKE
+    )
 
 
 def _mistake(what: str, status: int = MISTAKE) -> int:

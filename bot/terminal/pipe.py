@@ -42,9 +42,19 @@ async def _answer(client: Client, event: HumanInputRequired, words: str) -> bool
 
 
 async def inbox(client: Client, *, live: bool, after: str | None = None) -> int:
-    """Write question events: those of open questions and, with `live`, all later ones."""
+    """Write question events: those of open questions, or all after an event; with `live`, all later ones."""
+    if after is not None and not live:
+        return await _inbox_so_far(client, after)
     async for event in client.inbox(after):
         write(event.raw)
         if isinstance(event, SnapshotComplete) and not live:
             break
+    return COMPLETED
+
+
+async def _inbox_so_far(client: Client, after: str) -> int:
+    while events := await client.inbox_so_far(after):
+        for event in events:
+            write(event.raw)
+            after = event.cursor or after
     return COMPLETED

@@ -222,6 +222,13 @@ class Client:
             self._http, operations.events_of(run_id), after or "", self._reconnect_timeout, lost
         )
 
+    async def inbox_so_far(self, after: str | None = None) -> tuple[Event, ...]:
+        """What `inbox` would give now, without waiting: a part at a time, and nothing once there is no more.
+
+        The next part is behind the last event that has a `cursor`.
+        """
+        return await self._http.call(operations.inbox_so_far(after))
+
     def inbox(
         self, after: str | None = None, *, lost: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[Event]:

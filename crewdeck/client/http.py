@@ -269,7 +269,12 @@ def _reason(error: BaseException) -> str:
         return "it took too long"
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-            return os.strerror(cause.errno).lower()
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not valid ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):  # whose numbers are not those of the system
+            return "it doesn't speak TLS, as https needs it"
+        if isinstance(cause, OSError) and cause.errno:
+            # Those of names that aren't found are below zero.
+            return (os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)).lower()
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

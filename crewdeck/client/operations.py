@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: D103 - the methods of `Client` say what each does
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TypedDict, TypeVar, Unpack
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from pydantic import JsonValue, ValidationError
 
 from crewdeck.client.errors import ApiError
+from crewdeck.client.events import Event, parse
 from crewdeck.client.http import Call, is_header_value
 from crewdeck.client.records import Record
 from crewdeck.client.values import (
@@ -34,6 +36,7 @@ from crewdeck.client.values import (
 
 Read = TypeVar("Read", bound=Value)
 INBOX = "/events/human-input"
+INBOX_SO_FAR = "/poll/human-input"
 IDENTITIES = "/me/identities"
 
 
@@ -140,6 +143,23 @@ def questions(limit: int) -> Call[tuple[Question, ...]]:
     return Call(
         method="GET", path="/questions", query=query, read=lambda body: _reader(QuestionList)(body).questions
     )
+
+
+def inbox_so_far(after: str | None) -> Call[tuple[Event, ...]]:
+    query = {"last_event_id": after} if after else None
+    return Call(method="GET", path=INBOX_SO_FAR, query=query, raw=True, read=_events)
+
+
+def _events(body: bytes) -> tuple[Event, ...]:
+    """The events of a poll, each with its own bytes."""
+    text, read = body.decode(), json.JSONDecoder().raw_decode
+    at = text.find("[") + 1
+    found: list[Event] = []
+    while text[at : at + 1] == "{":
+        event, end = read(text, at)
+        found.append(parse(text[at:end], str(event.get("cursor", ""))))
+        at = end + 1  # behind the comma
+    return tuple(found)
 
 
 def question(question_id: str) -> Call[Question]:

@@ -165,5 +165,8 @@ class SyncClient:
     ) -> Generator[Event]:
         return follow(self._http, operations.events_of(run_id), after or "", self._reconnect_timeout, lost)
 
+    def inbox_so_far(self, after: str | None = None) -> tuple[Event, ...]:
+        return self._http.call(operations.inbox_so_far(after))
+
     def inbox(self, after: str | None = None, *, lost: Callable[[], None] = lambda: None) -> Generator[Event]:
         return follow(self._http, operations.INBOX, after or "", self._reconnect_timeout, lost)

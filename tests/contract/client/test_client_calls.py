@@ -222,6 +222,7 @@ def test_what_is_no_key_is_refused_and_not_repeated(kind: type[Client] | type[Sy
         ("http://ada:hidden@127.0.0.1:9", "http://127.0.0.1:9 gives no answer: connection refused."),
         ("http://ada:hidden@[::1", "http://[::1 gives no answer: "),
         ("ftp://ada:hid@den@example", "ftp://example gives no answer: "),
+        ("http://nobody.invalid", "http://nobody.invalid gives no answer: name or service not known."),
         (
             "localhost",
             "localhost gives no answer: Request URL is missing an 'http://' or 'https://' protocol.",
@@ -260,6 +261,12 @@ async def test_parts_of_an_answer_may_be_any_mapping(served: Served, client: Cli
     )
     said = await client.answer(question.id, "submit", values=MappingProxyType({"city": "Brno"}))
     assert said.values == {"city": "Brno"}
+
+
+async def test_an_address_that_speaks_no_tls_is_told_as_that(served: Served) -> None:
+    async with Client(served.url.replace("http:", "https:")) as client:
+        with pytest.raises(Unreachable, match="doesn't speak TLS, as https needs it"):
+            await client.crews()
 
 
 async def test_nobody_there_is_one_readable_error() -> None:

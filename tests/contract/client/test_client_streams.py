@@ -152,6 +152,21 @@ async def test_the_inbox_begins_with_what_is_open(served: Served, client: Client
 
 
 @pytest.mark.faults
+async def test_the_inbox_so_far_ends(served: Served, client: Client) -> None:
+    claim = await served.started()
+    question = await served.ask(claim, '"[{", she asked')
+    [waiting, complete] = await client.inbox_so_far()
+    assert isinstance(waiting, HumanInputRequired)
+    assert isinstance(complete, SnapshotComplete)
+    body = (await served.get("/poll/human-input")).text
+    assert body == f'{{"events":[{waiting.raw},{complete.raw}]}}'
+    assert await client.inbox_so_far(complete.cursor) == ()
+    await client.answer(question.id, "approve")
+    [settled] = await client.inbox_so_far(complete.cursor)
+    assert isinstance(settled, HumanInputCompleted)
+    assert await client.inbox_so_far(settled.cursor) == ()
+
+
 async def test_the_inbox_survives_cuts_and_goes_on_after_its_cursor(proxy: HttpProxy, served: Served) -> None:
     claim = await served.started()
     async with Client(proxy.url) as client:

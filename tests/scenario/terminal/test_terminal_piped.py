@@ -41,11 +41,20 @@ def test_the_inbox_is_what_is_open_and_answers_are_arguments(server: Server) -> 
     question, complete = (json.loads(line) for line in found.stdout.splitlines())
     assert (found.returncode, question["execution_id"]) == (0, run_id)
     assert complete["type"] == "snapshot_complete"
+    since = piped(server.url, "inbox", "--after", complete["cursor"])
+    assert (since.returncode, since.stdout) == (0, b"")
+    lost = piped(server.url, "inbox", "--after", "of another store").stdout.splitlines()
+    reset, *kept = (json.loads(line) for line in lost)
+    assert reset == {"type": "stream_reset"}
+    assert question["question_id"] in [event.get("question_id") for event in kept]
     silent = piped(server.url, "answer", question["question_id"])
     assert (silent.returncode, silent.stdout) == (2, b"")
     given = piped(server.url, "answer", question["question_id"], "reject", "--comment", "Too long.")
     assert given.returncode == 0
     assert json.loads(given.stdout)["human_feedback"] == "Reject: Too long."
+    since = piped(server.url, "inbox", "--after", complete["cursor"])
+    [settled] = [json.loads(line) for line in since.stdout.splitlines()]
+    assert (settled["type"], settled["question_id"]) == ("human_input_completed", question["question_id"])
     assert piped(server.url, "follow", run_id).returncode == 0
 
 
@@ -72,6 +81,14 @@ def test_a_mistake_is_one_readable_line(server: Server, words: tuple[str, ...], 
     [line] = done.stderr.decode().splitlines()
     assert line.startswith("crewdeck: ")
     assert said in line
+
+
+@pytest.mark.parametrize("words", [("inbox",), ("follow", "00000000-0000-4000-8000-000000000000")])
+def test_an_address_below_the_servers_own_is_named(server: Server, words: tuple[str, ...]) -> None:
+    done = piped(f"{server.url}/docs", *words)
+    assert done.returncode == 2
+    [line] = done.stderr.decode().splitlines()
+    assert "CREWDECK_URL is the address of the server alone" in line
 
 
 def test_a_server_that_is_not_there_is_one_readable_line() -> None:

@@ -26,6 +26,9 @@ def test_keys_are_read_as_the_settings_write_them() -> None:
         "ci:hush",
         f"ci:hush{SECRET}:reed",
         f"ci:hush{SECRET},ci:hush{SECRET}2",
+        f"ci:hush{SECRET}:read,ops:hush{SECRET}:admin",
+        f"ci:hush{SECRET}:",
+        f"ci:hush{SECRET}: ",
     ],
 )
 def test_what_is_wrong_is_said_without_the_secret(text: str) -> None:
