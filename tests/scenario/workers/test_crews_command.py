@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,12 +47,9 @@ def test_list_knows_the_catalogue_and_says_what_is_broken(python: str, folder: P
     assert "on_deadlin: is no key that Crewdeck knows" in said
 
 
-def test_check_builds_every_crew_and_names_the_remedy(folder: Path) -> None:
-    """The command is executed as people do it; those of other tests are forked."""
+def test_check_builds_every_crew_and_names_the_remedy(python: str, folder: Path) -> None:
     key = "sk-secret-1234567890"
-    found, _ = crews(
-        sys.executable, folder, "check", CREWDECK_MODEL="openai/gpt-5.4-mini", OPENAI_API_KEY=key
-    )
+    found, _ = crews(python, folder, "check", CREWDECK_MODEL="openai/gpt-5.4-mini", OPENAI_API_KEY=key)
     release, *found = found
     assert (release["crewai"], release["state"]) == (TESTED, "ok")
     by_name = {finding["crew"]: finding for finding in found}
