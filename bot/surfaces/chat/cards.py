@@ -90,7 +90,7 @@ class RunCard(Value):
     error: str = ""
     #: It failed in a way that somebody may want to try again.
     retriable: bool = False
-    #: The run that this one tries again.
+    #: The run of which this one is a retry.
     retry_of: str | None = None
     cancelled_by: Actor | None = None
     #: Why its workspace is paused, if it is.

@@ -12,12 +12,20 @@ from typing import NamedTuple
 
 from aiohttp import HttpVersion11, web
 
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound
 from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.operations import RequestContext
-from bot.surfaces.http.streams import Streams, abort, can_send_now, free_headers, open_run, send_now
-from bot.surfaces.http.wire import HEARTBEAT, RETRY_DELAY_S, SSE_COMMENT, Follower, Message
+from bot.surfaces.http.streams import (
+    Streams,
+    abort,
+    can_send_now,
+    free_headers,
+    next_messages,
+    open_run,
+    send_now,
+)
+from bot.surfaces.http.wire import HEARTBEAT, SSE_COMMENT, Follower, Message
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -86,7 +94,7 @@ class SseRoutes:
             timings = self._streams.timings
             heartbeat = time.monotonic() + timings.heartbeat
             while await self._streams.still_valid(caller):
-                messages = await _next(follower, min(timings.quiet, heartbeat - time.monotonic()))
+                messages = await next_messages(follower, min(timings.quiet, heartbeat - time.monotonic()))
                 if time.monotonic() >= heartbeat:
                     heartbeat += timings.heartbeat
                     messages = [*messages, HEARTBEAT]
@@ -118,11 +126,3 @@ class SseRoutes:
 def _cursor(context: RequestContext[None, StreamQuery]) -> str:
     """The header has precedence: EventSource reconnects to its original URL, with the last id in it."""
     return context.request.headers.get("Last-Event-ID") or context.query.last_event_id
-
-
-async def _next(follower: Follower, seconds: float) -> Sequence[Message]:
-    try:
-        return await follower.next(max(0.0, seconds))
-    except StoreUnavailable:
-        await asyncio.sleep(RETRY_DELAY_S)
-        return ()

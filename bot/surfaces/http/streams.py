@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from bot.core import ids
+from bot.core.errors import StoreUnavailable
 from bot.core.ports import Runs, Store
 from bot.surfaces.http.auth import Caller, Visibility
 from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.run_feed import RunFeed
-from bot.surfaces.http.wire import RESET, Message
+from bot.surfaces.http.wire import RESET, RETRY_DELAY_S, Follower, Message
 
 SMALL_BYTES = 32 * 1024
 """What a client's empty buffer takes at once: half of what asyncio lets it hold."""
@@ -161,3 +162,12 @@ async def open_run(runs: Runs, run_id: str, cursor: str) -> Opening:
     known = seq is not None and seq <= run.seq
     after = seq if seq is not None and known else 0
     return Opening(after, () if known else (RESET,), finished=run.status.over and after >= run.seq)
+
+
+async def next_messages(follower: Follower, seconds: float) -> Sequence[Message]:
+    """What is new for a client, within so many seconds. Nothing while the store is away."""
+    try:
+        return await follower.next(max(0.0, seconds))
+    except StoreUnavailable:
+        await asyncio.sleep(RETRY_DELAY_S)
+        return ()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bot.core.actor import Actor
 from bot.core.api_keys import Scope
-from bot.core.errors import NotFound, StoreUnavailable
+from bot.core.errors import NotFound
 from bot.core.event import encode
 from bot.core.ports import Prefetched
 from bot.surfaces.http import problems
@@ -22,8 +22,16 @@ from bot.surfaces.http.auth import Caller, KeyRateLimiter
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
 from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import Streams, abort, can_send_now, free_headers, open_run, send_now
-from bot.surfaces.http.wire import RETRY_DELAY_S, Follower, Message
+from bot.surfaces.http.streams import (
+    Streams,
+    abort,
+    can_send_now,
+    free_headers,
+    next_messages,
+    open_run,
+    send_now,
+)
+from bot.surfaces.http.wire import Follower, Message
 
 CLOSE_TIMEOUT_S = 0.5
 """Seconds that a client gets to confirm the closing handshake."""
@@ -95,7 +103,7 @@ class WebSocketRoutes:
             async for message in response:
                 if message.type is WSMsgType.ERROR or not await self._streams.still_valid(socket.caller):
                     break
-                await self._put(response, request, encode(await socket.answer(message)))
+                await self._send_one(response, request, encode(await socket.answer(message)))
 
     async def _send(
         self,
@@ -112,23 +120,16 @@ class WebSocketRoutes:
         try:
             while await self._streams.still_valid(caller):
                 for message in messages:
-                    await self._put(response, request, message.data)
+                    await self._send_one(response, request, message.data)
                     ended = ended or message.last
                 if follower is None or ended:
                     break
-                messages = await self._next(follower)
+                messages = await next_messages(follower, self._streams.timings.check)
             await _close(response, request, WSCloseCode.OK if ended else WSCloseCode.POLICY_VIOLATION)
         except (ConnectionError, NotFound):
             abort(request)  # also ends `_receive`
 
-    async def _next(self, follower: Follower) -> Sequence[Message]:
-        try:
-            return await follower.next(self._streams.timings.check)
-        except StoreUnavailable:
-            await asyncio.sleep(RETRY_DELAY_S)
-            return ()
-
-    async def _put(self, response: web.WebSocketResponse, request: web.Request, data: bytes) -> None:
+    async def _send_one(self, response: web.WebSocketResponse, request: web.Request, data: bytes) -> None:
         """Send a text message. A client that doesn't read is disconnected."""
         if can_send_now(request, len(data)):
             await response.send_frame(data, WSMsgType.TEXT)
@@ -173,11 +174,11 @@ class Socket:
             raise problems.invalid(error) from error
         self.caller.require(Scope.ANSWER)
         actor = self.caller.actor_on_behalf_of(asked.on_behalf_of)
-        prefetched = await self._look(asked.question_id.lower(), actor)
+        prefetched = await self._prefetch(asked.question_id.lower(), actor)
         answer = await self._answers.record(prefetched, actor, asked, asked.idempotency_key)
         return answer.model_dump(mode="json")
 
-    async def _look(self, question_id: str, actor: Actor) -> Prefetched:
+    async def _prefetch(self, question_id: str, actor: Actor) -> Prefetched:
         if self._run_id is None:
             return await self._answers.prefetch(self.caller, question_id, actor)
         return Prefetched(await self._answers.find_in(self.caller, self._run_id, question_id))

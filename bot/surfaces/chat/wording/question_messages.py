@@ -9,7 +9,6 @@ the form says so above its buttons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 
 from bot.core.question import Action, QuestionKind
@@ -17,7 +16,7 @@ from bot.core.text import named, visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
-from bot.surfaces.chat.lines import Bold, Code, Command, Line, Link, Mention, Part, Time, Untrusted
+from bot.surfaces.chat.lines import Bold, Code, Command, Line, Link, Mention, Time, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -37,7 +36,6 @@ from bot.surfaces.chat.wording import gates, policies, question_buttons
 SHORTENED_UNITS = 1500
 """How much of the prompt, and of the context, a shortened question shows."""
 NAME_UNITS = 100
-NAMED_DECIDERS = 5
 THE_CREW_WRITES = "The crew writes:"
 FORM_BLOCKS = 10
 """What stands in a form besides the question's own text."""
@@ -199,17 +197,8 @@ def mention_deciders(card: QuestionCard) -> Line:
     """Who may answer: mentioned, so that they are told."""
     if card.anyone:
         return ("Anyone here",)
-    names: list[Part] = [Mention(each) for each in card.deciders[:NAMED_DECIDERS]]
-    if len(card.deciders) > NAMED_DECIDERS:
-        names.append(f"{len(card.deciders) - NAMED_DECIDERS} others")
-    return joined_with_or(names or ["Nobody who is here"])
-
-
-def joined_with_or(names: Sequence[Part]) -> Line:
-    """`a, b or c`."""
-    *others, last = names
-    listed = [part for at, name in enumerate(others) for part in ((", ", name) if at else (name,))]
-    return (*listed, " or ", last) if others else (last,)
+    names: list[Line] = [(Mention(each),) for each in card.deciders]
+    return policies.listed(names or [("Nobody who is here",)], "or")
 
 
 def _small_print(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
