@@ -18,6 +18,10 @@ _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!(?:subteam\^|here|channel|everyone)")
 _EVERYBODY = re.compile(r"<!(?:here|channel|everyone)")
 _NAME = re.compile(r"<(?:@[UW][A-Z0-9]+|!subteam\^[A-Z0-9]+)(?:\|[^<>]*)?>")
+_MARKUP = re.compile(
+    r"@[UW][A-Z0-9]+|#[CDG][A-Z0-9]+|!(?:here|channel|everyone|\w+\^.*)|[A-Za-z][\w+.-]*:.*", re.DOTALL
+)
+"""What Slack puts between angles, before a label. Commands come as they were typed, with anything there."""
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -62,6 +66,8 @@ def plain(text: str, names: Mapping[str, str] = NO_NAMES) -> str:
 
 def _resolved(inner: str, names: Mapping[str, str]) -> str:
     target, _, label = inner.partition("|")
+    if _MARKUP.fullmatch(target) is None:
+        return f"<{inner}>"
     match target[:1]:
         case "#":
             return f"#{label or target[1:]}"

@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.files import MAX_FILE_BYTES, check_size
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.form_values import MISSING_SCOPE
+from bot.surfaces.chat.inbound.ports import Payload
 
 HOSTS = (".slack.com", ".slack-files.com", ".slack-gov.com")
 """Where Slack keeps files. The token is sent to no other host."""
@@ -21,10 +22,8 @@ DOWNLOAD_TIMEOUT_S = 60.0
 CHUNK_BYTES = 64 * 1024
 
 
-class SlackFile(BaseModel):
+class SlackFile(Payload):
     """A file as a `file_input` reports it; also the value of its field, as JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     name: str = "file"

@@ -5,6 +5,7 @@ import pytest
 from bot.surfaces.chat.actions import REPLY, REPLY_FIELD
 from bot.surfaces.slack.inbound.event_payloads import Event
 from bot.surfaces.slack.inbound.payloads import BlockAction, Submission
+from bot.surfaces.slack.webapi.files import SlackFile
 
 
 def test_words_are_read_as_their_writer_saw_them() -> None:
@@ -59,3 +60,12 @@ def said(value: str | None) -> object:
     view = {"id": "V1", "callback_id": REPLY, "state": {"values": values}}
     sent = {"team": {"id": "T1"}, "user": {"id": "U1"}, "view": view}
     return Submission.model_validate(sent).form_submission().values
+
+
+def test_a_file_of_which_slack_says_little_is_taken() -> None:
+    chosen = {"id": "F1", "name": None, "mimetype": None, "size": None, "url_private": None}
+    element = {"type": "file_input", "files": [chosen]}
+    view = {"id": "V1", "callback_id": REPLY, "state": {"values": {"plan": {"plan": element}}}}
+    sent = {"team": {"id": "T1"}, "user": {"id": "U1"}, "view": view}
+    value = Submission.model_validate(sent).form_submission().values["plan"]
+    assert SlackFile.model_validate_json(value) == SlackFile(id="F1")

@@ -23,6 +23,26 @@ def test_links_channels_and_escapes_are_resolved(wire: str, read: str) -> None:
     assert words.plain(wire) == read
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "<script>",
+        "a <b> c",
+        "<!-- note -->",
+        "<#include>",
+        "<@media print>",
+        "<a|b>",
+        "x <y and z> w",
+        "<!x>",
+        "<>",
+    ],
+)
+def test_what_is_typed_between_angles_stays(typed: str) -> None:
+    """Slack escapes it in messages and forms; in commands it may not."""
+    assert words.plain(typed) == typed
+    assert words.plain(typed.replace("<", "&lt;").replace(">", "&gt;")) == typed
+
+
 def test_everybody_mentioned_is_found() -> None:
     assert words.mentions("<@U0ADA> and <@W0BOB|bob>, not <#C0GENERAL>") == {"U0ADA", "W0BOB"}
     assert words.mentions("nobody@example.org") == frozenset()
