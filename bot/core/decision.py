@@ -269,12 +269,16 @@ def expired_outcome(question: Question) -> Outcome:
 
 
 def timeout_outcome(deadline: Deadline, question: Question) -> Outcome:
-    """The outcome of a passed deadline. Never an approval."""
+    """The outcome of a passed deadline. Never an approval.
+
+    `expire` means that nothing was decided, also where an option is called so; labels come before ids.
+    """
     if deadline.outcome == Action.REJECT and Action.REJECT in question.actions:
         return Outcome(action=Action.REJECT, comment="No answer before the deadline.")
-    if question.kind is QuestionKind.CHOICE:
-        for option in question.options:
-            if deadline.outcome in {option.id, option.label} and label_key(option.label) != Action.APPROVE:
+    if question.kind is QuestionKind.CHOICE and deadline.outcome != Action.EXPIRE:
+        named = [each for each in question.options if each.label == deadline.outcome]
+        for option in named or (each for each in question.options if each.id == deadline.outcome):
+            if label_key(option.label) != Action.APPROVE:
                 return Outcome(
                     action=Action.CHOOSE, value=option.id, comment="No answer before the deadline."
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field
@@ -217,16 +218,31 @@ def infer_kind(kind: QuestionKind | None, labels: tuple[str, ...]) -> QuestionKi
 
 
 def options_for(kind: QuestionKind, labels: tuple[str, ...]) -> tuple[Option, ...]:
-    """The options for these labels. A choice uses numbers as ids: labels can be long or in any script."""
+    """The options for these labels. A choice uses numbers as ids: labels can be long or in any script.
+
+    No id reads as the label of another option, which may be a number: either names one.
+    """
     match kind:
         case QuestionKind.APPROVAL:
             return APPROVAL_OPTIONS
         case QuestionKind.REVIEW:
             return REVIEW_OPTIONS
         case QuestionKind.CHOICE:
-            return tuple(Option(id=str(number), label=label) for number, label in enumerate(labels, start=1))
+            keys = {label_key(label): number for number, label in enumerate(labels, start=1)}
+            return tuple(
+                Option(id=_option_id(number, keys), label=label)
+                for number, label in enumerate(labels, start=1)
+            )
         case QuestionKind.TEXT | QuestionKind.FORM:
             return ()
+
+
+def _option_id(number: int, keys: Mapping[str, int]) -> str:
+    """The id of an option. `keys`: the numbers of options by how their labels are read."""
+    found = str(number)
+    while keys.get(found, number) != number:
+        found = f"option-{found}"
+    return found
 
 
 _NOT_SHOWN = {

@@ -16,7 +16,7 @@ from bot.core import ids
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.question import Deadline, Option, Question, QuestionKind, options_for
+from bot.core.question import Deadline, Question, QuestionKind, options_for
 from bot.core.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
@@ -98,9 +98,8 @@ class Served:
             run_id=claim.run.id,
             kind=kind,
             prompt=prompt,
-            options=options_for(kind, labels) if kind is not QuestionKind.CHOICE else _options(labels),
             deadline=deadline or Deadline(),
-            **{"policy": claim.run.approvers, **fields},
+            **{"policy": claim.run.approvers, "options": options_for(kind, labels), **fields},
         )
         return await self.store.questions.ask(claim, question)
 
@@ -113,10 +112,6 @@ class Served:
             await self.store.events.append(
                 claim, event(crew_id=crew, task_id=task, task=words, number=number, total=total)
             )
-
-
-def _options(labels: tuple[str, ...]) -> tuple[Option, ...]:
-    return tuple(Option(id=str(n), label=label) for n, label in enumerate(labels, start=1))
 
 
 def demo(**fields: Any) -> Crew:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.question import QuestionKind
+from bot.core.question import Option, QuestionKind
 from tests.contract.http.served import Served
 
 JSON = {"Content-Type": "application/json"}
@@ -59,14 +59,28 @@ async def test_deeply_nested_halves_are_no_crash(served: Served) -> None:
 
 
 async def test_a_value_that_is_one_options_id_and_anothers_label_is_refused(served: Served) -> None:
+    """As earlier releases asked."""
     claim = await served.started()
-    question = await served.ask(claim, "How many?", QuestionKind.CHOICE, ("2", "3", "None"))
+    options = tuple(Option(id=str(at), label=each) for at, each in enumerate(("2", "3", "None"), start=1))
+    question = await served.ask(claim, "How many?", QuestionKind.CHOICE, options=options)
     path = f"/questions/{question.id}/answer"
     refused = await served.post(path, {"action": "choose", "value": "2"})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_answer")
     assert "label of another" in refused.json()["detail"]
     chosen = await served.post(path, {"action": "choose", "value": "NONE"})
     assert (chosen.status_code, chosen.json()["value"]) == (200, "3")
+
+
+@pytest.mark.parametrize("by", ["id", "label"])
+@pytest.mark.parametrize("wanted", ["1", "2", "3"])
+async def test_numbers_may_be_chosen_by_id_and_by_label(served: Served, wanted: str, by: str) -> None:
+    """Terminal and console send the id of what was pressed: here each of the numbers would be two options."""
+    claim = await served.started()
+    question = await served.ask(claim, "How many?", QuestionKind.CHOICE, ("3", "1", "2"))
+    shown = (await served.get(f"/questions/{question.id}")).json()["options"]
+    [value] = [each[by] for each in shown if each["label"] == wanted]
+    chosen = await served.post(f"/questions/{question.id}/answer", {"action": "choose", "value": value})
+    assert (chosen.status_code, chosen.json()["human_feedback"]) == (200, wanted)
 
 
 async def test_an_id_that_is_nobodys_label_is_taken(served: Served) -> None:

@@ -43,6 +43,8 @@ def question(kind: QuestionKind, *labels: str) -> Question:
 APPROVAL = question(QuestionKind.APPROVAL)
 CHOICE = question(QuestionKind.CHOICE, "Tea", "Coffee", "2")
 REVIEW = question(QuestionKind.REVIEW)
+COUNTED = CHOICE.model_copy(update={"options": (Option(id="1", label="2"), Option(id="2", label="1"))})
+"""As an earlier release asked it: its ids are read as labels of others."""
 TEXT = question(QuestionKind.TEXT)
 
 
@@ -97,7 +99,7 @@ def test_the_options_say_what_kind_of_question_it_is(labels: tuple[str, ...], ki
         (APPROVAL, "approve!", (Action.RESPOND, None, "approve!")),
         (APPROVAL, "yes", (Action.RESPOND, None, "yes")),
         (APPROVAL, "I approve of it", (Action.RESPOND, None, "I approve of it")),
-        (CHOICE, "coffee", (Action.CHOOSE, "2", "")),
+        (CHOICE, "coffee", (Action.CHOOSE, "option-2", "")),
         (CHOICE, "2", (Action.CHOOSE, "3", "")),
         (CHOICE, "1", (Action.RESPOND, None, "1")),
         (CHOICE, "approve", (Action.RESPOND, None, "approve")),
@@ -124,8 +126,8 @@ PICK = question(QuestionKind.CHOICE, "Don’t ship", "🚀 Launch it", "Stra\u00
 @pytest.mark.parametrize(
     ("words", "chosen"),
     [
-        ("don't ship", "1"), ("DON\u2018T\u00a0SHIP.", "1"), ("🚀 launch  it", "2"), ("STRASSE", "3"),
-        ("wait...", "4"),
+        ("don't ship", "option-1"), ("DON\u2018T\u00a0SHIP.", "option-1"), ("🚀 launch  it", "2"),
+        ("STRASSE", "3"), ("wait...", "4"),
         ("2", "2"), ("2.", "2"), ("#3", "3"), ("4)", "4"), ("5", "5"),
     ],
 )  # fmt: skip
@@ -159,6 +161,11 @@ def test_words_that_fit_several_options_are_explained() -> None:
         (CHOICE, "Water", "No answer before the deadline"),
         (question(QuestionKind.CHOICE, "Approve", "Later"), "Approve", "No answer before the deadline"),
         (TEXT, "reject", "No answer before the deadline"),
+        (question(QuestionKind.CHOICE, "expire", "keep"), "expire", "No answer before the deadline"),
+        (question(QuestionKind.CHOICE, "2", "1"), "1", "1: No answer before the deadline."),
+        (question(QuestionKind.CHOICE, "5", "1"), "2", "1: No answer before the deadline."),
+        (COUNTED, "1", "1: No answer before the deadline."),
+        (COUNTED, "2", "2: No answer before the deadline."),
     ],
 )
 def test_silence_is_what_was_declared_and_never_an_approval(
@@ -325,3 +332,24 @@ def test_what_a_newer_release_wrote_is_not_read_as_something_else() -> None:
     for changed in replies:
         with pytest.raises(ValueError, match="validation error"):
             parse_response(json.dumps(reply | changed))
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids"),
+    [
+        (("Tea", "Coffee"), ["1", "2"]),
+        (("1", "2", "3"), ["1", "2", "3"]),
+        (("2", "1"), ["option-1", "option-2"]),
+        (("Tea", "1.", "Coffee"), ["option-1", "2", "3"]),
+        (("Tea", "\uff11", "option-1"), ["option-option-1", "2", "3"]),
+        (("option-2", "3", "Tea"), ["1", "2", "option-3"]),
+    ],
+)
+def test_no_id_of_an_option_reads_as_the_label_of_another(labels: tuple[str, ...], ids: list[str]) -> None:
+    options = question(QuestionKind.CHOICE, *labels).options
+    assert [each.id for each in options] == ids
+    for each in options:
+        assert [other.id for other in options if label_key(each.id) == label_key(other.label)] in (
+            [],
+            [each.id],
+        )
