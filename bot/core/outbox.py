@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from bot.core.place import Place
 from bot.core.value import Value
 
 _REDRAWN = "redrawn:"
@@ -70,9 +71,19 @@ class Outbox(Protocol):
     async def state(self, surface: str, run_id: str) -> DeliveryState: ...
 
     async def mark_delivered(
-        self, surface: str, owner: str, run_id: str, cursor: int, messages: Mapping[str, str] | None = None
+        self,
+        surface: str,
+        owner: str,
+        run_id: str,
+        cursor: int,
+        messages: Mapping[str, str] | None = None,
+        *,
+        place: Place | None = None,
     ) -> bool:
-        """Record what was shown; False if another process holds the shard by now (then stop)."""
+        """Record what was shown; False if another process holds the shard by now (then stop).
+
+        `place`: where the run's thread was opened. A run that awaits it has this place, and is queued.
+        """
 
     async def postpone(self, surface: str, owner: str, run_id: str, seconds: float) -> bool:
         """Keep this run out of `pending` for a while. No wake-up follows when that ends.

@@ -102,9 +102,6 @@ class Runs(Protocol):
         Raises NotFound.
         """
 
-    async def bind_place(self, run_id: str, place: Place) -> None:
-        """Record the complete place of a run that is awaiting its thread, and queue the run."""
-
     async def add_place(self, run_id: str, place: Place) -> None:
         """Add a place where the run continues, so that `at` finds it there as well."""
 

@@ -47,7 +47,7 @@ class NewRun(Value):
     approvers: Policy
     cancellers: Policy
     place: Place | None = None
-    #: The run is queued once its place is complete (`Runs.bind_place`).
+    #: The run is queued once its place is complete (`Outbox.mark_delivered`).
     awaiting_thread: bool = False
     retry_of: str | None = None
     #: Further surfaces that follow the run, with its place on each.

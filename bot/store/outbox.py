@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.core.outbox import DeliveryState, redrawn, redrawn_message
+from bot.core.place import Place
 from bot.store import redis_keys
-from bot.store.codec import ms
+from bot.store.codec import dump, ms
 from bot.store.connection import Connection
 
 RELAYED_MS = 7 * 24 * 3600 * 1000
@@ -54,13 +55,21 @@ class RedisOutbox:
         return DeliveryState(cursor=at, messages=messages, outdated=outdated)
 
     async def mark_delivered(
-        self, surface: str, owner: str, run_id: str, cursor: int, messages: Mapping[str, str] | None = None
+        self,
+        surface: str,
+        owner: str,
+        run_id: str,
+        cursor: int,
+        messages: Mapping[str, str] | None = None,
+        *,
+        place: Place | None = None,
     ) -> bool:
+        where = ("", "", "") if place is None else (dump(place), place.key, place.group)
         pairs = [word for pair in (messages or {}).items() for word in pair]
+        shard = redis_keys.shard_of(run_id)
+        words = (*where, *pairs)
         return bool(
-            await self._connection.run(
-                "mark_delivered", redis_keys.shard_of(run_id), surface, owner, run_id, cursor, *pairs
-            )
+            await self._connection.run("mark_delivered", shard, surface, owner, run_id, cursor, *words)
         )
 
     async def postpone(self, surface: str, owner: str, run_id: str, seconds: float) -> bool:

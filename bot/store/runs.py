@@ -93,11 +93,6 @@ class RedisRuns:
         events, run = batch.results
         return read_events(run_id, events, self._connection.unreadable), self._reader.parse(run_id, run)
 
-    async def bind_place(self, run_id: str, place: Place) -> None:
-        await self._connection.run(
-            "bind_place", redis_keys.shard_of(run_id), run_id, dump(place), place.key, place.group
-        )
-
     async def add_place(self, run_id: str, place: Place) -> None:
         await self._connection.run("add_place", redis_keys.shard_of(run_id), run_id, place.key)
 

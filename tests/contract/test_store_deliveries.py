@@ -12,7 +12,18 @@ from bot.core.run import Claim
 from bot.core.unlinking import unlink
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
-from tests.contract.examples import LEASE, PLACE, approval, claimed, response, started
+from tests.contract.examples import (
+    DEMO,
+    LEASE,
+    PLACE,
+    UNPLACED,
+    approval,
+    claimed,
+    new_run,
+    response,
+    started,
+)
+from tests.contract.outboxes import open_thread
 from tests.waiting import eventually
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
@@ -98,6 +109,36 @@ async def test_a_shard_is_one_processs_until_given_back_or_expired(process: Deli
     assert await process.lease()
     assert not await other.shown(1)
     assert await process.shown(1)
+
+
+async def test_what_opens_a_thread_is_recorded_and_queues_the_run_at_once(store: RedisStore) -> None:
+    run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
+    outbox, shard = store.outbox, shard_of(run.id)
+    await outbox.lease_shard("slack", shard, "web", LEASE)
+    assert await outbox.mark_delivered("slack", "web", run.id, 1, {"run": "C1/1700.1"}, place=PLACE)
+    assert await outbox.state("slack", run.id) == DeliveryState(cursor=1, messages={"run": "C1/1700.1"})
+    assert await outbox.pending("slack", shard) == []
+    [claim] = await store.queue.claim("w", [DEMO.name], 10, LEASE)
+    assert (claim.run.id, claim.run.place) == (run.id, PLACE)
+
+
+async def test_who_lost_the_shard_queues_no_run(store: RedisStore) -> None:
+    """Whoever holds it opens the thread, which is where the run lives."""
+    run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
+    await store.outbox.lease_shard("slack", shard_of(run.id), "other", LEASE)
+    assert not await store.outbox.mark_delivered("slack", "web", run.id, 1, {"run": "C1/1"}, place=PLACE)
+    assert (await store.runs.get(run.id)).awaiting_thread
+    assert await store.outbox.state("slack", run.id) == DeliveryState()
+    assert await store.queue.claim("w", [DEMO.name], 10, LEASE) == []
+
+
+async def test_a_run_that_was_cancelled_before_its_thread_is_opened_has_it(store: RedisStore) -> None:
+    run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
+    await store.runs.cancel(run.id, run.requester)
+    await open_thread(store, run.id, PLACE)
+    assert [found.id for found in await store.runs.at(PLACE)] == [run.id]
+    assert await store.queue.claim("w", [DEMO.name], 10, LEASE) == []
+    assert await store.outbox.pending("slack", shard_of(run.id)) == [run.id]
 
 
 async def test_a_copy_that_turns_up_is_adopted_unless_one_is_known(process: DeliveryProcess) -> None:

@@ -30,6 +30,7 @@ from tests.contract.examples import (
     response,
     started,
 )
+from tests.contract.outboxes import open_thread
 
 
 async def test_the_same_key_starts_one_run(store: RedisStore) -> None:
@@ -57,10 +58,10 @@ async def test_a_held_run_is_queued_when_its_place_is_known(store: RedisStore) -
     run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     assert run.awaiting_thread
     assert await store.queue.claim("w", [DEMO.name], 1, LEASE) == []
-    await store.runs.bind_place(run.id, PLACE)
+    await open_thread(store, run.id, PLACE)
     placed = await store.runs.get(run.id)
     assert (placed.awaiting_thread, placed.place) == (False, PLACE)
-    await store.runs.bind_place(run.id, PLACE.model_copy(update={"ref": "C1/later"}))
+    await open_thread(store, run.id, PLACE.model_copy(update={"ref": "C1/later"}))
     assert (await store.runs.get(run.id)).place == PLACE
     assert [found.id for found in await store.runs.at(PLACE)] == [run.id]
     assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 1
@@ -79,7 +80,7 @@ async def test_the_news_of_a_run_are_its_later_events_and_what_they_made_of_it(s
 async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: RedisStore) -> None:
     run, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     elsewhere = PLACE.model_copy(update={"group": "slack:T1:D9"})
-    await store.runs.bind_place(run.id, elsewhere)
+    await open_thread(store, run.id, elsewhere)
     assert await store.runs.list(RunFilter(group=CHANNEL)) == []
     assert [found.id for found in await store.runs.list(RunFilter(group="slack:T1:D9", active=True))] == [
         run.id
@@ -89,7 +90,7 @@ async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: Redis
 async def test_a_run_that_can_not_be_placed_fails_unless_it_was(store: RedisStore) -> None:
     lost, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     placed, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
-    await store.runs.bind_place(placed.id, PLACE)
+    await open_thread(store, placed.id, PLACE)
     assert await store.runs.fail_unplaced(lost.id, LOST)
     assert not await store.runs.fail_unplaced(placed.id, LOST)
     assert (await store.runs.get(lost.id)).error == LOST

@@ -17,6 +17,7 @@ from bot.store.clock import ClockSettings
 from bot.store.codec import new_call
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, DEMO, LEASE, LOST, RETRY_AFTER, UNPLACED, approval, new_run, response
+from tests.contract.outboxes import open_thread
 from tests.contract.places import misplaced
 from tests.contract.servers import empty
 
@@ -38,7 +39,7 @@ steps = st.lists(
             st.sampled_from(["finish", "release", "park", "set aside", "ask", "answer", "beat", "note"]),
             which,
         ),
-        st.tuples(st.sampled_from(["cancel", "bind place", "fail unplaced", "delete", "claim late"]), which),
+        st.tuples(st.sampled_from(["cancel", "open thread", "fail unplaced", "delete", "claim late"]), which),
         st.tuples(st.sampled_from(["run out", "tick", "jump", "pause", "resume"]), st.just(0)),
     ),
     min_size=4,
@@ -136,8 +137,8 @@ class Play:
     async def _delete(self, number: int) -> None:
         await self.store.runs.delete(self._run(number))
 
-    async def _bind_place(self, number: int) -> None:
-        await self.store.runs.bind_place(self._run(number), PLACED)
+    async def _open_thread(self, number: int) -> None:
+        await open_thread(self.store, self._run(number), PLACED)
 
     async def _fail_unplaced(self, number: int) -> None:
         await self.store.runs.fail_unplaced(self._run(number), LOST)
@@ -171,7 +172,7 @@ class Play:
         for worker in (*WORKERS, "late"):
             await self.store.queue.abandon(worker, LOST)
         for number in range(len(self.runs)):
-            await self.do(("bind place", number))
+            await self.do(("open thread", number))
         live = await self._live()
         for _ in range(6):
             if not live:

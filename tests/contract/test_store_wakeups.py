@@ -13,7 +13,8 @@ from bot.core.queue import Fenced
 from bot.core.wakeups import Signal, Wakeups
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of
-from tests.contract.examples import ADA, LEASE, PLACE, approval, claimed, new_run, response, started
+from tests.contract.examples import ADA, LEASE, PLACE, UNPLACED, approval, claimed, new_run, response, started
+from tests.contract.outboxes import open_thread
 from tests.waiting import WITHIN
 
 pytestmark = pytest.mark.everywhere
@@ -67,9 +68,9 @@ async def test_every_change_wakes_who_waits_for_it(store: RedisStore, followed: 
             await store.runs.cancel(run.id, ADA)
             assert await heard(withdrawn)
         assert await heard(cancelled)
-    awaiting, _ = await store.runs.start(new_run(awaiting_thread=True))
+    awaiting, _ = await store.runs.start(new_run(place=UNPLACED, awaiting_thread=True))
     with followed.watch(wakeups.placed_topic(awaiting.id)) as placed:
-        await store.runs.bind_place(awaiting.id, PLACE)
+        await open_thread(store, awaiting.id, PLACE)
         assert await heard(placed)
 
 

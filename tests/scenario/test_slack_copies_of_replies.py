@@ -27,6 +27,7 @@ from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import BackgroundTasks
 from tests.contract.lossy import LossyLine, lossy_line
+from tests.contract.outboxes import open_thread
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import ADA, TEAM, Outbox
 
@@ -81,7 +82,7 @@ def message(words: str = "blue") -> IncomingMessage:
 
 async def in_thread(on: Outbox) -> tuple[Run, Claim]:
     run = await on.start(thread=THREAD)
-    await on.store.runs.bind_place(run.id, ChatPlace(SURFACE, TEAM, GENERAL, THREAD).encode())
+    await open_thread(on.store, run.id, ChatPlace(SURFACE, TEAM, GENERAL, THREAD).encode())
     return run, await on.claimed(run)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 from bot.core import ids
 from bot.core.event import FileAttached, FileRefused, RunProgress
@@ -10,7 +11,8 @@ from bot.core.files import stored_file
 from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.surfaces.chat.places import ChatPlace, MessageRef
-from tests.contract.chat.deployment import TENANT, Deployment
+from tests.contract.chat.deployment import TENANT, Deployment, deployed
+from tests.contract.chat.memory_platform import MemoryPlatform
 from tests.contract.chat.peers import Disturbance, Seen, Trouble
 from tests.contract.examples import LOST, response
 
@@ -76,6 +78,24 @@ async def test_a_file_of_the_crew_is_given_once_whoever_delivers(deployment: Dep
     assert "can't be attached. Too large." in refused.words
     [given] = deployment.peer.files(deployment.peer.channel)
     assert "plan.md" in given
+
+
+async def test_an_opener_that_shows_all_there_is_is_not_drawn_again(redis_url: str) -> None:
+    """Edits are what platforms grant least of."""
+    async with deployed("memory", redis_url) as deployment, deployment.delivering():
+        platform, calls = deployment.platform, Counter[str]()
+        assert isinstance(platform, MemoryPlatform)
+        platform.check = lambda call: calls.update([call])
+        still = await deployment.start()
+        await deployment.until(lambda: deployment.all_shown(still))
+        moving = await deployment.start()
+        claim = next(
+            each for each in [await deployment.claim() for _ in range(2)] if each.run.id == moving.id
+        )
+        # What is marked first is drawn first.
+        await deployment.store.events.append(claim, RunProgress(crew_id="c", text="Reading the tides"))
+        await deployment.sees("Reading the tides")
+    assert calls == {"post": 2, "update": 1}
 
 
 async def test_the_opener_shows_what_the_crew_says_of_its_progress(deployment: Deployment) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.core.question import Action
+from bot.store.redis import RedisStore
+from bot.store.redis_keys import shard_of
 from tests.contract.chat.deployment import Deployment, deployed
 from tests.contract.chat.peers import Trouble
-from tests.contract.examples import approval, response
+from tests.contract.examples import DEMO, approval, response
 from tests.contract.lossy import LossyLine, lossy_line
 
 
@@ -30,6 +32,37 @@ async def far(request: pytest.FixtureRequest, line: LossyLine) -> AsyncIterator[
 def recording(name: str) -> bytes:
     """In the request that records a message under this name."""
     return f"\r\n{name}\r\n".encode()
+
+
+async def test_a_thread_is_recorded_and_its_run_queued_with_one_write(
+    store: RedisStore, far: Deployment, line: LossyLine
+) -> None:
+    """While its answer is on its way, nothing else is written for the run."""
+    async with far.delivering():
+        first = await far.start()  # Redis learns the scripts.
+        await far.until(lambda: far.all_shown(first))
+        held = line.hold(recording("run"))
+        run = await far.start()
+        await held.reached.wait()
+        claims = await store.queue.claim("worker", [DEMO.name], 2, 60)
+        state = await store.outbox.state(far.surface, run.id)
+        pending = await store.outbox.pending(far.surface, shard_of(run.id))
+        held.released.set()
+    assert {each.run.id for each in claims} == {first.id, run.id}
+    assert (state.cursor, pending) == (run.seq, [])
+    assert len(far.all_saying("Demo")) == 2
+
+
+async def test_that_a_thread_was_opened_is_recorded_once_the_store_is_back(
+    far: Deployment, line: LossyLine
+) -> None:
+    async with far.delivering():
+        line.refuse(recording("run"))
+        run = await far.start()
+        claim = await far.claim()
+        await far.until(lambda: far.all_shown(run))
+    assert (line.refusals, claim.run.id) == (1, run.id)
+    assert len(far.all_saying("Demo")) == 1
 
 
 async def test_the_result_is_posted_once(far: Deployment, line: LossyLine) -> None:

@@ -27,14 +27,14 @@ WORKER = (
     "due",
 )
 """The transitions of a worker."""
-WEB = ("start", "bind_place", "lease_shard", "pending", "mark_delivered", "respond", "cancel", "due")
+WEB = ("start", "lease_shard", "pending", "mark_delivered", "respond", "cancel", "due")
 """The transitions of a web process."""
 ANYBODY = ("apply_due",)
 """What whoever sees first that something is due does."""
 INTEND, CONCLUDE, TELL = "write of an intent", "write of a finished task", "write of an event"
 WRITTEN = {INTEND: r"entry .*\?", CONCLUDE: r"entry done/.*", TELL: r"event .*"}
 """What a run does that is a boundary of its own, by its kind and its name."""
-ALL_OF_REDIS = ("claim", "write_journal", "ask", "respond", "park", "finish", "bind_place", "mark_delivered")
+ALL_OF_REDIS = ("claim", "write_journal", "ask", "respond", "park", "finish", "mark_delivered")
 """The transitions at which Redis itself is killed."""
 BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE, TELL), "web": (POST, EDIT)}
 """What a process does besides: with the model, with Slack, with the world; and what it writes."""

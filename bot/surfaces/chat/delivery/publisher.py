@@ -141,9 +141,12 @@ class ThreadPublisher:
             return True
         placed = await self._opener.open(thread)
         self.progress.drawn(thread.run.id)
+        await self._recipients.changed([thread.run.requester.principal])
         return placed
 
     async def _post_news(self, thread: RunThread) -> None:
+        if thread.cursor >= thread.run.seq:
+            return  # What has come since the run was read has put it into the outbox again.
         # The run as it is after its events: one that has ended meanwhile is drawn so, and never again.
         news, thread.run = await self._store.runs.news(thread.run.id, thread.cursor)
         await self._poster.retry_notifications(thread)

@@ -13,10 +13,12 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.outbox import DeliveryState, Outbox
+from bot.core.place import Place
 from bot.core.ports import KeyValueStore, Store
 from bot.core.run import Run, RunError
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, RetryLater, Unrenderable
 from bot.surfaces.chat.message_keys import (
+    DRAWN,
     MOVED,
     PROGRESS,
     file_part,
@@ -31,6 +33,9 @@ from bot.surfaces.chat.rendering import progress_message, run_card
 from bot.surfaces.chat.wording import run_messages
 
 log = structlog.get_logger(__name__)
+
+FIRST_SEQ = 1
+"""The number of a run's first event, that it was started."""
 
 
 class ShardLeaseLost(BaseException):
@@ -60,10 +65,19 @@ class DeliveryRecorder:
             return state
         return state.model_copy(update={"messages": {**state.messages, **missing}})
 
-    async def record(self, run_id: str, cursor: int, messages: Mapping[str, str] | None = None) -> None:
-        """Raises ShardLeaseLost."""
+    async def record(
+        self,
+        run_id: str,
+        cursor: int,
+        messages: Mapping[str, str] | None = None,
+        *,
+        place: Place | None = None,
+    ) -> None:
+        """As `Outbox.mark_delivered`. Raises ShardLeaseLost."""
         try:
-            held = await self._outbox.mark_delivered(self._surface, self._owner, run_id, cursor, messages)
+            held = await self._outbox.mark_delivered(
+                self._surface, self._owner, run_id, cursor, messages, place=place
+            )
         except StoreUnavailable:
             if messages:
                 self._unrecorded.setdefault(run_id, {}).update(messages)
@@ -237,6 +251,18 @@ class RunThread(RunMessages):
         super().__init__(platform, recorder, run, shown)
         self.place = place
 
+    async def record_opened(self, posted: MessageRef, at: Conversation) -> None:
+        """Record the thread and its first message, and have the run queued if it awaits them.
+
+        In one transition: no other wait for the disk holds up those who start runs. Raises ShardLeaseLost.
+        """
+        self.place = self.place.moved_to(at)
+        # The message shows that the run was started.
+        self.cursor = max(self.cursor, FIRST_SEQ)
+        shown = {PROGRESS: posted.encode(), DRAWN: str(FIRST_SEQ)}
+        self.messages.update(shown)
+        await self._recorder.record(self.run.id, self.cursor, shown, place=self.place.encode())
+
     @property
     def moved(self) -> MessageRef | None:
         """The direct message in which the run goes on, if its thread is closed to us."""
@@ -308,23 +334,18 @@ class ThreadOpener:
             await self._fail(thread.run, rejected)
             return False
         opened = thread.place.thread or self._platform.thread_of(posted).thread
-        thread.place = thread.place.moved_to(Conversation(posted.channel, opened))
-        if thread.run.awaiting_thread:
-            await self._store.runs.bind_place(thread.run.id, thread.place.encode())
+        await thread.record_opened(posted, Conversation(posted.channel, opened))
         return True
 
     async def _first_message(self, thread: RunThread) -> MessageRef:
-        """It is recorded before the run is queued, so that a crash in between doesn't post it again."""
-        if known := thread.named(PROGRESS):
+        """Posted now, unless a process did that which has died or lost the store since."""
+        if known := thread.named(PROGRESS) or orphaned_openers(thread.messages):
             return known[0]
-        if orphans := orphaned_openers(thread.messages):
-            await thread.record(PROGRESS, orphans[0].encode())
-            return orphans[0]
         message = await progress_message(await run_card(self._store, thread.run))
         try:
-            return await thread.post(message, name=PROGRESS, priority=Priority.DECISION)
+            return await thread.post(message, priority=Priority.DECISION)
         except Unrenderable:
-            return await thread.post(message.without_blocks(), name=PROGRESS, priority=Priority.DECISION)
+            return await thread.post(message.without_blocks(), priority=Priority.DECISION)
 
     async def _fail(self, run: Run, rejected: Rejected) -> None:
         log.warning("a thread could not be opened; the run is not started", run_id=run.id, code=rejected.code)
