@@ -15,9 +15,9 @@ ON_SHARED_SLACK = (
     "slack_(authority|decisions|files|forms|mentions|presses|replies|start|status|strangers|transport)"
 )
 IMPORTS_CREWAI = (
-    r"contract/crews/test_(asking_from_code|called_once|changes|check|edits|features|files|gates|gates_retried|"
-    r"gates_taken_up|in_process|other_releases|projects|recording|remedies|testing)\.py|"
-    r"unit/crews/(crewai_adapter/|definitions/test_crewai_keys\.py|run/test_failures\.py)|"
+    r"contract/crews/test_(asking_from_code|called_once|changes|check|documented_examples|edits|features|files|"
+    r"gates|gates_retried|gates_taken_up|in_process|other_releases|projects|recording|remedies|testing)\.py|"
+    r"unit/crews/(crewai_adapter/|definitions/test_(code|crewai_keys)\.py|run/test_failures\.py)|"
     # These two import openai, a quarter of what crewai takes.
     r"unit/(crews/journal/test_exceptions|loopback/test_models)\.py"
 )
