@@ -144,14 +144,14 @@ class RunFiles:
         with self._lock:
             if file.id in self._attached:
                 return
-        self._run.wait_in_thread(self._attach(file, content))
+        self._run.pending.wait_in_thread(self._attach(file, content))
 
     def attach_output(self, path: Path) -> None:
         """The same for what a task wrote. What can't be attached is said; the crew goes on."""
         try:
             self.attach(path)
         except (OSError, Refused) as error:
-            self._run.wait_in_thread(self._refuse(path, error))
+            self._run.pending.wait_in_thread(self._refuse(path, error))
 
     async def collect(self) -> None:
         """Attach what is new in the folder. Raises Fenced."""

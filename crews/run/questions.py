@@ -134,7 +134,7 @@ class HumanQuestions:
     async def ask(self, asking: Asking) -> Question:
         """Ask, and wait for the outcome, however long it takes. Raises Leave if the run leaves before."""
         with self.run.activity.step() as under_way:
-            return await self.run.wait(self._ask(asking, self.question(asking), under_way))
+            return await self.run.pending.wait(self._ask(asking, self.question(asking), under_way))
 
     def ask_in_thread(self, asking: Asking, *, for_model: bool = False) -> Question:
         """The same for code that can't await. Blocks its thread.
@@ -142,7 +142,7 @@ class HumanQuestions:
         `for_model`: the outcome is only told to a model, so the run needs no slot before it asks that model.
         """
         with self.run.activity.step() as under_way:
-            return self.run.wait_in_thread(
+            return self.run.pending.wait_in_thread(
                 self._ask(asking, self.question(asking), under_way, for_model=for_model)
             )
 
@@ -216,7 +216,7 @@ class HumanQuestions:
         if settled.outcome is None or settled.outcome.action is Action.CANCEL:
             raise self.run.stop()
         # The crew goes on with the answer at once: who listens to its bus needs nothing of that.
-        self.run.start_background(self._announce_answer(settled))
+        self.run.pending.start_background(self._announce_answer(settled))
         return settled
 
     async def _ask_people(self, asking: Asking, question: Question) -> Question:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.core import ids
 from bot.core.actor import Actor
@@ -16,7 +16,6 @@ from bot.core.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import FORMAT_ENTRY
 from bot.core.question import Question
-from bot.core.queue import Fenced
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits
 from crews.journal.journal import CALLS_ENTRY, FORMAT, Journal
@@ -27,11 +26,10 @@ from crews.run.folder import RunFolder, temporary
 from crews.run.identity import RunIdentity
 from crews.run.lease import Lease
 from crews.run.parking import Parking, ResidentRuns
+from crews.run.pending_work import PendingWork
 from crews.run.stopwatch import Stopwatch
 from crews.run.store_proxy import StoreProxy
 from crews.run.threads import Threads
-
-T = TypeVar("T")
 
 POLL_INTERVAL_S = 0.1
 """Seconds between two checks whether a waiting step has to end."""
@@ -75,6 +73,8 @@ class RunSession:
         if not self.history.journal.begun:
             self.writer.write(FORMAT_ENTRY, str(FORMAT))
             self.writer.write(CALLS_ENTRY, json.dumps("given"))
+        #: What it waits for, and what is done beside its crew.
+        self.pending = PendingWork(loop, self.check, self.stop)
         #: What is under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
@@ -95,8 +95,6 @@ class RunSession:
         self._releasing = False
         #: Requests for a slot since the run was answered; each says whether the run has one.
         self._slots: set[Future[bool]] = set()
-        self._waits: set[asyncio.Task[Any]] = set()
-        self._background: set[asyncio.Task[None]] = set()
 
     @property
     def run_id(self) -> str:
@@ -163,7 +161,7 @@ class RunSession:
 
     def cancel(self, by: Actor) -> None:
         """Cancel the run for somebody who may do so. Blocks its thread. Raises Leave if they may."""
-        if self.wait_in_thread(self._store.cancel(self.run_id, by)):
+        if self.pending.wait_in_thread(self._store.cancel(self.run_id, by)):
             raise self.stop()
 
     def check_lease(self) -> None:
@@ -174,8 +172,7 @@ class RunSession:
             raise self.stop()
 
     def _interrupt(self) -> None:
-        for wait in tuple(self._waits):
-            wait.cancel()
+        self.pending.interrupt()
         for slot in tuple(self._slots):
             slot.cancel()
         self.stopwatch.close()
@@ -209,13 +206,13 @@ class RunSession:
     def wait_for_slot_in_thread(self) -> None:
         """Return once the run, if it was answered, has its slot. Blocks its thread. Raises Leave."""
         if self._slots:
-            self.wait_in_thread(self._slot())
+            self.pending.wait_in_thread(self._slot())
             self.check()
 
     async def wait_for_slot(self) -> None:
         """The same for code that must not block. From any loop. Raises Leave."""
         if self._slots:
-            await self.wait(self._slot())
+            await self.pending.wait(self._slot())
 
     async def slot_decided(self) -> None:
         """Return once it is known whether the run, if it was answered, has a slot. On its loop."""
@@ -235,65 +232,22 @@ class RunSession:
 
     def record_event_in_thread(self, event: Body, key: str) -> None:
         """The same from one of the run's threads, which it blocks. Raises Leave."""
-        self.wait_in_thread(self.record_event(event, key))
+        self.pending.wait_in_thread(self.record_event(event, key))
 
     def put_if_absent_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON
         """Put a JSON value into the journal unless one is there; returns what is there. Blocks its thread."""
-        kept = self.wait_in_thread(
+        kept = self.pending.wait_in_thread(
             self._store.put_if_absent(self.claim, name, self.folder.to_portable(value))
         )
         return json.loads(self.folder.to_local(kept))
 
     def record_executed(self, question_id: str, call: str, result: str) -> None:
         """Record that an approved call was made, once its result is written. Blocks its thread."""
-        self.wait_in_thread(self._executed(question_id, call, result))
+        self.pending.wait_in_thread(self._executed(question_id, call, result))
 
     async def _executed(self, question_id: str, call: str, result: str) -> None:
         await self.writer.flushed()
         await self._store.record_executed(self.claim, question_id, call, result)
-
-    # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────
-
-    async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
-        if asyncio.get_running_loop() is self.loop:
-            return await self._wait(work)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self.loop))
-
-    def wait_in_thread(self, work: Coroutine[Any, Any, T]) -> T:
-        """The same for code that can't await: it blocks its thread, which must be one of the run's."""
-        return asyncio.run_coroutine_threadsafe(self._wait(work), self.loop).result()
-
-    async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._stopped is not None:
-            work.close()
-            self.check()
-        task = asyncio.create_task(work)
-        self._waits.add(task)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            task.cancel()
-            self.check()
-            raise
-        finally:
-            self._waits.discard(task)
-
-    def start_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin something that the crew need not wait for; it ends before the run does. On its loop."""
-        task = asyncio.create_task(self._unless_fenced(work))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def wait_background(self) -> None:
-        """Return when all background work has ended."""
-        await asyncio.gather(*self._background)
-
-    async def _unless_fenced(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Fenced:
-            self.stop()
 
 
 def _finish(future: asyncio.Future[None]) -> None:

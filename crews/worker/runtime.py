@@ -99,7 +99,7 @@ class Runtime:
         following = asyncio.create_task(execution.progress.follow())
         try:
             ending = await self._restored(execution, claim) or await self._executed(execution)
-            await execution.context.wait_background()
+            await execution.context.pending.wait_background()
             execution.progress.hand_over()
             if ending.leave is not None:
                 await self._leave(execution.context, ending.leave)
