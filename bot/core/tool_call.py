@@ -7,7 +7,7 @@ import json
 import operator
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
@@ -70,6 +70,8 @@ class ToolCall(Strict):
         return self.model_copy(update={"arguments": {**self.arguments, **made}})
 
 
+SEPARATOR = "."
+"""Between the names of a secret inside of an object: `account.token`."""
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -90,9 +92,59 @@ def edit_errors(call: ToolCall, changes: Mapping[str, JsonValue]) -> dict[str, s
         elif name not in call.editable:
             if not _same(value, call.proposed[name]):
                 errors[name] = "can't be edited"
+        elif _gives_secret(call, name, value):
+            errors[name] = "has a secret in it, which can't be edited: leave it out, and it stays as it is"
         elif wrong := _type_error(call.parameters, name, value):
             errors[name] = wrong
     return errors
+
+
+def _gives_secret(call: ToolCall, name: str, value: JsonValue) -> bool:
+    """Whether a value has something where the call has a secret, or where its parameters declare one."""
+    paths = (each.split(SEPARATOR) for each in call.secrets)
+    if any(path[0] == name and _is_at(path[1:], value) for path in paths):
+        return True
+    properties = call.parameters.get("properties")
+    schema = properties.get(name) if isinstance(properties, dict) else None
+    return _is_declared_secret(schema, value, call.parameters, 2 * _DEEPEST)
+
+
+def _is_at(path: Sequence[str], value: JsonValue) -> bool:
+    """Whether there is something at this place."""
+    for each in path:
+        if not isinstance(value, dict) or each not in value:
+            return False
+        value = value[each]
+    return True
+
+
+def _is_declared_secret(
+    schema: JsonValue, value: JsonValue, whole: Mapping[str, JsonValue], deepest: int
+) -> bool:
+    """Whether the value has something of which the schema says that nobody may read it."""
+    if not isinstance(schema, dict) or not deepest:
+        return False
+    if schema.get("writeOnly") is True or schema.get("format") == "password":
+        return True
+    parts: list[tuple[JsonValue, JsonValue]] = [(_referred(schema, whole), value)]
+    for kinds in (schema.get("anyOf"), schema.get("oneOf"), schema.get("allOf")):
+        parts += [(each, value) for each in kinds] if isinstance(kinds, list) else []
+    properties = schema.get("properties")
+    if isinstance(value, dict) and isinstance(properties, dict):
+        parts += [(properties.get(key), each) for key, each in value.items()]
+    if isinstance(value, dict):
+        parts += [(schema.get("additionalProperties"), each) for each in value.values()]
+    if isinstance(value, list):
+        parts += [(schema.get("items"), each) for each in value]
+    return any(_is_declared_secret(each, held, whole, deepest - 1) for each, held in parts)
+
+
+def _referred(schema: Mapping[str, JsonValue], whole: Mapping[str, JsonValue]) -> JsonValue:
+    """The definition that the schema refers to; None if it doesn't refer to one."""
+    reference, definitions = schema.get("$ref"), whole.get("$defs")
+    if not isinstance(reference, str) or not isinstance(definitions, dict):
+        return None
+    return definitions.get(reference.removeprefix("#/$defs/"))
 
 
 def call_digest(call: ToolCall, policy: Policy) -> str:
@@ -171,10 +223,8 @@ _DEEPEST = 8
 def _is_text_schema(schema: JsonValue, whole: Mapping[str, JsonValue], deepest: int) -> bool:
     if not isinstance(schema, dict) or not deepest:
         return False
-    if isinstance(reference := schema.get("$ref"), str):
-        definitions, name = whole.get("$defs"), reference.removeprefix("#/$defs/")
-        found = definitions.get(name) if isinstance(definitions, dict) else None
-        return _is_text_schema(found, whole, deepest - 1)
+    if "$ref" in schema:
+        return _is_text_schema(_referred(schema, whole), whole, deepest - 1)
     if isinstance(kinds := schema.get("anyOf"), list):
         return all(_is_text_schema(each, whole, deepest - 1) for each in kinds)
     if isinstance(choices := schema.get("enum"), list):

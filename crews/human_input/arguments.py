@@ -20,11 +20,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from bot.core.text import valid_json
+from bot.core.tool_call import SEPARATOR
 
 MAX_ARGUMENTS_BYTES = 100_000
 """Of all arguments of a call, as JSON."""
-SEPARATOR = "."
-"""Between the names of a secret inside of an object: `account.token`."""
 
 
 class InvalidArguments(ValueError):  # noqa: N818 - says what is wrong

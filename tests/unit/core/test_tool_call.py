@@ -192,3 +192,56 @@ def test_an_approval_covers_tool_parameters_arguments_and_secrets(changed: ToolC
 
 def test_and_the_policy() -> None:
     assert call_digest(CALL, POLICY) != call_digest(CALL, Policy(deciders=("slack:T1:U2",)))
+
+
+SECRET: dict[str, Any] = {"type": "string", "format": "password", "writeOnly": True}
+ACCOUNT: dict[str, Any] = {"type": "object", "properties": {"iban": {"type": "string"}, "pin": SECRET}}
+NULL: dict[str, Any] = {"type": "null"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        ACCOUNT,
+        {"$ref": "#/$defs/Account"},
+        {"anyOf": [{"$ref": "#/$defs/Account"}, NULL]},
+        {"allOf": [{"$ref": "#/$defs/Account"}]},
+        {"type": "object", "properties": {"iban": {}, "pin": {"anyOf": [SECRET, NULL]}}},
+    ],
+)
+@pytest.mark.parametrize(
+    ("wrap_schema", "wrap"),
+    [
+        (lambda schema: schema, lambda value: value),
+        (lambda schema: {"type": "array", "items": schema}, lambda value: [value]),
+        (lambda schema: {"additionalProperties": schema}, lambda value: {"main": value}),
+        (lambda _schema: {"properties": {"one": {"$ref": "#/$defs/It"}}}, lambda value: {"one": value}),
+    ],
+    ids=["itself", "in a list", "by name", "in an object"],
+)
+def test_an_edit_gives_no_secret(schema: dict[str, Any], wrap_schema: Any, wrap: Any) -> None:  # noqa: ANN401
+    """Whoever reads the question would read it; also where the call had none, and so no place for it."""
+    parameters: dict[str, Any] = {
+        "properties": {"account": wrap_schema(schema)},
+        "$defs": {"Account": ACCOUNT, "It": schema},
+    }
+    shown: dict[str, Any] = {"account": None}
+    call = ToolCall(tool="pay", arguments=shown, proposed=shown, editable=("account",), parameters=parameters)
+    assert (
+        "has a secret in it"
+        in edit_errors(call, {"account": wrap({"iban": "DE1", "pin": "0815"})})["account"]
+    )
+    assert "account" not in edit_errors(call, {"account": wrap({"iban": "DE1"})})
+
+
+@pytest.mark.parametrize("hidden", ["account.pin", "account.bank.pin"])
+def test_an_edit_gives_no_argument_that_is_hidden_in_another(hidden: str) -> None:
+    shown: dict[str, Any] = {"account": {"iban": "DE1", "bank": {"name": "A"}}}
+    call = ToolCall(
+        tool="pay", arguments=shown, proposed=shown, editable=("account",), secrets={hidden: "hmac-sha256:0"}
+    )
+    account: dict[str, Any] = {"iban": "DE2", "bank": {"name": "B"}}
+    assert edit_errors(call, {"account": account}) == {}
+    assert edit_errors(call, {"account": None}) == {}
+    (account["bank"] if "bank" in hidden else account)["pin"] = None
+    assert list(edit_errors(call, {"account": account})) == ["account"]
