@@ -88,7 +88,8 @@ def _print(found: Sequence[dict[str, Any]], crews: int) -> None:
         key = f"{each['key']}: " if each["key"] else ""
         line = f"{where}: {each['severity']}: {key}{each['message']} [{each['code']}]"
         print_text(terminal_safe(line, one_line=True))
-        print_text(terminal_safe(f"    -> {each['remedy']}", one_line=True))
+        if each["remedy"]:
+            print_text(terminal_safe(f"    -> {each['remedy']}", one_line=True))
     count = Counter(each["severity"] for each in found)
     told = [format_count(count[each], each) for each in ("error", "warning") if count[each]]
     print_text(f"{format_count(crews, 'crew')} checked: {' and '.join(told) or 'nothing is wrong'}.")

@@ -42,6 +42,17 @@ def install() -> None:
     )
 
 
+_ABSENT: set[Path] = set()
+
+
+def absent() -> frozenset[Path]:
+    """The files that classes have by their name or by default, and that weren't there when they were read.
+
+    CrewAI goes on without them, and fails at the first name that would be in them.
+    """
+    return frozenset(_ABSENT)
+
+
 def _once(read: Callable[[Path], Any]) -> Callable[[str | Path], Any]:
     contents: dict[Path, Any] = {}
 
@@ -60,6 +71,9 @@ def _read(read: Callable[[Path], Any], path: Path) -> Any:
     """What CrewAI reads. Raises CrewBroken with the file's name, which errors of decoding don't have."""
     try:
         return read(path)
+    except FileNotFoundError:
+        _ABSENT.add(path)
+        raise
     except UnicodeDecodeError as error:
         raise CrewBroken.at(not_utf8(path, error)) from error
     except YAMLError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from crews.building.build import Blueprint, PythonCrew, YamlCrew, equipped
 from crews.building.durability import notices_of
 from crews.building.importing import BOUND, BoundedCall, ImportMarker, refused
 from crews.building.offer import Offer
-from crews.crewai_adapter import install
+from crews.crewai_adapter import install, project_config
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import read_crew
@@ -200,11 +202,23 @@ class _Loading:
         return CrewBroken(said, remedy=self._remedy(error))
 
     def _remedy(self, error: BaseException) -> str:
-        if not isinstance(error, ModuleNotFoundError):
-            return ""
-        if self._project.python:
-            return f"Install it in {self._project.environment}."
-        return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
+        if isinstance(error, ModuleNotFoundError):
+            if self._project.python:
+                return f"Install it in {self._project.environment}."
+            return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
+        if name := _unset_variable(error):
+            return f"Set {name} in {self._root / '.env'}, or in the environment of Crewdeck."
+        if isinstance(error, KeyError):
+            return self._remedy_of_name(error)
+        return ""
+
+    def _remedy_of_name(self, error: KeyError) -> str:
+        """What to do about a name that is in none of a class's files, or of a file that isn't there."""
+        name = str(error.args[0]) if error.args else ""
+        absent = sorted(str(file) for file in project_config.absent() if file.is_relative_to(self._root))
+        if absent:
+            return f"There is no {' and no '.join(absent)}."
+        return f"Is {name!r} the name of an agent, a task or a method, written alike in all of them?"
 
     def _wrong_in_file(self, name: str, problem: Problem, remedy: str) -> None:
         """A problem with its place. `remedy`: where the problem has none of its own."""
@@ -218,6 +232,20 @@ class _Loading:
 
 def _title(key: str) -> str:
     return kebab(key).replace("-", " ").strip().capitalize() or key
+
+
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)\b")
+
+
+def _unset_variable(error: BaseException) -> str:
+    """The variable of the environment that is missing: that code reads, or that a provider names first."""
+    if isinstance(error, KeyError):
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        return str(error.args[0]) if frame.f_globals is vars(os) else ""
+    if not isinstance(error, ImportError | ValueError):
+        return ""
+    named = [name for name in _VARIABLE.findall(str(error)) if not os.environ.get(name)]
+    return named[0] if named else ""
 
 
 def _place_in(root: Path, error: BaseException) -> str:

@@ -41,6 +41,7 @@ class Report:
 """
 AGENTS = "writer:\n  role: Schreiber\n  goal: Über {topic}\n  backstory: You write.\n"
 TASKS = "draft:\n  description: On {topic}\n  expected_output: A text\n"
+ABSENT = b"\0absent"
 SENTENCES = "The file rates.csv is empty. Ask the finance team for it. They have it"
 Load = Callable[..., CrewProblem]
 
@@ -62,7 +63,8 @@ def problem_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load
             **content,
             **{each.replace("_", "."): text for each, text in files.items()},
         }.items():
-            (root / name if name in {"flow.yaml", "pyproject.toml"} else config / name).write_bytes(text)
+            if text != ABSENT:
+                (root / name if name in {"flow.yaml", "pyproject.toml"} else config / name).write_bytes(text)
         monkeypatch.syspath_prepend(str(root))
         monkeypatch.chdir(root)
         [problem] = offering.offer_of(find(str(root)), settings).problems
@@ -126,6 +128,49 @@ def test_a_remedy_stands_beside_what_a_projects_code_says(problem_of: Load) -> N
     problem = problem_of(f"import nothing_of_that_name\n{MODULE}")
     assert problem.problem.endswith("ModuleNotFoundError: No module named 'nothing_of_that_name'")
     assert problem.remedy.startswith("Make an environment with what the project needs: crewdeck add ")
+
+
+def test_a_key_that_is_not_set_is_named_with_where_to_set_it(
+    problem_of: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    problem = problem_of(MODULE.replace("Agent(", 'Agent(llm="openai/gpt-5.4-mini", ', 1))
+    assert "OPENAI_API_KEY" in problem.problem
+    assert problem.remedy == (
+        f"Set OPENAI_API_KEY in {tmp_path / 'report' / '.env'}, or in the environment of Crewdeck."
+    )
+
+
+def test_a_variable_that_code_reads_is_named_with_where_to_set_it(problem_of: Load) -> None:
+    problem = problem_of(f'import os\nos.environ["THEIR_SERVER"]\n{MODULE}')
+    assert problem.problem.endswith("crew.py:2: it can't be loaded: KeyError: 'THEIR_SERVER'")
+    assert problem.remedy.startswith("Set THEIR_SERVER in ")
+
+
+def test_a_file_that_is_not_there_is_named_by_the_first_name_that_is_missed(problem_of: Load) -> None:
+    problem = problem_of(agents_yaml=ABSENT)
+    assert problem.problem.endswith("it can't be loaded: KeyError: 'writer'")
+    assert problem.remedy.startswith("There is no ")
+    assert problem.remedy.endswith("config/agents.yaml.")
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"agents_yaml": AGENTS.replace("writer", "author").encode()}, "writer"),
+        ({"agents_yaml": b""}, "writer"),
+        ({"tasks_yaml": f"{TASKS}  agent: nobody\n".encode()}, "nobody"),
+    ],
+)
+def test_a_name_that_is_not_everywhere_is_asked_about(
+    problem_of: Load, files: dict[str, bytes], name: str
+) -> None:
+    problem = problem_of(**files)
+    assert f"KeyError: '{name}'" in problem.problem or f"KeyError: '{name}'" in problem.remedy
+    assert (
+        problem.remedy
+        == f"Is '{name}' the name of an agent, a task or a method, written alike in all of them?"
+    )
 
 
 def test_what_a_factory_says_is_all_of_the_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
