@@ -15,22 +15,22 @@ from bot.core.value import Value
 
 SEEDED_PREFIX = "kept/"
 """Prefix of the names of entries that a retry has taken over from an earlier run."""
-ANSWER = "answer/"
+ANSWER_PREFIX = "answer/"
 """Prefix of outcomes that were taken over, followed by `Question.content_hash`."""
-DONE = "done/"
+DONE_PREFIX = "done/"
 """Prefix of finished tasks, and of finished methods of a flow."""
-METHOD, BEGUN = "m:", "/begun"
+METHOD_PREFIX, BEGUN_SUFFIX = "m:", "/begun"
 """Prefix of a flow's methods, and suffix of the entry that records the start of one."""
-HEARD = "heard/"
+HEARD_PREFIX = "heard/"
 """Prefix of what says which worker announces an answer to CrewAI's listeners, followed by the question."""
-DIVERGED = "diverged/"
+DIVERGED_PREFIX = "diverged/"
 """Prefix of changes of the crew that the run went on with."""
 FORMAT_ENTRY = "format"
 """The entry that says how steps are named and results are written."""
 MODEL, TOOL = "model", "tool"
 """Kinds of steps. The name of a step ends in its kind, the fingerprint of its content, and its occurrence."""
-INTENDED = "?"
-"""Suffix of a step that started but has no result."""
+STARTED_SUFFIX = "?"
+"""Suffix of a step that was started and has no result."""
 FAILED = "failed"
 """The part of a step's record that has the words of an exception, in place of a result."""
 
@@ -89,7 +89,7 @@ Change = tuple[str, str] | Removal | NewEvent
 
 def announces(change: Change) -> bool:
     """Whether this says that a step is about to be taken."""
-    return isinstance(change, tuple) and change[0].endswith(INTENDED)
+    return isinstance(change, tuple) and change[0].endswith(STARTED_SUFFIX)
 
 
 class Journal(Protocol):

@@ -13,25 +13,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from bot.core import files, ids
 from bot.core.errors import Refused
 from bot.core.journal import (
-    ANSWER,
-    BEGUN,
-    DIVERGED,
-    DONE,
+    ANSWER_PREFIX,
+    BEGUN_SUFFIX,
+    DIVERGED_PREFIX,
+    DONE_PREFIX,
     FAILED,
     FORMAT_ENTRY,
-    HEARD,
-    INTENDED,
-    METHOD,
+    HEARD_PREFIX,
+    METHOD_PREFIX,
     MODEL,
     SEEDED_PREFIX,
+    STARTED_SUFFIX,
     TOOL,
 )
 from bot.core.ports import Store
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
-_AS_IT_IS = (SEEDED_PREFIX, ANSWER, FORMAT_ENTRY)
-_OWN = (HEARD, DIVERGED)
+_AS_IT_IS = (SEEDED_PREFIX, ANSWER_PREFIX, FORMAT_ENTRY)
+_OWN = (HEARD_PREFIX, DIVERGED_PREFIX)
 """Prefixes of entries that concern the old run only."""
 _STEP = 3
 """Number of parts at the end of a step's name: kind, fingerprint, occurrence."""
@@ -89,7 +89,9 @@ def _planned(run: Run, key: str) -> NewRun:
 
 def seed_entries(run: Run, journal: Mapping[str, str], questions: Iterable[Question]) -> dict[str, str]:
     """The journal entries with which a retry of `run` begins."""
-    answers = {f"{ANSWER}{each.content_hash}": _written(each.outcome) for each in questions if _counts(each)}
+    answers = {
+        f"{ANSWER_PREFIX}{each.content_hash}": _written(each.outcome) for each in questions if _counts(each)
+    }
     earlier = {name: value for name, value in journal.items() if name.startswith(_AS_IT_IS)}
     return earlier | dict(_steps(run, journal)) | answers
 
@@ -114,9 +116,9 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in journal.items():
         if name.startswith((*_AS_IT_IS, *_OWN)):
             continue
-        if name.startswith(DONE):
+        if name.startswith(DONE_PREFIX):
             yield _finished_as(name), _counted_anew(value)
-        elif name.endswith((INTENDED, BEGUN)):
+        elif name.endswith((STARTED_SUFFIX, BEGUN_SUFFIX)):
             yield from _start_entries(run, journal, name, value)
         elif _kind(name) == MODEL:
             call, _, occurrence = name.rpartition("/")
@@ -132,14 +134,14 @@ def _steps(run: Run, journal: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _finished_as(name: str) -> str:
     """The entry's name in the new journal. Methods are marked as seeded (`SEEDED_PREFIX`); tasks are not."""
-    return f"{SEEDED_PREFIX}{name}" if name.startswith(f"{DONE}{METHOD}") else name
+    return f"{SEEDED_PREFIX}{name}" if name.startswith(f"{DONE_PREFIX}{METHOD_PREFIX}") else name
 
 
 def _start_entries(run: Run, journal: Mapping[str, str], name: str, value: str) -> Iterator[tuple[str, str]]:
     """The entries of a step or a flow's method that was started and may not have finished."""
-    if name.endswith(BEGUN):
+    if name.endswith(BEGUN_SUFFIX):
         yield f"{SEEDED_PREFIX}{name}", value
-        name, value = f"{name.removesuffix(BEGUN)}{INTENDED}", "1"
+        name, value = f"{name.removesuffix(BEGUN_SUFFIX)}{STARTED_SUFFIX}", "1"
     yield f"{SEEDED_PREFIX}{name}", _first_begun(journal.get(f"{SEEDED_PREFIX}{name}"), value, run.id)
 
 

@@ -9,11 +9,11 @@ from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
 from bot.core.event import RunChanged
-from bot.core.journal import DONE
+from bot.core.journal import DONE_PREFIX
 from crews.changes.snapshot import CrewSnapshot
 from crews.definitions.placeholders import filled, kickoff_inputs
 from crews.journal.fingerprints import fingerprint
-from crews.journal.journal import CREW, Journal
+from crews.journal.journal import CREW_PREFIX, Journal
 from crews.run import system_questions
 from crews.run.context import RunContext
 from crews.run.finished_tasks import first_unreadable_task
@@ -38,7 +38,7 @@ def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
     inputs = kickoff_inputs(run.claim.run.crew, run.claim.run.inputs)
     run.identity.learn(crew, inputs)
     journal, made = run.history.journal, CrewSnapshot.of(crew, literal=literal)
-    records = [_CrewRecord.model_validate(written) for _, written in sorted(journal.own_records(CREW))]
+    records = [_CrewRecord.model_validate(written) for _, written in sorted(journal.own_records(CREW_PREFIX))]
     before = records[-1].made if records else made
     finished, unfit = _finished(journal, before), first_unreadable_task(crew, journal)
     changed = [*made.changes_since(before, finished), *_unreadable_output(made, unfit)]
@@ -69,15 +69,18 @@ def _unreadable_output(made: CrewSnapshot, unfit: int | None) -> list[str]:
 
 def _finished(journal: Journal, made: CrewSnapshot) -> int:
     """The number of consecutive finished tasks, from the first."""
-    done = {int(name.removeprefix(DONE)) for name, _ in journal.records(DONE)}
+    done = {int(name.removeprefix(DONE_PREFIX)) for name, _ in journal.records(DONE_PREFIX)}
     return next((number for number in range(len(made.tasks)) if number + 1 not in done), len(made.tasks))
 
 
 def _deleted(first: int, many: int) -> list[str]:
     """The prefixes of the records of tasks whose position changed."""
     numbers = range(first, many + 1)
-    return [*(f"{task_scope(number)}/" for number in numbers), *(f"{DONE}{number}" for number in numbers)]
+    return [
+        *(f"{task_scope(number)}/" for number in numbers),
+        *(f"{DONE_PREFIX}{number}" for number in numbers),
+    ]
 
 
 def _record_crew(run: RunContext, number: int, record: _CrewRecord, deleted: list[str] | None = None) -> None:
-    run.writer.write(f"{CREW}{number:03}", record.model_dump_json(), deleted or [])
+    run.writer.write(f"{CREW_PREFIX}{number:03}", record.model_dump_json(), deleted or [])

@@ -15,13 +15,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.journal import BEGUN, DONE, METHOD, SEEDED_PREFIX
+from bot.core.journal import BEGUN_SUFFIX, DONE_PREFIX, METHOD_PREFIX, SEEDED_PREFIX
 from crews.journal.journal import Journal
 
 if TYPE_CHECKING:
     from crews.run.identity import RunIdentity, TaskIdentity
 
-FED, STATE = "fed/", "state/"
+FED_PREFIX, STATE_PREFIX = "fed/", "state/"
 
 
 @dataclass
@@ -47,10 +47,15 @@ class FlowHistory:
 
     def __init__(self, journal: Journal, identities: RunIdentity) -> None:
         self._identities = identities
-        self._done = {_scope(DONE, name): each for name, each in journal.records(f"{DONE}{METHOD}")}
-        self._fed = {_scope(FED, name): each for name, each in journal.records(f"{FED}{METHOD}")}
+        self._done = {
+            _scope(DONE_PREFIX, name): each for name, each in journal.records(f"{DONE_PREFIX}{METHOD_PREFIX}")
+        }
+        self._fed = {
+            _scope(FED_PREFIX, name): each for name, each in journal.records(f"{FED_PREFIX}{METHOD_PREFIX}")
+        }
         self._begun = {
-            name.removesuffix(BEGUN): each["number"] for name, each in journal.records(METHOD, BEGUN)
+            name.removesuffix(BEGUN_SUFFIX): each["number"]
+            for name, each in journal.records(METHOD_PREFIX, BEGUN_SUFFIX)
         }
         self._numbers = self._begun | {scope: each["number"] for scope, each in self._done.items()}
         self.scope_of = {
@@ -59,11 +64,11 @@ class FlowHistory:
         #: The calls of which this run itself has recorded something, not only the run that it retries.
         self.own = {
             _scope(what, name)
-            for what in (DONE, FED, "")
-            for name, _ in journal.own_records(f"{what}{METHOD}")
+            for what in (DONE_PREFIX, FED_PREFIX, "")
+            for name, _ in journal.own_records(f"{what}{METHOD_PREFIX}")
         }
-        for name, state in journal.records(STATE):
-            self._at(int(_scope(STATE, name)))["state"] = state
+        for name, state in journal.records(STATE_PREFIX):
+            self._at(int(_scope(STATE_PREFIX, name)))["state"] = state
 
     @property
     def ends(self) -> list[int]:
@@ -85,7 +90,7 @@ class FlowHistory:
 
     def name(self, scope: str) -> str:
         """The name of a recorded call's method, as people read it."""
-        method, _, occurrence = scope.removeprefix(METHOD).rpartition(":")
+        method, _, occurrence = scope.removeprefix(METHOD_PREFIX).rpartition(":")
         return self._identities.method(method, int(occurrence), 0).name
 
     def last_method_except(self, gone: Collection[str]) -> str | None:
@@ -96,9 +101,13 @@ class FlowHistory:
     def names(self, scopes: Collection[str]) -> list[str]:
         """The name prefixes of the records of these calls."""
         of_calls = [
-            name for scope in scopes for name in (f"{scope}/", record_of(DONE, scope), record_of(FED, scope))
+            name
+            for scope in scopes
+            for name in (f"{scope}/", record_of(DONE_PREFIX, scope), record_of(FED_PREFIX, scope))
         ]
-        of_states = [record_of(STATE, str(end)) for end, scope in self.scope_of.items() if scope in scopes]
+        of_states = [
+            record_of(STATE_PREFIX, str(end)) for end, scope in self.scope_of.items() if scope in scopes
+        ]
         return [f"{kept}{name}" for name in (*of_calls, *of_states) for kept in ("", SEEDED_PREFIX)]
 
     def forget(self, gone: Collection[str]) -> list[tuple[int, Any]]:

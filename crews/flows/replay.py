@@ -19,10 +19,10 @@ import structlog
 from pydantic import BaseModel
 
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.journal import BEGUN, DIVERGED, DONE, SEEDED_PREFIX
+from bot.core.journal import BEGUN_SUFFIX, DIVERGED_PREFIX, DONE_PREFIX, SEEDED_PREFIX
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.conversation import Reply, converse
-from crews.flows.history import FED, STATE, FlowHistory, MethodCall, record_of
+from crews.flows.history import FED_PREFIX, STATE_PREFIX, FlowHistory, MethodCall, record_of
 from crews.flows.output_text import text_of
 from crews.flows.threads import in_thread
 from crews.journal.serialization import Unreadable, Unwritable, read, write, write_fields
@@ -173,7 +173,7 @@ class FlowReplay:
         else:
             end = await self._take(call)
             record = {"end": end, "digest": digest}
-            self._run.writer.write(record_of(FED, call.identity.scope), json.dumps(record))
+            self._run.writer.write(record_of(FED_PREFIX, call.identity.scope), json.dumps(record))
         self._tell(TaskCompleted, call.identity)
 
     def before_feedback(self, call: MethodCall, digest: str) -> None:
@@ -203,7 +203,7 @@ class FlowReplay:
         self._run.before_step()
         if not call.begun:
             self._run.writer.write(
-                f"{call.identity.scope}{BEGUN}", json.dumps({"number": call.identity.number})
+                f"{call.identity.scope}{BEGUN_SUFFIX}", json.dumps({"number": call.identity.number})
             )
         # The method may have side effects: earlier steps must not be repeated from here on.
         await self._run.writer.flushed()
@@ -227,7 +227,7 @@ class FlowReplay:
                 reason=str(error),
             )  # fmt: skip
             deleted = []
-        self._run.writer.write(record_of(DONE, identity.scope), json.dumps(record), deleted)
+        self._run.writer.write(record_of(DONE_PREFIX, identity.scope), json.dumps(record), deleted)
 
     def _ended(self, call: MethodCall) -> None:
         """End the call's turn if feedback follows; otherwise report that it completed."""
@@ -309,9 +309,9 @@ class FlowReplay:
             await self._confirm(missing, changed)
         deleted = self._recorded.names(missing)
         for end, state in self._recorded.forget(missing):
-            self._run.writer.write(record_of(STATE, str(end)), json.dumps(state))
+            self._run.writer.write(record_of(STATE_PREFIX, str(end)), json.dumps(state))
         self._run.history.journal.forget(deleted)
-        self._run.writer.write(f"{DIVERGED}flow/{','.join(missing)}", json.dumps(changed), deleted)
+        self._run.writer.write(f"{DIVERGED_PREFIX}flow/{','.join(missing)}", json.dumps(changed), deleted)
         self._unseen.difference_update(missing)
 
     async def _confirm(self, missing: list[str], changed: str) -> None:

@@ -21,7 +21,7 @@ from crews.definitions.approval import NotApproved
 from crews.definitions.gates import Gate
 from crews.human_input.arguments import Arguments, InvalidArguments, Parameters
 from crews.run.context import AGENT, RunContext
-from crews.run.questions import CODE_OF, Asking
+from crews.run.questions import CODE_PREFIX, Asking
 from crews.run.tool_calls import CallRefused, approval_key
 
 MADE_FROM = "made_from/"
@@ -108,7 +108,7 @@ class GuardedCall:
         """What of the tool is another one than when this was asked, perhaps just now; empty if nothing is."""
         if not self._is_as_noted(f"{MADE_FROM}{question_id}", self.tool_made_from):
             return OTHER_TOOL
-        return "" if self._is_as_noted(f"{CODE_OF}{question_id}", self.code) else OTHER_CODE
+        return "" if self._is_as_noted(f"{CODE_PREFIX}{question_id}", self.code) else OTHER_CODE
 
     def _is_as_noted(self, name: str, now: str) -> bool:
         noted = self.run.history.journal.found(name)

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.journal import (
-    ANSWER,
-    DIVERGED,
-    DONE,
+    ANSWER_PREFIX,
+    DIVERGED_PREFIX,
+    DONE_PREFIX,
     FAILED,
     FORMAT_ENTRY,
-    HEARD,
-    INTENDED,
+    HEARD_PREFIX,
     MODEL,
     SEEDED_PREFIX,
+    STARTED_SUFFIX,
 )
 from bot.core.question import Outcome
 from crews.journal.fingerprints import fingerprint
@@ -41,7 +41,7 @@ reads none: journals of format 1, which lack the entry, name different calls of 
 CALLS_ENTRY = "calls"
 """The entry that says that calls behind gates are named by what was given, like all others. Journals that
 earlier releases began don't have it: there they are named by what the tool's schema made of it."""
-CREW, IN_CACHE = "crew/", "cache/"
+CREW_PREFIX, CACHE_PREFIX = "crew/", "cache/"
 """Prefixes of what is recorded of the crew itself, and of CrewAI's caches."""
 _REPEATED = "+"
 """Suffix of the fingerprint of a step that was taken again, once for each time."""
@@ -74,7 +74,7 @@ class Journal:
         #: Those that need no repetition: a person decided that the run goes on without them.
         self._excused = {
             name
-            for prefix in (CREW, DIVERGED)
+            for prefix in (CREW_PREFIX, DIVERGED_PREFIX)
             for _, written in self.records(prefix)
             if isinstance(written, dict)
             for name in written["left"]
@@ -154,18 +154,18 @@ class Journal:
     def starts_without_result(self, name: str) -> int:
         """How often a step without a result was started."""
         own, kept = (
-            self._stored.get(name + INTENDED),
-            self._stored.get(f"{SEEDED_PREFIX}{name}{INTENDED}", ""),
+            self._stored.get(name + STARTED_SUFFIX),
+            self._stored.get(f"{SEEDED_PREFIX}{name}{STARTED_SUFFIX}", ""),
         )
         return int(own or kept.partition(" ")[0] or 0)
 
     def seeded_start(self, name: str) -> str | None:
         """The earlier run that started this step without recording a result, or None."""
-        return self._stored.get(f"{SEEDED_PREFIX}{name}{INTENDED}", "").partition(" ")[2] or None
+        return self._stored.get(f"{SEEDED_PREFIX}{name}{STARTED_SUFFIX}", "").partition(" ")[2] or None
 
     def answer(self, content_hash: str) -> Outcome | None:
         """The answer to this question in the earlier run."""
-        written = self._stored.get(ANSWER + content_hash)
+        written = self._stored.get(ANSWER_PREFIX + content_hash)
         return Outcome.model_validate_json(written) if written is not None else None
 
     def unrepeated_model_calls(self, scope: str = "") -> list[str]:
@@ -214,13 +214,17 @@ class Journal:
 
 def _understood(name: str, value: str) -> bool:
     """Whether this release can read the journal's format."""
-    if name.startswith((HEARD, ANSWER)) or name.endswith(INTENDED) or name == FORMAT_ENTRY:
+    if (
+        name.startswith((HEARD_PREFIX, ANSWER_PREFIX))
+        or name.endswith(STARTED_SUFFIX)
+        or name == FORMAT_ENTRY
+    ):
         return True
     try:
         written = json.loads(value)
     except ValueError:
         return False
-    if name.removeprefix(SEEDED_PREFIX).startswith(DONE):
+    if name.removeprefix(SEEDED_PREFIX).startswith(DONE_PREFIX):
         return isinstance(written, dict) and ("output" in written or "end" in written)
     match name.split("/")[-3:-2]:
         case ["model" | "tool" | "cached"]:

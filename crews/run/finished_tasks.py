@@ -10,7 +10,7 @@ from crewai import Crew, Task
 from crewai.tasks.task_output import TaskOutput
 from pydantic import ValidationError
 
-from bot.core.journal import DONE, SEEDED_PREFIX
+from bot.core.journal import DONE_PREFIX, SEEDED_PREFIX
 from bot.core.text import valid
 from crews.journal.journal import Journal
 from crews.run.context import RunContext
@@ -30,7 +30,7 @@ class FinishedTasks:
         #: What the models of those that were restored had used, by the members of the crew.
         self.used: list[dict[str, Tokens]] = []
         self._outputs: dict[int, dict[str, Any]] = {
-            int(name.removeprefix(DONE)): written for name, written in journal.records(DONE)
+            int(name.removeprefix(DONE_PREFIX)): written for name, written in journal.records(DONE_PREFIX)
         }
 
     def restore(self, crew: Crew) -> list[TaskIdentity]:
@@ -80,7 +80,7 @@ class FinishedTasks:
         deleted = [
             f"{kept}{task_scope(number)}/" for number in range(1, reached) for kept in ("", SEEDED_PREFIX)
         ]
-        self._run.writer.write(f"{DONE}{identity.number}", json.dumps(written), deleted)
+        self._run.writer.write(f"{DONE_PREFIX}{identity.number}", json.dumps(written), deleted)
 
 
 def _written(output: TaskOutput) -> dict[str, Any]:
@@ -90,7 +90,9 @@ def _written(output: TaskOutput) -> dict[str, Any]:
 
 def first_unreadable_task(crew: Crew, journal: Journal) -> int | None:
     """The number of the first finished task whose output doesn't fit the task's class any more."""
-    finished = {int(name.removeprefix(DONE)): written for name, written in journal.records(DONE)}
+    finished = {
+        int(name.removeprefix(DONE_PREFIX)): written for name, written in journal.records(DONE_PREFIX)
+    }
     for number, task in enumerate(crew.tasks, start=1):
         try:
             if number in finished:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from bot.core.journal import DIVERGED
+from bot.core.journal import DIVERGED_PREFIX
 from crews.journal.journal import Journal
 from crews.journal.model_call import ModelCall
 from crews.journal.writer import Writer
@@ -55,9 +55,11 @@ class NonDeterminism:
         if not left:
             return
         changed = _changed(self._journal.tools(left[0]), request.names)
-        number = len(list(self._journal.records(f"{DIVERGED}{scope}/")))
+        number = len(list(self._journal.records(f"{DIVERGED_PREFIX}{scope}/")))
         system_questions.confirm_nondeterminism(self._questions, changed, f"{scope}/{number}")
-        self._writer.write(f"{DIVERGED}{scope}/{number}", json.dumps({"changed": changed, "left": left}))
+        self._writer.write(
+            f"{DIVERGED_PREFIX}{scope}/{number}", json.dumps({"changed": changed, "left": left})
+        )
         self._journal.stop_expecting(left)
 
     def _missed(self, scope: str) -> list[str]:

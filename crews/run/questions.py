@@ -14,7 +14,7 @@ from bot.core import ids
 from bot.core.decision import prepare
 from bot.core.fields import Field
 from bot.core.forms import check_form
-from bot.core.journal import HEARD
+from bot.core.journal import HEARD_PREFIX
 from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
@@ -38,9 +38,9 @@ from crews.run.store_proxy import StoreProxy
 log = structlog.get_logger(__name__)
 
 
-CODE_OF = "code_of/"
+CODE_PREFIX = "code_of/"
 """Prefix of the journal's entries that say which code the crew had when a question was asked."""
-HANDED_OVER = "handed_over/"
+HANDED_OVER_PREFIX = "handed_over/"
 """Prefix of those that say that code has gone on with an approval. Both end in the question's content hash,
 which is the same in a retry."""
 
@@ -151,10 +151,10 @@ class HumanQuestions:
 
         What code has gone on with before counts for whatever became of it since: nobody is asked twice.
         """
-        journal, handed_over = self.run.history.journal, f"{HANDED_OVER}{approved.content_hash}"
+        journal, handed_over = self.run.history.journal, f"{HANDED_OVER_PREFIX}{approved.content_hash}"
         if journal.found(handed_over) is not None:
             return False
-        if journal.found(f"{CODE_OF}{approved.content_hash}") not in {None, code}:
+        if journal.found(f"{CODE_PREFIX}{approved.content_hash}") not in {None, code}:
             return True
         self.run.writer.write(handed_over, json.dumps(code))
         return False
@@ -224,7 +224,7 @@ class HumanQuestions:
         known = question.id in self._asked
         if not known:
             if asking.code:
-                self.run.writer.write(f"{CODE_OF}{question.content_hash}", json.dumps(asking.code))
+                self.run.writer.write(f"{CODE_PREFIX}{question.content_hash}", json.dumps(asking.code))
             await self._announcer.before(asking.task)
             question = await self._satisfiable(question)
         await self.run.writer.flushed()
@@ -269,7 +269,7 @@ class HumanQuestions:
         await self.run.slot_decided()
         mark = uuid4().hex
         if (
-            await self._store.put_if_absent(self.run.claim, f"{HEARD}{settled.id}", mark) != mark
+            await self._store.put_if_absent(self.run.claim, f"{HEARD_PREFIX}{settled.id}", mark) != mark
             or not settled.outcome
         ):
             return

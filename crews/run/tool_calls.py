@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bot.core import ids
-from bot.core.journal import INTENDED, TOOL
+from bot.core.journal import STARTED_SUFFIX, TOOL
 from bot.core.tool_call import sha256_of
 from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error
-from crews.journal.journal import CACHED, IN_CACHE, original_step_name
+from crews.journal.journal import CACHE_PREFIX, CACHED, original_step_name
 from crews.journal.model_call import RecordedStep
 from crews.journal.occurrences import EQUAL_CALL
 from crews.journal.serialization import encode
@@ -138,7 +138,7 @@ class ToolCalls:
             self._steps.record(kept, result)
 
     def _kept(self, cache: str, tool: str, given: str) -> RecordedStep:
-        name = f"{IN_CACHE}{cache}/{self._journal.fingerprint(tool, given)}"
+        name = f"{CACHE_PREFIX}{cache}/{self._journal.fingerprint(tool, given)}"
         return self._steps.find(name, f"the tool “{tool}” returned")
 
     def idempotency_key(self) -> str | None:
@@ -181,7 +181,7 @@ class ToolCalls:
         """Make a call that is approved, and record its result."""
         # What threads that the tool starts do later doesn't belong to the line of whoever called it.
         with self._steps.executing(), self._run.activity.new_line():
-            self._writer.write(step.name + INTENDED, str(begun + 1))
+            self._writer.write(step.name + STARTED_SUFFIX, str(begun + 1))
             self._writer.flush()
             self._run.check_lease()
             scope, equal = TOOL_SCOPE.set(step.name), EQUAL_CALL.set(None)

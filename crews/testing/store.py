@@ -16,7 +16,7 @@ from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, Refused
 from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
-from bot.core.journal import INTENDED, Change, NewEvent, Removal
+from bot.core.journal import STARTED_SUFFIX, Change, NewEvent, Removal
 from bot.core.people import People
 from bot.core.policy import Policy, can_decide, is_live_group, member
 from bot.core.ports import Prefetched, Store
@@ -125,7 +125,7 @@ class MemoryStore:
                     self._write(name, value)
 
     def _write(self, name: str, value: str) -> None:
-        if name.endswith(INTENDED):
+        if name.endswith(STARTED_SUFFIX):
             self.journal[name] = value
         elif name not in self.journal:
             self.journal[name] = value

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.core.journal import INTENDED
+from bot.core.journal import STARTED_SUFFIX
 from bot.core.run import Run
 from tests.contract.crews.deployment import Deployment, called
 from tests.faults.worker_deployment import WorkerDeployment
@@ -272,7 +272,7 @@ async def test_a_worker_that_dies_among_parallel_tools(
 
     async def recorded() -> bool:
         steps = await deployment.store.journal.read(run.id)
-        ended = [each for each in steps if "/tool/" in each and not each.endswith(INTENDED)]
+        ended = [each for each in steps if "/tool/" in each and not each.endswith(STARTED_SUFFIX)]
         if LONG_S not in seconds:
             return (await deployment.store.runs.get(run.id)).status.over
         return len(ended) == sum(each < LONG_S for each in seconds)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from datetime import datetime
 
-from bot.core.journal import INTENDED
+from bot.core.journal import STARTED_SUFFIX
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
@@ -27,7 +27,7 @@ async def tool_begun(deployment: Deployment, run: Run) -> None:
     """Return once the run is about to call a tool: it says so in its journal before."""
     async with asyncio.timeout(WITHIN):
         while not any(  # noqa: ASYNC110
-            "/tool/" in name and name.endswith(INTENDED)
+            "/tool/" in name and name.endswith(STARTED_SUFFIX)
             for name in await deployment.store.journal.read(run.id)
         ):
             await asyncio.sleep(0.02)

@@ -295,7 +295,7 @@ class CommandHandlers:
         found = [
             run
             for run in await self._store.runs.find(prefix)
-            if can_view(run, context.actor, context.reply_to.channel)
+            if can_view_from(run, context.actor, context.reply_to.channel)
         ]
         if len(found) == 1:
             return found[0]
@@ -323,7 +323,7 @@ def _did_you_mean(problem: str, word: str, crews: dict[str, Crew]) -> Reply:
     return Reply(say=private_messages.unknown_crew(problem, nearest(word, crews), crews))
 
 
-def can_view(run: Run, actor: Actor, channel: str) -> bool:
+def can_view_from(run: Run, actor: Actor, channel: str) -> bool:
     """May this person know of the run? Its requester, who may cancel it, and whoever is where it lives."""
     names = names_of(actor)
     if run.requester.principal in names or not names.isdisjoint(run.cancellers.deciders):
@@ -331,6 +331,6 @@ def can_view(run: Run, actor: Actor, channel: str) -> bool:
     return run.place is not None and run.place.group == group(actor.surface, actor.tenant, channel)
 
 
-def can_view_questions(run: Run, actor: Actor, channel: str) -> bool:
+def can_view_questions_from(run: Run, actor: Actor, channel: str) -> bool:
     """May they read what the run asks? Whoever may know of the run, of the people whom its crew admits."""
-    return actor.membership in run.approvers.allowed_memberships and can_view(run, actor, channel)
+    return actor.membership in run.approvers.allowed_memberships and can_view_from(run, actor, channel)

@@ -15,7 +15,7 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers
-from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view, can_view_questions
+from bot.surfaces.chat.inbound.commands import CommandHandlers, can_view_from, can_view_questions_from
 from bot.surfaces.chat.inbound.form_handlers import DecisionForms, FormHandlers
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, Orphans, Press, Reply, text_reply
 from bot.surfaces.chat.inbound.replies import Replies
@@ -137,9 +137,8 @@ class PressHandlers:
         if found is None:
             return text_reply(sentences.QUESTION_GONE)
         run, question = found
-        if not can_decide(actor, question.policy) and not can_view_questions(
-            run, actor, press.reply_to.channel
-        ):
+        sees = can_view_questions_from(run, actor, press.reply_to.channel)
+        if not sees and not can_decide(actor, question.policy):
             return text_reply(sentences.QUESTION_HIDDEN)
         size = len(question.prompt) + len(question.context)
         form = await offload(lambda: question_forms.full_text(run, question, self.limits), size)
@@ -201,7 +200,7 @@ class PressHandlers:
             run = await self.store.runs.get(target.run_id)
         except NotFound:
             return text_reply(sentences.RUN_GONE)
-        if not can_view(run, actor, press.reply_to.channel):
+        if not can_view_from(run, actor, press.reply_to.channel):
             return text_reply(sentences.RUN_HIDDEN)
         return await self.commands.describe(run)
 

@@ -16,7 +16,7 @@ from bot.core.ports import Store
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.question_copies import ShownQuestions
-from bot.surfaces.chat.inbound.commands import can_view_questions
+from bot.surfaces.chat.inbound.commands import can_view_questions_from
 from bot.surfaces.chat.inbound.ports import Reply
 from bot.surfaces.chat.message_keys import questions_at
 from bot.surfaces.chat.messages import Actions, Form, Message
@@ -154,7 +154,7 @@ class PersonalCards:
         asked = await self._store.questions.list(run.id) if len(sharing) > 1 else [question]
         shown = [each for each in asked if each.id in sharing | {question.id}]
         decides = {each.id for each in shown if can_decide(actor, each.policy)}
-        sees = can_view_questions(run, actor, channel)
+        sees = can_view_questions_from(run, actor, channel)
         if not decides and not sees:
             return None
         message = await self._shown.message(run, question, names, posted, None if sees else decides)
