@@ -84,6 +84,9 @@ def test_labels_with_the_same_key_look_alike(label: str) -> None:
         "*Approve*",
         "Approved by Bo", "✅ Approved by Bo", "\u0391pproved by Bo", "Rejected: no", "Chosen: B", "Cancel",
         "Request changes...", "Choose...", "Ap\u200bprove",
+        "Edit and approve...", "Approve with these changes", "Approve ticked", "Reject ticked", "Take back",
+        "Take my answer back", "Override: approve", "OVERRIDE:\u00a0reject", "Answer in words only",
+        "Edited and approved by Bo", "✅ Edited and approved by Bo", "Filled in by Bo", "Declined: no",
     ],
 )  # fmt: skip
 def test_our_own_labels_are_reserved(label: str) -> None:
@@ -95,6 +98,9 @@ def test_our_own_labels_are_reserved(label: str) -> None:
     [
         "Approve the draft",
         "Approved suppliers only",
+        "Take back the offer",
+        "Decline",
+        "Send",
         "Cancel the order",
         "Ship it",
         "🚀",
