@@ -262,6 +262,24 @@ async def test_a_question_whose_message_is_refused_is_asked_as_text(deployment: 
     assert "Approve / Reject" in asked.words
 
 
+async def test_a_question_of_which_even_text_is_refused_is_asked_directly(deployment: Deployment) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        # In Teams the text comes with a message about the file in which all of it is, and with its parts.
+        for _ in range(3 if deployment.surface == "teams" else 2):
+            deployment.peer.refuse_blocks_once()
+        question = await deployment.ask(claim, "Publish it?", "U0BOB")
+        direct = deployment.peer.direct_channel("U0BOB")
+        assert (await deployment.sees("Publish it?", direct)).buttons[:2] == DECIDING
+        assert deployment.all_saying("Publish it?") == []
+        said = response(Action.APPROVE, deployment.person("U0BOB"), key="press")
+        await deployment.store.questions.respond(question.run_id, question.id, said)
+        assert (await deployment.sees("Approved", direct)).buttons == ()
+        await deployment.until(lambda: deployment.all_shown(run))
+
+
 async def test_what_takes_a_file_has_it_whatever_else_its_turn_asks(deployment: Deployment) -> None:
     run, channel = await deployment.start(), deployment.peer.channel
     async with deployment.delivering():

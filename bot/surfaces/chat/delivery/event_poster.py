@@ -61,8 +61,10 @@ class EventPoster:
         except CredentialsRefused:
             raise
         except Unrenderable as refused:
-            # Nothing more can be tried, and the run must not wait for it.
+            # Nothing more can be tried, and the run must not wait for it; but a question has to be seen.
             log.warning("not even text could be posted", run_id=thread.run.id, code=refused.code)
+            if isinstance(event.body, HumanInputRequired):
+                await self._questions.ask_directly(thread, event.body.question_id)
         except Rejected as rejected:
             await self._post_directly(thread, event, rejected)
 

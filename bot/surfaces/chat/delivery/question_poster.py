@@ -215,10 +215,10 @@ class QuestionPoster:
             card = await self._shown.card(thread.run, question)
             await self._copies.post(thread, card, name, thread.conversation)
 
-    async def ask_directly(self, thread: RunThread) -> None:
-        """Ask all open questions in direct messages."""
+    async def ask_directly(self, thread: RunThread, question_id: str = "") -> None:
+        """Ask all open questions, or this one, in direct messages; of whom nobody hears it is tried again."""
         for question in await self._store.questions.list(thread.run.id):
-            if question.open:
+            if question.open and question_id in {"", question.id}:
                 await self._direct.ask(thread, question)
 
     async def retry_notifications(self, thread: RunThread) -> None:
