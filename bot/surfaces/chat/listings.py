@@ -1,6 +1,6 @@
 """What waits for somebody, and what they started, wherever the runs live.
 
-For commands and for Home tabs, which are received and delivered, and so don't know each other.
+For what is received (commands) and what is delivered (Home tabs), which don't know each other.
 """
 
 from __future__ import annotations

@@ -30,13 +30,12 @@ from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.relay import QuestionRelay
 from bot.surfaces.chat.delivery.scheduler import ProgressUpdater
 from bot.surfaces.chat.delivery.thread import (
-    NOT_POSTED,
     DeliveryRecorder,
     Links,
     RunThread,
     ShardLeaseLost,
-    ThreadOpener,
 )
+from bot.surfaces.chat.delivery.thread_opener import NOT_POSTED, ThreadOpener
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.flow_control import checked_before_calls
 from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, notification_failures
