@@ -11,7 +11,7 @@ from pydantic import Field
 from bot.core.counting import outcome_from, overrides, progress_from, rejected_by_now
 from bot.core.errors import InvalidValues
 from bot.core.forms import validate
-from bot.core.labels import label_key
+from bot.core.labels import means_yes
 from bot.core.people import UNKNOWN, People, person_of
 from bot.core.policy import Objection, exclusion, for_one_person, objection, reason_of, strict
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
@@ -278,7 +278,7 @@ def timeout_outcome(deadline: Deadline, question: Question) -> Outcome:
     if question.kind is QuestionKind.CHOICE and deadline.outcome != Action.EXPIRE:
         named = [each for each in question.options if each.label == deadline.outcome]
         for option in named or (each for each in question.options if each.id == deadline.outcome):
-            if label_key(option.label) != Action.APPROVE:
+            if not means_yes(option.label):
                 return Outcome(
                     action=Action.CHOOSE, value=option.id, comment="No answer before the deadline."
                 )

@@ -74,6 +74,27 @@ OUTCOMES = frozenset(
 """The first words of Crewdeck's outcome lines: `approved by ...`, `chosen: ...`."""
 
 
+YES = frozenset(
+    {
+        "accept",
+        "accepted",
+        "approve",
+        "approved",
+        "confirm",
+        "confirmed",
+        "ok",
+        "okay",
+        "yes",
+    }
+)
+"""Labels that approve, normalised by `label_key`: what nobody's silence can mean."""
+
+
+def means_yes(label: str) -> bool:
+    """Whether a label approves."""
+    return label_key(label) in YES
+
+
 def label_key(text: str) -> str:
     """Normalise a label, or text that is compared with labels.
 

@@ -12,6 +12,7 @@ from bot.core import forms
 from bot.core.actor import Membership
 from bot.core.crew import Crew
 from bot.core.fields import FieldType
+from bot.core.labels import label_key, means_yes
 from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
 from crews.definitions.approval import GateEntry
@@ -59,8 +60,8 @@ Seconds = Annotated[
 ASK_HUMAN = "ask_human"
 DELEGATION = frozenset({"delegate_work_to_coworker", "ask_question_to_coworker"})
 """Tools of CrewAI whose calls are no steps: what the other agent does is."""
-FORBIDDEN_TIMEOUT_OUTCOMES = frozenset({"approve", "approved", "respond", "cancel"})
-"""Outcomes that a timeout can't have: silence never approves, answers or withdraws a question."""
+FORBIDDEN_TIMEOUT_OUTCOMES = frozenset({"respond", "cancel"})
+"""Outcomes that a timeout can't have besides those that approve: silence never answers or withdraws."""
 
 
 def _field_type(written: object) -> FieldType:
@@ -169,7 +170,7 @@ class DeadlineEntry(Entry):
     @field_validator("on_deadline")
     @classmethod
     def _never_an_approval(cls, outcome: str | None) -> str | None:
-        if outcome is not None and outcome.strip().lower() in FORBIDDEN_TIMEOUT_OUTCOMES:
+        if outcome is not None and (means_yes(outcome) or label_key(outcome) in FORBIDDEN_TIMEOUT_OUTCOMES):
             raise ValueError(f"silence can't {outcome}; use expire, reject, or an option of the question")
         return outcome
 

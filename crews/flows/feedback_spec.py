@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.labels import lookalikes
+from bot.core.labels import lookalikes, means_yes
 from bot.core.question import Action, Outcome, Question, QuestionKind, infer_kind
 from bot.core.text import drop_invisible
 
 MAX_OUTCOMES = 10
 _APPROVE, _REJECT = frozenset({"approve", "approved"}), frozenset({"reject", "rejected"})
-_YES = _APPROVE | {"accept", "accepted", "confirm", "confirmed", "ok", "okay", "yes"}
-"""What nobody's silence can mean, and what is approved for the code of when it was asked."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +58,12 @@ class FeedbackSpec:
         if settled.action is Action.CHOOSE:
             return next((o.label for o in question.options if o.id == settled.value), None)
         if settled.action is Action.EXPIRE:
-            return self.default if self.default and not _means_yes(self.default) else None
+            return self.default if self.default and not means_yes(self.default) else None
         return self._approval.get(settled.action)
 
     def approved(self, question: Question) -> bool:
-        """Whether the outcome is an approval."""
-        return _means_yes(self.outcome(question) or "")
-
-
-def _means_yes(label: str) -> bool:
-    return label.strip().casefold() in _YES
+        """Whether the outcome is an approval, which is for the code of when it was asked."""
+        return means_yes(self.outcome(question) or "")
 
 
 def follow_up_prompt(message: str, question: Question) -> str:

@@ -119,6 +119,13 @@ def test_by_default_the_requester_decides_and_nothing_is_limited(tmp_path: Path)
         ("admit: guest\n", "crew.yaml:9: admit: must be a list"),
         ("limits: {model_calls: many}\n", "crew.yaml:9: limits.model_calls: input should be a valid integer"),
         ("questions: {on_deadline: approve}\n", "crew.yaml:9: questions.on_deadline: silence can't approve"),
+        ('questions: {on_deadline: "yes"}\n', "crew.yaml:9: questions.on_deadline: silence can't yes"),
+        (
+            "questions: {on_deadline: Accepted.}\n",
+            "crew.yaml:9: questions.on_deadline: silence can't Accepted.",
+        ),
+        ('questions: {on_deadline: "O\u200bk"}\n', "crew.yaml:9: questions.on_deadline: silence can't O"),
+        ("questions: {on_deadline: Respond}\n", "crew.yaml:9: questions.on_deadline: silence can't Respond"),
         (
             "questions:\n  approval:\n    on_deadline: Approve\n",
             "crew.yaml:11: questions.approval.on_deadline: silence can't Approve",
