@@ -137,6 +137,27 @@ async def test_a_settled_question_is_rewritten_wherever_it_was_asked(deployment:
         await deployment.until(without_buttons)
 
 
+async def test_where_a_run_goes_on_its_requester_gets_no_buttons_for_what_others_decide(
+    deployment: Deployment,
+) -> None:
+    await deployment.start(by="U0BOB")
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        await deployment.sees("Demo")
+        await deployment.peer.close(deployment.peer.channel)
+        people = tuple(deployment.person(each).principal for each in ("U0ADA", "U0CAT"))
+        both = Policy(deciders=people, name="both", version="v1", need=2, admins=False)
+        question = await deployment.ask(claim, "Publish it?", policy=both)
+        requesters = deployment.peer.direct_channel("U0BOB")
+        assert not set(DECIDING) & set((await deployment.sees("Publish it?", requesters)).buttons)
+        said = response(Action.APPROVE, deployment.person("U0CAT"), key="press")
+        await deployment.store.questions.respond(question.run_id, question.id, said)
+        adas = deployment.peer.direct_channel("U0ADA")
+        assert (await deployment.sees("1 of 2", adas)).buttons[:2] == DECIDING
+        await deployment.until(lambda: deployment.all_shown(claim.run))
+        assert not set(DECIDING) & set((await deployment.sees("Publish it?", requesters)).buttons)
+
+
 async def test_a_question_whose_message_somebody_deleted_is_shown_anew(deployment: Deployment) -> None:
     await deployment.start()
     async with deployment.delivering():

@@ -90,6 +90,12 @@ class DirectQuestions:
             except Rejected as rejected:
                 log.warning("a decider can't be reminded", run_id=thread.run.id, code=rejected.code)
 
+    async def requester_decides(self, thread: RunThread, question: Question) -> bool:
+        """Whether who started the run may answer the question, by what is known of people now."""
+        requester = thread.run.requester
+        people = await self._store.directory.people(question.policy, [requester])
+        return can_decide(requester, question.policy, people)
+
     async def _ask_requester(
         self, thread: RunThread, question: Question, card: QuestionCard, people: People
     ) -> bool:
@@ -288,7 +294,7 @@ class QuestionPoster:
         name = question_message(question.id)
         in_thread, ask_directly = thread.messages.get(name), False
         for posted in thread.named(name):
-            if await self._copies.rewrite(thread, question, posted):
+            if await self._rewrite(thread, question, posted):
                 continue
             if posted.channel != thread.place.channel:
                 thread.forget(posted, question.id)
@@ -298,6 +304,14 @@ class QuestionPoster:
                 await self._copies.post(thread, card, name, thread.conversation)
         if ask_directly:
             await self._direct.ask(thread, question)
+
+    async def _rewrite(self, thread: RunThread, question: Question, posted: MessageRef) -> bool:
+        """Returns False if somebody deleted the copy. The requester decides only what they may decide."""
+        moved = thread.moved is not None and thread.moved.channel == posted.channel
+        if not (moved and question.open) or await self._direct.requester_decides(thread, question):
+            return await self._copies.rewrite(thread, question, posted)
+        card = await self._shown.card(thread.run, question)
+        return await thread.rewrite_one(posted, question_messages.read_only(card, self._limits))
 
     async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
         """Remind once, wherever the question was asked."""
