@@ -13,7 +13,7 @@ from bot.core.errors import InvalidValues
 from bot.core.forms import validate
 from bot.core.labels import means_yes
 from bot.core.people import UNKNOWN, People, person_of
-from bot.core.policy import Objection, exclusion, for_one_person, objection, reason_of, strict
+from bot.core.policy import Objection, exclusion, for_gate, for_one_person, objection, reason_of
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
 from bot.core.text import says_nothing
@@ -83,7 +83,7 @@ def prepare(question: Question) -> Question:
     if question.kind in {QuestionKind.TEXT, QuestionKind.FORM}:
         policy = for_one_person(policy)
     if question.source is Source.GATE:
-        policy = strict(policy)
+        policy = for_gate(policy)
     question = question.model_copy(update={"policy": policy})
     digest, progress = digest_of(question), evaluate(question, ()).progress
     return question.model_copy(update={"digest": digest, "progress": progress})

@@ -317,7 +317,7 @@ def for_one_person(policy: Policy) -> Policy:
     return policy.model_copy(update={"need": 1, "per_group": {}})
 
 
-def strict(policy: Policy) -> Policy:
+def for_gate(policy: Policy) -> Policy:
     """The same policy without administrators who aren't named, as gates have it."""
     return policy.model_copy(update={"admins": False})
 

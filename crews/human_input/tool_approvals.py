@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.policy import Policy, policy_for, strict
+from bot.core.policy import Policy, for_gate, policy_for
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source, digest_of
 from bot.core.tool_call import ToolCall, call_digest
 from crews.definitions.approval import NotApproved
@@ -164,8 +164,8 @@ class GuardedCall:
         if self.gate.policy is not None:
             return self.gate.policy
         if self.gate.approvers is None:
-            return strict(run.approvers)
-        return strict(policy_for(self.gate.approvers, run.requester, run.crew.allowed_memberships))
+            return for_gate(run.approvers)
+        return for_gate(policy_for(self.gate.approvers, run.requester, run.crew.allowed_memberships))
 
 
 ON_BEHALF = "as the app"

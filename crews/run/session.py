@@ -75,7 +75,7 @@ class RunSession:
             self.writer.write(CALLS_ENTRY, json.dumps("given"))
         #: What it waits for, and what is done beside its crew.
         self.pending = PendingWork(loop, self.check, self.stop)
-        #: What is under way.
+        #: Its steps and lines of execution that are under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
         #: Whether the run is still this worker's.
@@ -86,7 +86,7 @@ class RunSession:
         #: Whether it is time to leave memory, while people are asked.
         resident = resident or ResidentRuns()
         self.parking = Parking(loop, resident, self._idle, self.leave, lambda: store.free_slot(claim))
-        #: In which its crew is built and executed.
+        #: The threads in which its crew is built and executed.
         self.threads = Threads(f"run {ids.short(claim.run.id)}")
         #: Done once the run is to leave.
         self.leaving: asyncio.Future[None] = loop.create_future()

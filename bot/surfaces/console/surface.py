@@ -1,4 +1,4 @@
-"""The composition of the console: files, sign-in and sessions."""
+"""The composition of the console, which `bot/app.py` opens like each surface: files, sign-in and sessions."""
 
 from __future__ import annotations
 

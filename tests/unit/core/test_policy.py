@@ -15,11 +15,11 @@ from bot.core.policy import (
     Policy,
     PolicyDefinition,
     filled_seats,
+    for_gate,
     groups_of,
     objection,
     policy_for,
     resolve,
-    strict,
     too_few,
 )
 
@@ -129,7 +129,7 @@ def test_administrators_decide_plain_questions_and_no_named_policy_or_gate() -> 
     admin = CY.model_copy(update={"admin": True})
     plain = policy_for(Approvers(), ADA)
     assert objection(admin, plain) is Objection.NONE
-    assert objection(admin, strict(plain)) is Objection.NOT_NAMED
+    assert objection(admin, for_gate(plain)) is Objection.NOT_NAMED
     assert objection(admin, resolve(definition(), ADA), LINKED) is Objection.NOT_NAMED
     excluded = resolve(definition(**{"not": ("requester",)}), admin)
     assert objection(admin, excluded, LINKED) is Objection.EXCLUDED
