@@ -101,20 +101,27 @@ def _list_project(configured: Settings, project: Project) -> int:
 
 
 def _check_project(configured: Settings, project: Project) -> int:
-    """The findings about the installed CrewAI and about each crew, which loading has built once."""
+    """The findings about the installed CrewAI and about each crew, which loading has built once.
+
+    What is wrong with one has been told by then; what is left are warnings.
+    """
+    from crews.building.check import build_finding  # crewai
+
     _print(dict(version.compare()))
     offer = offer_of(project, configured)
     nowhere = {"file": "", "line": 0, "column": 0, "key": ""}
-    for name in offer.crews:
-        _print({"crew": name, "severity": "ok", "code": "", "message": "", "remedy": "", **nowhere})
+    for name, crew in offer.crews.items():
+        found = build_finding(crew, configured.build_timeout)
+        sound = {"crew": name, "severity": "ok", "code": "", "message": "", "remedy": "", **nowhere}
+        _print(found.record() if found.severity == "warning" else sound)
     for each in offer.problems:
-        found = {"crew": each.name, "severity": "error", "code": "crew_broken", **nowhere}
+        broken = {"crew": each.name, "severity": "error", "code": "crew_broken", **nowhere}
         if place := PLACE.match(each.problem):
             where = {"file": place["file"], "line": int(place["line"]), "message": place["message"]}
         else:
             where = {"message": each.problem}
         remedy = each.remedy or "Correct it; docs/projects.md describes it."
-        _print({**found, **where, "remedy": remedy})
+        _print({**broken, **where, "remedy": remedy})
     return 0
 
 

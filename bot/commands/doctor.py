@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bot.commands.announcement import slack_line, teams_line
 from bot.commands.catalogue import check_crews, check_project
@@ -38,6 +38,8 @@ MARKS = {
 
 NO_MODEL = "missing_model"
 """The code of a crew without a model while no default is set: not configured yet, so it is no fault."""
+NO_KEY = "missing_key"
+"""The code of a crew whose model has no key."""
 
 CHATS = ("slack", "teams")
 
@@ -211,10 +213,17 @@ def _crew(record: dict[str, Any]) -> Finding:
     place, key = shown_place(record), f"{record['key']}: " if record["key"] else ""
     return Finding(
         subject=subject,
-        state="off" if record["code"] == NO_MODEL else "broken",
+        state=_state(record),
         words=f"{place}: {key}{record['message']}" if place else record["message"],
         remedy=record["remedy"],
     )
+
+
+def _state(record: dict[str, Any]) -> Literal["off", "warning", "broken"]:
+    """A crew without its model's key can't run, though its files are right; without a model it is off."""
+    if record["code"] == NO_MODEL:
+        return "off"
+    return "warning" if record["severity"] == "warning" and record["code"] != NO_KEY else "broken"
 
 
 def _print(finding: Finding) -> None:

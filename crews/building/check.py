@@ -10,6 +10,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Literal
 
+from crewai import Crew
+
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew
 from crews.building.durability import notices_of
@@ -191,6 +193,9 @@ def build_finding(crew: Blueprint, seconds: float) -> Finding:
             # Other than a file's, a factory's tools may be made by its code, in any call.
             words = "; ".join(f"the approval of {name}: it {wrong}" for name, wrong in unused)
             return Finding(crew.name, "warning", "invalid_approval", words, "Check the name.")
+        case Returned(built) if lacking := keyless(built):
+            words = f"The model of {', '.join(lacking)} needs its key"
+            return Finding(crew.name, "warning", "missing_key", words, "Set OPENAI_API_KEY for the workers.")
         case Returned():
             return Finding(crew.name)
         case Raised(error):
@@ -200,6 +205,12 @@ def build_finding(crew: Blueprint, seconds: float) -> Finding:
             return broken(crew.name, problem, crew)
         case None:
             return broken(crew.name, not_built_within(seconds), crew)
+
+
+def keyless(built: object) -> list[str]:
+    """The roles of agents whose model has no key: CrewAI says so when a run calls it first."""
+    agents = [*built.agents, built.manager_agent] if isinstance(built, Crew) else []
+    return [repr(each.role.strip()) for each in agents if each is not None and openai.lacks_key(each.llm)]
 
 
 def broken(name: str, error: CrewBroken, crew: Blueprint | None = None) -> Finding:

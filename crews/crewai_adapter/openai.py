@@ -98,6 +98,6 @@ def _below(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _below(model)
 
 
-def lacks_key(model: BaseLLM) -> bool:
+def lacks_key(model: object) -> bool:
     """Whether this is a model of OpenAI without a key."""
     return isinstance(model, OpenAICompletion) and not model.api_key

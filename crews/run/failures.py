@@ -5,6 +5,7 @@ The exception itself goes to the log, never to people: it may quote keys, prompt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from crewai.tools.tool_failure import ToolExecutionFailedError
@@ -141,7 +142,13 @@ def _model_sentence(error: Exception) -> str:
         return f"The model's provider {_SENTENCES.get(status, trouble).format(status=status)}"
     if any(isinstance(each, OSError) or "Connect" in type(each).__name__ for each in _chain(error)):
         return "The model's provider can't be reached. Check the network, or the provider's address."
+    if named := next(filter(None, (_VARIABLE.search(words_of(each)) for each in _chain(error))), None):
+        return f"The model's provider needs its key: set {named[0]} for the workers."
     return f"The model failed ({type(error).__name__})."
+
+
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9_]*_API_KEY\b")
+"""What is repeated of a provider's library that can't be used without it: the name, and nothing else."""
 
 
 def _status(error: BaseException) -> int | None:

@@ -13,6 +13,14 @@ from tests.loopback.slack import LoopbackSlack
 from tests.scenario.server import environment
 from tests.waiting import WITHIN
 
+PROJECT = """
+from crewai import Agent, Crew, Task
+
+def writing() -> Crew:
+    writer = Agent(role="Writer", goal="Write", backstory="You write.", {more})
+    return Crew(agents=[writer], tasks=[Task(description="x", expected_output="y", agent=writer)])
+"""
+
 
 async def run(python: str, folder: Path, command: str, **extra: str) -> tuple[int, list[str]]:
     """The exit status of a command, and the lines it printed."""
@@ -72,11 +80,21 @@ async def test_a_model_without_its_key_is_a_fault_and_so_is_a_crew_that_can_not_
     waves = data_dir / "crews" / "waves"
     waves.mkdir(parents=True)
     (waves / "crew.yaml").write_text("title: !ENV X\n")
-    extra = {"CREWDECK_MODEL": "openai/gpt-5.4-mini", "CREWDECK_CONFIG_DIR": str(waves.parent)}
+    keyless, timed = data_dir / "keyless", data_dir / "timed"
+    for project, more in ((keyless, "llm='openai/gpt-5.4-mini'"), (timed, "max_execution_time=5")):
+        project.mkdir()
+        (project / "crew.py").write_text(PROJECT.format(more=more))
+    extra = {
+        "CREWDECK_MODEL": "openai/gpt-5.4-mini",
+        "CREWDECK_CONFIG_DIR": str(waves.parent),
+        "CREWDECK_PROJECTS": f"{keyless},{timed}",
+    }
     status, lines = await run(python, data_dir, "doctor", **extra)
     assert status == 1
     assert "OPENAI_API_KEY" in line(lines, "BROKEN", "Crew research")
     assert "crew.yaml:1:8: has the tag !ENV" in line(lines, "BROKEN", "Crew waves", "crew.yaml")
+    assert "'Writer' needs its key -> Set OPENAI_API_KEY" in line(lines, "BROKEN", "Crew keyless")
+    assert "`max_execution_time` isn't applied" in line(lines, "warn", "Crew timed")
 
 
 async def test_a_good_slack_app_is_well(python: str, data_dir: Path, redis_url: str) -> None:

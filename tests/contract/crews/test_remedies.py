@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,26 @@ def test_a_key_that_is_not_set_is_named_with_where_to_set_it(
     assert problem.remedy == (
         f"Set OPENAI_API_KEY in {tmp_path / 'report' / '.env'}, or in the environment of Crewdeck."
     )
+
+
+def test_an_agent_without_its_models_key_is_a_warning_of_its_crew(monkeypatch: pytest.MonkeyPatch) -> None:
+    from crewai import Agent, Crew, Task
+
+    from crews.building.build import PythonCrew
+    from crews.building.check import build_finding
+
+    def made(_inputs: object) -> Crew:
+        who: dict[str, Any] = {"role": "Writer ", "goal": "Write", "backstory": "You write."}
+        agent = Agent(**who, llm="openai/gpt-5.4-mini")
+        return Crew(agents=[agent], tasks=[Task(description="x", expected_output="y", agent=agent)])
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    found = build_finding(PythonCrew("crew", made), WITHIN)
+    assert (found.severity, found.code) == ("warning", "missing_key")
+    assert found.message == "The model of 'Writer' needs its key"
+    assert found.remedy == "Set OPENAI_API_KEY for the workers."
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1234567890")
+    assert build_finding(PythonCrew("crew", made), WITHIN).severity == "ok"
 
 
 def test_a_variable_that_code_reads_is_named_with_where_to_set_it(problem_of: Load) -> None:

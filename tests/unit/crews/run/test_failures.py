@@ -36,3 +36,15 @@ def test_one_that_caused_it_or_that_a_model_call_failed_with_hides_nothing(error
     raised.__cause__ = error
     assert of_run(raised, None).message.startswith("Something in the crew went wrong (RuntimeError).")
     assert of_run(raised, error).code == "model_error"
+
+
+def test_a_key_that_a_models_library_misses_is_named_and_nothing_else_of_what_it_says() -> None:
+    refused = ValueError("ANTHROPIC_API_KEY is required for 'the prompt'")
+    assert of_run(refused, refused).message == (
+        "The model's provider needs its key: set ANTHROPIC_API_KEY for the workers."
+    )
+    wrapped = RuntimeError("it went wrong")
+    wrapped.__cause__ = refused
+    assert "set ANTHROPIC_API_KEY" in of_run(wrapped, refused).message
+    other = ValueError("the prompt")
+    assert of_run(other, other).message == "The model failed (ValueError)."
