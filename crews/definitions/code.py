@@ -36,6 +36,9 @@ MAX_PARTS = 5000
 """Functions and classes of one fingerprint; more are left out."""
 FRAMEWORKS = frozenset({"crewai", "pydantic", "pydantic_core", "bot", "crews", "crewdeck"})
 _LEAVES = (str, int, bool, bytes, float, complex, Decimal, timedelta, type(None))
+_GENERATED = "<attrs generated "
+"""How the file of a function is called that attrs makes for a class, with a number of each process in it."""
+_CACHED: type = type(functools.lru_cache(str))
 _INSTALLED = tuple(
     f"{os.path.realpath(each)}{os.sep}"
     for each in {
@@ -113,7 +116,7 @@ class _Reader:
     def read(self, root: object) -> None:
         """Read one of the roots, with all of its own package."""
         found = _bare(root)
-        if not isinstance(found, type | types.FunctionType | types.MethodType):
+        if not _is(found, type, types.FunctionType, types.MethodType):
             found = type(found)
         self._packages.add(_package(found.__module__))
         self._add(found)
@@ -141,15 +144,15 @@ class _Reader:
     def _add(self, value: object) -> None:
         """Objects are left out: many are made only when they are needed for the first time."""
         found = _bare(value)
-        if isinstance(found, types.MethodType):
+        if _is(found, types.MethodType):
             self._add(type(found.__self__))
             found = found.__func__
         if id(found) in self._read or len(self._read) >= MAX_PARTS:
             return
-        if isinstance(found, types.FunctionType):
+        if _is(found, types.FunctionType):
             self._read[id(found)] = found
             self._waiting.append(partial(self._add_function, found))
-        elif isinstance(found, type):
+        elif _is(found, type):
             self._read[id(found)] = found
             for each in found.__mro__:
                 if self._counts(each.__module__):
@@ -157,7 +160,7 @@ class _Reader:
 
     def _add_function(self, function: types.FunctionType) -> None:
         module = str(function.__globals__.get("__name__"))  # `__module__` may be that of what it is around.
-        if self._counts(module):
+        if self._counts(module) and not function.__code__.co_filename.startswith(_GENERATED):
             volatile = _is_volatile(function.__qualname__, function.__globals__)
             defaults = (
                 []
@@ -177,8 +180,8 @@ class _Reader:
         """What code names, where it finds it: in its module, and in modules that it names (`within`)."""
         module = str(where.get("__name__"))
         for name in names:
-            value = where.get(name)
-            if isinstance(value, types.ModuleType):
+            value: Any = where.get(name)
+            if _is(value, types.ModuleType):
                 if value.__name__ not in within and self._counts(value.__name__):
                     self._add_named(names, vars(value), [*within, value.__name__])
             elif _is_constant(name, value):
@@ -190,7 +193,7 @@ class _Reader:
                     self._constants[module, name] = str(added)
             else:
                 self._add(value)
-            if not isinstance(value, types.ModuleType) and name in where:
+            if not _is(value, types.ModuleType) and name in where:
                 self._add_bindings(name, where)
 
     def _add_bindings(self, name: str, where: Mapping[str, Any]) -> None:
@@ -204,7 +207,7 @@ class _Reader:
         if name in source.assigned | source.volatile:
             self._assigned.add((module, name))
         found = source.bindings.get(name, ())
-        if name not in source.assigned and not isinstance(_bare(where[name]), types.FunctionType | type):
+        if name not in source.assigned and not _is(_bare(where[name]), types.FunctionType, type):
             found += source.definitions.get(name, ())
         self._add_statements(f"{module}:{name} =", found, where)
         there = source.imports.get(name) or [(each, name) for each in source.stars]
@@ -242,10 +245,10 @@ class _Reader:
                 self._add_value(kind, key, value, where)
             elif key.isupper() and (table := _table(value)):
                 self._parts.append(f"{name}.{key} {self._added(table)}")
-            elif isinstance(value, property):
+            elif _is(value, property):
                 self._add(value.fget)
                 self._add(value.fset)
-            elif not isinstance(value, type):
+            elif not _is(value, type):
                 self._add(value)
         if issubclass(kind, Enum):
             self._parts.extend(f"{name}.{key} {_text(each)}" for key, each in kind.__members__.items())
@@ -277,15 +280,20 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
+def _is(value: object, *kinds: type) -> bool:
+    """Whether it is one of these, without asking it: what stands for something else may answer anything."""
+    return issubclass(type(value), kinds)
+
+
 def _bare(value: Any) -> Any:
     """What a decorator or a descriptor is around."""
-    if isinstance(value, staticmethod | classmethod):
+    if _is(value, staticmethod, classmethod):
         return _bare(value.__func__)
-    if isinstance(value, functools.partial | functools.cached_property):
+    if _is(value, functools.partial, functools.cached_property):
         return _bare(value.func)
     if type(value).__name__ == "PydanticDescriptorProxy":
         return _bare(value.wrapped)
-    if not isinstance(value, types.FunctionType) and hasattr(value, "cache_info"):
+    if _is(value, _CACHED):
         return _bare(value.__wrapped__)
     if _package(type(value).__module__) == "crewai":
         return _wrapped_by_crewai(value)
@@ -300,10 +308,10 @@ def _wrapped_by_crewai(value: Any) -> Any:
     return value if within is None else _bare(within)
 
 
-def _is_leaf(value: object) -> bool:
-    if isinstance(value, tuple | frozenset):
+def _is_leaf(value: Any) -> bool:
+    if _is(value, tuple, frozenset):
         return all(map(_is_leaf, value))
-    return type(value) in _LEAVES or isinstance(value, Enum)
+    return type(value) in _LEAVES or _is(value, Enum)
 
 
 def _text(value: object) -> str:
@@ -333,15 +341,13 @@ def _is_constant(name: str, value: object) -> bool:
     return name.isupper() and value is not None and _is_leaf(value)
 
 
-def _table(value: object) -> Mapping[object, types.FunctionType | type]:
+def _table(value: Any) -> Mapping[object, types.FunctionType | type]:
     """What stands in a dict or list that has nothing but functions and classes; empty if it is none."""
-    if not isinstance(value, dict | list | tuple):
+    if not _is(value, dict, list, tuple):
         return {}
-    held = dict(value if isinstance(value, dict) else enumerate(value))
+    held = dict(value if _is(value, dict) else enumerate(value))
     found = {key: _bare(each) for key, each in held.items()}
-    is_table = all(
-        _is_leaf(key) and isinstance(each, types.FunctionType | type) for key, each in found.items()
-    )
+    is_table = all(_is_leaf(key) and _is(each, types.FunctionType, type) for key, each in found.items())
     return found if is_table else {}
 
 

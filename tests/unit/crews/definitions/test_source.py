@@ -278,3 +278,71 @@ def test_it_is_the_same_in_each_process(modules: Modules) -> None:
         for seed in ("1", "2")
     }
     assert found == {f"{code_of(module.Tool)}\n"}
+
+
+ODD = """
+import functools
+import xmlrpc.client
+from unittest import mock
+
+class Stands:
+    __slots__ = ()
+
+    @property
+    def __class__(self):
+        raise RuntimeError("nobody is there yet")
+
+    def __getattr__(self, name):
+        return self
+
+    def __eq__(self, other):
+        raise RuntimeError("not comparable")
+
+server = xmlrpc.client.ServerProxy("http://127.0.0.1:9")
+patched = mock.MagicMock()
+cached = functools._lru_cache_wrapper
+stands = Stands()
+HANDLERS = {"one": stands}
+
+def work():
+    return server, patched, cached, stands, HANDLERS
+"""
+
+
+def test_what_stands_for_something_else_is_not_asked_what_it_is(modules: Modules) -> None:
+    """It may answer anything to anybody who asks for its attributes: a proxy, a mock."""
+    texts = (ODD, ODD, ODD.replace('{"one": stands}', '{"two": stands}'))
+    first, same, other = (code_of(modules.imported("unused = 1", each).work) for each in texts)
+    assert first == same != other
+
+
+GENERATED = """
+import attr
+
+@attr.s(frozen=True, hash=True, auto_attribs=True)
+class Pair:
+    one: int = 1
+    two: int = 2
+
+def pairs():
+    return Pair()
+"""
+
+
+def test_what_a_library_generates_anew_in_each_process_is_no_other_code(modules: Modules) -> None:
+    module = modules.imported("unused = 1", GENERATED)
+    one, two = Path(module.__file__).parent, Path(modules.imported("unused = 1", GENERATED).__file__).parent
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import authors\n"
+    script += "from crews.definitions.code import code_of\nprint(code_of(authors.pairs))\n"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script, str(folder)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed, folder in (("1", one), ("2", two))
+    }
+    assert len(found) == 1
+    assert found != {f"{code_of(modules.imported('unused = 1', GENERATED.replace('= 2', '= 3')).pairs)}\n"}
