@@ -84,7 +84,7 @@ class MemoryPlatform:
     ) -> None:
         del priority
         if at.channel in self.closed:
-            raise Rejected("closed")
+            raise Rejected("closed", RejectionReason.NOT_A_MEMBER)
         self.check("update")
         if at not in self.shown:
             raise Rejected("gone", RejectionReason.MESSAGE_GONE)

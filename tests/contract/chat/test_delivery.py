@@ -137,6 +137,22 @@ async def test_a_settled_question_is_rewritten_wherever_it_was_asked(deployment:
         await deployment.until(without_buttons)
 
 
+async def test_an_open_question_of_a_closed_thread_is_asked_directly_once_that_is_known(
+    deployment: Deployment,
+) -> None:
+    run = await deployment.start()
+    async with deployment.delivering():
+        claim = await deployment.claim()
+        question = await deployment.ask(claim, "Publish it?", "U0ADA", "U0BOB")
+        await deployment.sees("Publish it?")
+        await deployment.until(lambda: deployment.all_shown(run))
+        await deployment.peer.close(deployment.peer.channel)
+        await deployment.store.outbox.redraw(deployment.surface, run.id, question.id, "the app was removed")
+        for user_id in ("U0ADA", "U0BOB"):
+            direct = deployment.peer.direct_channel(user_id)
+            assert (await deployment.sees("Publish it?", direct)).buttons[:2] == DECIDING
+
+
 async def test_where_a_run_goes_on_its_requester_gets_no_buttons_for_what_others_decide(
     deployment: Deployment,
 ) -> None:

@@ -110,3 +110,14 @@ async def test_who_adds_the_app_is_asked_what_they_could_not_be_asked_before(red
         state = await chat.store.outbox.state(SURFACE, question.run_id)
         [redrawn] = filter(is_redrawn, state.outdated)
         assert question_of(redrawn) == question.id
+
+
+async def test_where_the_app_is_removed_what_is_open_is_to_be_asked_elsewhere(redis_url: str) -> None:
+    async with teams_chat(redis_url) as chat:
+        question = await chat.asking("ok", ADA)
+        assert (await chat.people[BOB].install(chat.channel, added=False)).status == 200
+        await finished(chat.inbound.background)
+        state = await chat.store.outbox.state(SURFACE, question.run_id)
+        [redrawn] = filter(is_redrawn, state.outdated)
+        assert question_of(redrawn) == question.id
+        assert "I was removed" in chat.teams.messages(chat.people[ADA].chat)[-1].words

@@ -69,7 +69,10 @@ class EventPoster:
             await self._post_directly(thread, event, rejected)
 
     async def show_anew(self, thread: RunThread) -> None:
-        """Show open questions again whose messages somebody deleted. Raises as `post` does."""
+        """Show open questions again, such as those whose messages somebody deleted.
+
+        In direct messages where the thread turns out to be closed to us. Raises as `post` does.
+        """
         for name in sorted(filter(is_redrawn, thread.outdated)):
             for question_id in keys.to_redraw(thread.messages, name):
                 await self._show_anew(thread, question_id)
@@ -82,6 +85,18 @@ class EventPoster:
             raise
         except Rejected as rejected:
             log.warning("a question can't be shown anew", run_id=thread.run.id, code=rejected.code)
+        closed = thread.closed.get(thread.place.channel)
+        if closed is not None and thread.moved is None:
+            await self._go_on_directly(thread, closed)
+
+    async def _go_on_directly(self, thread: RunThread, closed: Rejected) -> None:
+        try:
+            await self._move(thread, closed)
+        except CredentialsRefused:
+            raise
+        except Rejected as rejected:
+            log.warning("a run can't go on by direct message", run_id=thread.run.id, code=rejected.code)
+        await self._questions.ask_directly(thread)
 
     async def retry_notifications(self, thread: RunThread) -> None:
         """Ask again the questions of which nobody could be told. Raises as `post` does."""

@@ -33,6 +33,10 @@ FIRST_SEQ = 1
 """The number of a run's first event, that it was started."""
 
 
+CLOSED = frozenset({RejectionReason.ARCHIVED, RejectionReason.NOT_A_MEMBER, RejectionReason.THREAD_GONE})
+"""Why nothing can be edited or posted in a conversation."""
+
+
 class ShardLeaseLost(BaseException):
     """Another process has leased this shard by now. Not an error: stop, it goes on there."""
 
@@ -96,6 +100,8 @@ class RunMessages:
         self.messages = dict(shown.messages)
         #: `DeliveryState.outdated`.
         self.outdated = shown.outdated
+        #: Why nothing can be done in a channel any more, as an edit found out.
+        self.closed: dict[str, Rejected] = {}
 
     def named(self, name: str) -> list[MessageRef]:
         """All messages recorded under this name (`name`, `name:1`, ...)."""
@@ -185,10 +191,15 @@ class RunMessages:
             except Rejected as rejected:
                 log.info("a message can't be edited", run_id=self.run.id, code=rejected.code)
                 if not isinstance(rejected, Unrenderable):
+                    self._note_closed(posted, rejected)
                     return rejected.reason is not RejectionReason.MESSAGE_GONE
             else:
                 break
         return True
+
+    def _note_closed(self, posted: MessageRef, rejected: Rejected) -> None:
+        if rejected.reason in CLOSED:
+            self.closed[posted.channel] = rejected
 
     async def replace(self, posted: MessageRef, message: Message) -> bool:
         """Replace one message; False, and unchanged, if the platform refuses that.

@@ -61,6 +61,7 @@ _CREDENTIALS_REFUSED = frozenset(
 )
 _REASONS = {
     "is_archived": RejectionReason.ARCHIVED,
+    "is_inactive": RejectionReason.ARCHIVED,
     "thread_not_found": RejectionReason.THREAD_GONE,
     "message_not_found": RejectionReason.MESSAGE_GONE,
     # What is left of a deleted message that has replies, and what another installation posted, isn't ours.

@@ -274,7 +274,15 @@ class InstallationUpdates:
             return SILENT
         here = RunFilter(group=group(SURFACE, activity.tenant, channel), active=True, limit=MAX_RUNS)
         runs = await self._store.runs.list(here)
-        return Reply(then=lambda: self._tell(activity.tenant, runs)) if runs else SILENT
+        return Reply(then=lambda: self._removed(activity, runs)) if runs else SILENT
+
+    async def _removed(self, activity: Activity, runs: list[Run]) -> None:
+        """What these runs ask is asked in direct messages, once their delivery finds that it is shut out."""
+        for run in runs:
+            for question in await self._store.questions.list(run.id):
+                if question.open:
+                    await self._store.outbox.redraw(SURFACE, run.id, question.id, activity.id)
+        await self._tell(activity.tenant, runs)
 
     async def _ask_again(self, activity: Activity) -> None:
         """Have the person asked what they could not be asked before, as the app was not there."""
