@@ -14,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from bot.core.actor import Actor, Membership, principal
+from bot.core.errors import CannotTell, Refused
 from bot.core.people import UNKNOWN, People, names_of, names_with_unlinked
 from bot.core.value import Strict
 
@@ -190,6 +191,15 @@ def reason_of(why: Objection, actor: Actor, policy: Policy, people: People) -> s
 def _unverified_accounts(actor: Actor, people: People) -> frozenset[str]:
     """Accounts of this person that can't be looked up now."""
     return names_with_unlinked(actor, people) & people.unverified.keys()
+
+
+def check_allowed(actor: Actor, policy: Policy, people: People, refusal: str) -> None:
+    """Raises CannotTell, or Refused (not_allowed) with these words, unless the policy allows `actor`."""
+    why = objection(actor, policy, people)
+    if why in {Objection.UNREADABLE_GROUP, Objection.UNVERIFIED}:
+        raise CannotTell(reason_of(why, actor, policy, people))
+    if why:
+        raise Refused("not_allowed", refusal)
 
 
 def exclusion(actor: Actor, policy: Policy, people: People = UNKNOWN) -> Objection:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from bot.core import ids
 from bot.core.actor import Actor
-from bot.core.errors import CannotTell, NotFound, Refused
+from bot.core.errors import NotFound, Refused
 from bot.core.event import Event, RunCancelled, RunFailed, RunStarted
 from bot.core.lists import RunFilter, RunPage
 from bot.core.place import Place
-from bot.core.policy import Objection, objection, reason_of
+from bot.core.policy import check_allowed
 from bot.core.ports import Catalogue
 from bot.core.run import NewRun, Run, RunError
 from bot.core.waiting import Wait
@@ -99,11 +99,7 @@ class RedisRuns:
     async def cancel(self, run_id: str, by: Actor) -> Run:
         run = await self.get(run_id)
         people = await self._directory.people(run.cancellers, [by])
-        why = objection(by, run.cancellers, people)
-        if why in {Objection.UNREADABLE_GROUP, Objection.UNVERIFIED}:
-            raise CannotTell(reason_of(why, by, run.cancellers, people))
-        if why:
-            raise Refused("not_allowed", "This run is not yours to cancel.")
+        check_allowed(by, run.cancellers, people, "This run is not yours to cancel.")
         await check_questions(self._connection, run_id)
         code = await self._connection.run_durably(
             "cancel",

@@ -17,7 +17,7 @@ from bot.core.errors import NotFound, Refused
 from bot.core.event import encode
 from bot.core.lists import RunFilter
 from bot.core.place import Place
-from bot.core.policy import can_decide
+from bot.core.policy import check_allowed
 from bot.core.ports import Store
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run
@@ -113,8 +113,8 @@ class RunRoutes:
 
     async def retry(self, context: RequestContext[None, None]) -> web.Response:
         run, actor = await self._seen(context.caller, context.id("run_id")), context.caller.actor
-        if not can_decide(actor, run.cancellers):
-            raise Refused("not_allowed", "This run is not yours to try again.")
+        people = await self._store.directory.people(run.cancellers, [actor])
+        check_allowed(actor, run.cancellers, people, "This run is not yours to try again.")
         key = context.idempotency_key
         word = str(uuid.uuid4()) if key is None else f"{actor.principal}/{key}"
         again = await retry(self._store, run, key=word)

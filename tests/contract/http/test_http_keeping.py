@@ -2,9 +2,12 @@
 
 import asyncio
 
+from bot.core.actor import Actor, Membership
+from bot.core.errors import CrewdeckError
+from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.run import RunError
 from tests.contract.http.conftest import Serve
-from tests.contract.http.served import KEYS, Served, bearer
+from tests.contract.http.served import KEYS, Served, bearer, demo
 
 BROKEN = RunError(code="model_error", message="No model.")
 
@@ -48,6 +51,30 @@ async def test_a_key_tries_again_what_it_may_cancel_and_only_admins_delete(serve
     assert tried == {"reader": 403, "other": 403, "ci": 202, "ops": 202}
     assert (await served.client.delete(path, headers=bearer("ci"))).status_code == 403
     assert (await served.client.delete(path, headers=bearer("ops"))).status_code == 204
+
+
+async def test_a_linked_identity_tries_again_what_it_may_cancel(serve_with: Serve) -> None:
+    served = await serve_with(KEYS)
+    stop = PolicyDefinition(name="stop", who=("U1",))
+    await served.store.catalogue.announce("here", [demo(cancellers=Approvers(policy=stop))])
+    claim = await served.started(headers=bearer("ci"))
+    await served.store.queue.finish(claim, error=BROKEN)
+    path = f"/runs/{claim.run.id}/retry"
+    ada, other = (
+        Actor(surface="slack", tenant="T1", user_id="U1"),
+        Actor(surface="http", tenant="", user_id="key:other"),
+    )
+    assert (await served.client.post(path, headers=bearer("other"))).status_code == 403
+    await served.store.directory.redeem(await served.store.directory.new_code(ada), other)
+
+    async def nobody_knows(_actor: Actor) -> Membership | None:
+        raise CrewdeckError("Slack can't tell who you are right now.")
+
+    assert (await served.client.post(path, headers=bearer("other"))).status_code == 202
+    served.store.directory.vouch("slack", nobody_knows)
+    refused = await served.client.post(path, headers=bearer("other"))
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    assert "can't be found out now. Slack can't tell who you are right now." in refused.json()["detail"]
 
 
 async def test_a_deleted_run_is_not_started_again_by_its_key(served: Served) -> None:
