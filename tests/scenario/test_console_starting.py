@@ -55,6 +55,8 @@ async def test_a_crew_that_comes_later_gets_its_form_and_a_server_that_is_away_t
         window(browser, server.url, calm=False) as here,
     ):
         page = here.page
+        await here.go("#/start/%E0%A4%A")
+        await expect(page.get_by_text("No worker is up yet")).to_be_visible()
         await here.go("#/start/ask")
         await expect(page.get_by_text("No worker is up yet")).to_be_visible()
         await store.catalogue.announce("elsewhere", [HERE])

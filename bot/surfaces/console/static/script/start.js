@@ -17,7 +17,7 @@ export function startView(context, [name]) {
   const starting = h("p", { class: "note", role: "status", hidden: true });
   const body = h("div", {});
   const node = h("div", { class: "view" }, h("div", {}, title, lead, starting), body);
-  const parts = { title, lead, starting, body, name: decodeURIComponent(name ?? "") };
+  const parts = { title, lead, starting, body, name: decoded(name ?? "") };
   const shown = name === undefined ? showCrews : showForm;
   let timer = 0;
   let closed = false;
@@ -44,6 +44,15 @@ export function startView(context, [name]) {
 
   load();
   return { node, title: "Start", close: () => ((closed = true), clearTimeout(timer)) };
+}
+
+/** A part of an address; as it stands, where somebody cut it off in the midst of a letter. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Say whose crews will be there soon. */
