@@ -74,6 +74,9 @@ def worker_environment(
         environment["CREWDECK_REDIS_SOURCE"] = settings.redis_setting
     if journal_key := settings.journal_key_text.get_secret_value():
         environment["CREWDECK_JOURNAL_KEY"] = journal_key
+    if settings.webhook_urls:
+        # Not without its secret, which workers don't get; they send no webhooks. It goes before a `.env`.
+        environment["CREWDECK_WEBHOOK_URLS"] = "false"
     environment.pop("CREWDECK_WORKER_ID", None)
     if worker_id is not None:
         environment["CREWDECK_WORKER_ID"] = worker_id

@@ -26,6 +26,8 @@ from bot.processes.worker_environment import (
 from bot.settings import Remote, Settings, load
 from tests.unit.test_settings import REPOSITORY
 
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -73,6 +75,43 @@ def test_a_workers_own_secrets_come_through_a_pipe_and_only_once(monkeypatch: py
     assert got.lease == 7
     assert PIPE not in os.environ
     assert settings_from_pipe() is None
+
+
+EVERYTHING = {
+    "SLACK_BOT_TOKEN": "xoxb-1-abcdefgh",
+    "SLACK_APP_TOKEN": "xapp-1-abcdefgh",
+    "SLACK_SIGNING_SECRET": "0123456789abcdef0123456789abcdef",
+    "TEAMS_APP_ID": "11111111-1111-4111-8111-111111111111",
+    "TEAMS_TENANT_ID": "22222222-2222-4222-8222-222222222222",
+    "TEAMS_MANAGED_IDENTITY": "true",
+    "CREWDECK_API_KEYS": "ci:0123456789abcdef",
+    "CREWDECK_PUBLIC_URL": "https://crews.example",
+    "CREWDECK_WEBHOOKS": f"crm=http://10.0.0.1 {WHSEC}",
+    "CREWDECK_WEBHOOK_ALLOW_PRIVATE": "1",
+    "CREWDECK_WEBHOOK_URLS": "1",
+    "CREWDECK_WEBHOOK_SECRET": WHSEC,
+}
+
+
+@pytest.mark.parametrize("dotenv", [(), ("CREWDECK_WEBHOOK_URLS", "CREWDECK_WEBHOOKS"), tuple(EVERYTHING)])
+def test_whatever_is_on_a_workers_settings_are_valid(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dotenv: tuple[str, ...]
+) -> None:
+    """Also where `.env`, which a worker reads too, has only some of what belongs together."""
+    (tmp_path / ".env").write_text("".join(f'{name}="{EVERYTHING[name]}"\n' for name in dotenv))
+    for name in EVERYTHING.keys() - set(dotenv):
+        monkeypatch.setenv(name, EVERYTHING[name])
+    settings = load()
+    assert settings.webhook_urls
+    with worker_pipe(worker_environment(settings)) as handover:
+        for name in EVERYTHING:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in handover.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv(PIPE, str(os.dup(handover.descriptor)))
+        got = settings_from_pipe()
+    assert got is not None
+    assert not got.webhook_urls
 
 
 @pytest.mark.parametrize("of_the_bot", [True, False])
