@@ -195,11 +195,13 @@ def test_a_module_that_ends_the_process_is_left_out_after_three_of_them(
 def test_the_doctor_names_the_module_that_ends_its_process_and_those_that_hang(
     another: Path, python: str
 ) -> None:
+    settings = {"CREWDECK_BUILD_TIMEOUT": BUILD_TIMEOUT, "OPENAI_API_KEY": "sk-test-1234567890"}
+
     def doctor() -> list[str]:
         done = subprocess.run(
             [python, "-m", "bot", "doctor"],
             cwd=another,
-            env=environment(another) | {"CREWDECK_BUILD_TIMEOUT": BUILD_TIMEOUT},
+            env=environment(another) | settings,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
