@@ -74,7 +74,9 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(env: Mapping[str, str] | None = None, workers: int = 0) -> AsyncIterator[Deployment]:
+async def deployed(
+    env: Mapping[str, str] | None = None, workers: int = 0, kind: type[Server] = Server
+) -> AsyncIterator[Deployment]:
     """A server whose worker has loaded all crews; or one without, beside so many workers that have."""
     with tempfile.TemporaryDirectory(prefix="crewdeck-bench-") as home:
         folder = Path(home)
@@ -87,7 +89,7 @@ async def deployed(env: Mapping[str, str] | None = None, workers: int = 0) -> As
             **(env or {}),
         }
         async with (
-            Server.start(settings, folder) as server,
+            kind.start(settings, folder) as server,
             open_store(server.store_url) as store,
             _followed(store) as wakeups,
         ):

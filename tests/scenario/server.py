@@ -53,6 +53,7 @@ class Server:
     """One `crewdeck` process and what it says."""
 
     program: Sequence[str] = (sys.executable, "-m", "bot")
+    leads_session: ClassVar[bool] = True
     fork_server: ClassVar[ForkServer | None] = None
     """The one that servers are forked from; None executes the program."""
 
@@ -85,9 +86,9 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                # Ctrl-C is for the tests. No session of its own: niceness counts within one, so whoever is
-                # measured beside a server would have more to bear from its workers than the server has.
-                process_group=0,
+                # Ctrl-C is for the tests.
+                start_new_session=self.leads_session,
+                process_group=None if self.leads_session else 0,
             )
 
     @classmethod
