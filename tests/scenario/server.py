@@ -34,6 +34,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.message import Message
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -46,6 +47,7 @@ from tests.waiting import WITHIN, pauses
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Wait = Literal["announced", "ready"]
+FORK_SERVER = "tests.fork_server.server"
 ANNOUNCED = re.compile(r"http://\S+:\d+")
 
 
@@ -69,7 +71,11 @@ class Server:
         self._bytes_read = 0
         self._records: list[dict[str, Any]] = []
         self._child = self._forked(command, self.fork_server) if self.fork_server else self._executed(command)
-        self.process = psutil.Process(self._child.pid)
+
+    @cached_property
+    def process(self) -> psutil.Process:
+        """Raises NoSuchProcess if it ended before anybody looked."""
+        return psutil.Process(self._child.pid)
 
     def _forked(self, command: str, fork_server: ForkServer) -> Child:
         for said in (self._stdout, self._stderr):
@@ -162,6 +168,15 @@ class Server:
         with contextlib.suppress(psutil.NoSuchProcess):
             return [child for child in self.process.children() if "crews" in child.cmdline()]
         return []
+
+    def kill_worker(self, worker: psutil.Process) -> None:
+        """End one of its workers as a crash does; also a forked one is gone when this returns."""
+        is_forked = Server.fork_server is not None and Server.fork_server.python in worker.cmdline()
+        folder = worker.cwd()
+        before = forked_in(folder) if is_forked else set()
+        worker.kill()
+        # What stands in for it dies first, and then the fork server kills it.
+        self.wait_for(lambda: not alive(worker) and (not is_forked or before - forked_in(folder)))
 
     @property
     def store_url(self) -> str:
@@ -288,6 +303,16 @@ def alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def forked_in(folder: str) -> set[int]:
+    """The ids of forked processes whose current folder this is."""
+    found = psutil.process_iter(["pid", "cmdline", "cwd"])
+    return {
+        each.info["pid"]
+        for each in found
+        if each.info["cwd"] == folder and FORK_SERVER in (each.info["cmdline"] or ())
+    }
 
 
 def _of_folder(folder: Path) -> list[psutil.Process]:

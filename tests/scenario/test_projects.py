@@ -161,7 +161,7 @@ async def test_a_run_goes_on_where_it_was_when_its_worker_is_killed(on: ProjectD
         each for each in on.server.workers if each.environ().get("CREWDECK_PROJECT", "").find("greeter") > 0
     ]
     assert Path(worker.cwd()) == on.folder / "greeter"
-    worker.kill()
+    await asyncio.to_thread(on.server.kill_worker, worker)
     await on.say(question, "agreed")
     done = await on.over(run, STARTED_WITHIN)
     assert (done.result or "").startswith("Said to Grace Hopper: Done: "), done.error

@@ -275,7 +275,7 @@ async def test_a_killed_worker_is_replaced_and_its_run_goes_on(
     await reaches(store, run, RunStatus.INPUT_REQUIRED, working_server)
     [question] = await store.questions.list(run.id)
     [worker] = working_server.workers
-    worker.kill()
+    working_server.kill_worker(worker)
     working_server.wait_for(lambda: [w for w in working_server.workers if w != worker])
     assert "crewdeck_worker_restarts_total 1.0" in working_server.get("/metrics")[1]
     await store.questions.respond(
