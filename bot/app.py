@@ -26,7 +26,8 @@ from bot.metrics import Metrics
 from bot.processes.delivery_process import DeliverySupervisor
 from bot.processes.project_problems import ProjectProblems
 from bot.processes.supervisor import Supervisor
-from bot.settings import Settings, with_source
+from bot.setting_sources import with_source
+from bot.settings import Settings
 from bot.store.clock import run_clock
 from bot.store.health import Outage
 from bot.store.open import open_configured

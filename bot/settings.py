@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -20,7 +19,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from bot.core.addresses import check_origin, check_origins, check_web_address, is_loopback
 from bot.core.api_keys import ApiKey, parse_keys
@@ -28,6 +27,7 @@ from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secre
 from bot.core.errors import SettingsError
 from bot.core.journal import parse_journal_keys
 from bot.core.project import Project
+from bot.setting_sources import DOTENV, EnvironmentSettings, with_source
 from bot.setting_values import (
     check_api_key,
     check_api_keys,
@@ -46,9 +46,6 @@ from bot.setting_values import (
     unreadable,
 )
 
-DOTENV = ".env"
-"""Read from the working directory; the environment has precedence."""
-
 PROJECT_SEPARATOR = re.compile(rf"[,\n]|{re.escape(os.pathsep)}(?=[./~])")
 """The colon of `module:Name` separates nothing."""
 DAY_S = 86_400
@@ -56,7 +53,7 @@ MAX_DAYS = 36_500
 MAX_SETTING = 1_000_000_000
 """What has no limit in practice: infinity and the like are mistakes."""
 
-Read = TypeVar("Read", bound=BaseSettings)
+Read = TypeVar("Read", bound=EnvironmentSettings)
 
 
 def shipped(name: str) -> Path:
@@ -75,7 +72,7 @@ def _data_dir() -> Path:
     return user_data_path("crewdeck", appauthor=False)
 
 
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """All settings. `alias` is the name of the environment variable."""
 
     model_config = SettingsConfigDict(
@@ -337,7 +334,7 @@ class Settings(BaseSettings):
         return is_loopback(urlsplit(self.teams_openid_metadata_url).hostname or "")
 
 
-class Remote(BaseSettings):
+class Remote(EnvironmentSettings):
     """The settings of clients, which need no others."""
 
     model_config = Settings.model_config
@@ -386,15 +383,3 @@ def _require(name: str, check: Callable[[Path], None], folder: Path) -> None:
         check(folder)
     except ValueError as error:
         raise SettingsError(f"{with_source(name)}: {error}.") from None
-
-
-def with_source(name: str) -> str:
-    """A setting's name and where it was set; its name alone if it is set in neither place."""
-    if _has(os.environ, name):
-        return f"{name} (in the environment)"
-    in_file = _has(dotenv_values(DOTENV, encoding="utf-8-sig"), name)
-    return f"{name} (in {Path(DOTENV).absolute()})" if in_file else name
-
-
-def _has(variables: Mapping[str, str | None], name: str) -> bool:
-    return any(value for each, value in variables.items() if each.upper() == name.upper())

@@ -21,7 +21,8 @@ from bot.core.journal import key_id_of
 from bot.core.text import terminal_safe
 from bot.delivery import count_delivering
 from bot.processes.projects import find_configured
-from bot.settings import DOTENV, Settings, load
+from bot.setting_sources import DOTENV
+from bot.settings import Settings, load
 from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.open import open_configured

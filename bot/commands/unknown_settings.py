@@ -10,7 +10,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from bot.processes.worker_environment import PIPE
-from bot.settings import DOTENV, Remote, Settings
+from bot.setting_sources import DOTENV
+from bot.settings import Remote, Settings
 
 PREFIX = "CREWDECK_"
 

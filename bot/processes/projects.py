@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bot.core.errors import SettingsError
 from bot.core.project import Project
-from bot.settings import Settings, with_source
+from bot.setting_sources import with_source
+from bot.settings import Settings
 
 NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)$", re.DOTALL)
 MODULE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")

@@ -23,8 +23,9 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from bot.core.errors import SettingsError
 from bot.core.project import Project
 from bot.logging import MIN_SECRET_LENGTH, secrets_of
+from bot.setting_sources import DOTENV
 from bot.setting_values import unreadable
-from bot.settings import DOTENV, Remote, Settings, load
+from bot.settings import Remote, Settings, load
 
 PIPE = "CREWDECK_SECRETS_FD"
 """The variable with the number of the descriptor from which a worker reads its secrets."""

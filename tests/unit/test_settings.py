@@ -50,6 +50,19 @@ def test_the_environment_wins_over_the_file(nothing_set: Path, monkeypatch: pyte
     assert (settings.port, settings.workers) == (5000, 2)
 
 
+def test_the_names_of_fields_are_no_variables(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as LOG_LEVEL and API_KEY of other programs, and PROJECT of `make run PROJECT=./my_project`."""
+    for kind, read in ((Settings, load), (Remote, load_remote)):
+        own = sorted(name for name in map(str.upper, kind.model_fields) if name not in variables())
+        assert own
+        before = read()
+        (nothing_set / ".env").write_text("".join(f"{name}=7\n" for name in own))
+        assert read() == before
+        for name in own:
+            monkeypatch.setenv(name, "7")
+        assert read() == before
+
+
 def test_crewdecks_own_redis_url_comes_first(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://general")
     assert secret(load().redis_url) == "redis://general"
