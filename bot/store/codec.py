@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,7 +15,7 @@ from bot.core.errors import UnreadableRecord
 from bot.core.event import Body
 from bot.core.question import Question
 from bot.core.response import Response, parse_response
-from bot.core.run import Run
+from bot.core.run import NewRun, Run
 from bot.store import redis_keys
 
 Dated = TypeVar("Dated", bound=BaseModel)
@@ -41,7 +41,7 @@ def ms(seconds: float) -> int:
 
 def new_call() -> str:
     """The id of one call of a transition, by which a repeated call is recognised."""
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def dump(value: BaseModel, **how: Any) -> str:
@@ -54,14 +54,35 @@ def event_name(event: Body, written: str, key: str | None) -> str:
     return f"{event.type}:{key or hashlib.sha256(written.encode()).hexdigest()[:32]}"
 
 
-def read_run(run_id: str, stored: Sequence[str | None]) -> Run | None:
-    """A run from its RUN_FIELDS; None if there is none. Raises UnreadableRecord."""
+class SentRun:
+    """A request to start a run, and its specification as it is stored."""
+
+    def __init__(self, new: NewRun) -> None:
+        self.spec = dump(new, include=RUN_SPEC)
+        self._parts = {name: getattr(new, name) for name in RUN_SPEC}
+
+    def parts_of(self, spec: str) -> dict[str, Any]:
+        """What a stored specification says: the request's own values if it is this one, else JSON."""
+        return dict(self._parts) if spec == self.spec else _parsed(spec)
+
+
+def _parsed(spec: str) -> dict[str, Any]:
+    parts: dict[str, Any] = json.loads(spec)
+    return parts
+
+
+def read_run(run_id: str, stored: Sequence[str | None], sent: SentRun | None = None) -> Run | None:
+    """A run from its RUN_FIELDS; None if there is none. Raises UnreadableRecord.
+
+    What has just been `sent` needn't be parsed: of a crew with its inputs that is most of the work.
+    """
     fields = dict(zip(RUN_FIELDS, stored, strict=True))
     version, spec, state = fields.pop("version"), fields.pop("spec"), fields.pop("state")
     if spec is None:
         return None
     with _reading("run", run_id, version):
-        document = json.loads(spec) | {"awaiting_thread": state == AWAITING_THREAD}
+        document = sent.parts_of(spec) if sent else _parsed(spec)
+        document["awaiting_thread"] = state == AWAITING_THREAD
         for name, value in fields.items():
             if value is not None:
                 document[name] = json.loads(value) if name in _RUN_JSON else value

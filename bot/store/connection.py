@@ -14,7 +14,7 @@ from bot.store import lua, redis_keys
 from bot.store.addresses import Address, Kind, read_address
 from bot.store.cluster import Cluster
 from bot.store.pools import sentinel_pool, server_pool
-from bot.store.redis_errors import translate_errors
+from bot.store.redis_errors import ErrorTranslation
 from bot.store.servers import Batch, Commands, OnePrimary, Result, Servers
 from bot.store.shared_client import SharedClient
 from bot.store.shared_connection import Command, Reply
@@ -42,6 +42,7 @@ class Connection:
         self, servers: Servers, address: Address, write_concern: WriteConcern = DEFAULT_WRITE_CONCERN
     ) -> None:
         self.address = address
+        self.errors = ErrorTranslation(address.secrets)
         self._servers = servers
         self._durable = DurableRunner(write_concern, servers)
         #: What could not be read.
@@ -80,7 +81,7 @@ class Connection:
     async def wait_durable(self, shard: int) -> None:
         """Wait until all writes to a shard so far satisfy the write concern."""
         key = redis_keys.base(shard)
-        with translate_errors(self.address.secrets):
+        with self.errors:
             await self._servers.with_owner(key, lambda redis: self._durable.wait(redis, key))
 
     async def each_shard(self, script: str, *args: str | float) -> list[Reply]:
@@ -92,7 +93,7 @@ class Connection:
         """Collect reading commands. They are sent when the block ends; `.results` has the replies."""
         batch = Batch()
         yield batch
-        with translate_errors(self.address.secrets):
+        with self.errors:
             batch.results = await self._servers.send(batch.calls)
 
     def grouped_by_slot(self, keys: Iterable[str]) -> list[list[str]]:
@@ -103,7 +104,7 @@ class Connection:
 
     async def do(self, command: Awaitable[Reply] | Reply) -> Reply:
         """Await one of redis-py's commands."""
-        with translate_errors(self.address.secrets):
+        with self.errors:
             return await command
 
     async def now(self) -> int:
@@ -123,18 +124,18 @@ class Connection:
     async def check_permissions(self) -> None:
         """Raise StoreRefused if the user of the address may not do what transitions and wake-ups need."""
         await self.run_unsharded("check_permissions", redis_keys.PERMISSIONS)
-        with translate_errors(self.address.secrets):
+        with self.errors:
             async with self.listener(redis_keys.WAKE):
                 pass
 
     async def primaries(self) -> Sequence[Redis]:
         """All primaries, for commands about the server itself."""
-        with translate_errors(self.address.secrets):
+        with self.errors:
             return await self._servers.primaries()
 
     async def on_every_primary(self, ask: Callable[[Redis], Awaitable[Result]]) -> list[Result]:
         """The replies of all primaries."""
-        with translate_errors(self.address.secrets):
+        with self.errors:
             return await self._servers.on_every_primary(ask)
 
     async def close(self) -> None:
@@ -144,7 +145,7 @@ class Connection:
         self, script: lua.Script, key: str, args: tuple[str | float, ...], then: Command | None = None
     ) -> tuple[Reply, Reply]:
         words = _encoded(args)
-        with translate_errors(self.address.secrets):
+        with self.errors:
             return await self._servers.with_owner(
                 key, lambda redis: self._durable.run(redis, script, key, words, then)
             )
@@ -158,7 +159,7 @@ class Connection:
             except NoScriptError:
                 return await redis.eval(script.text, 1, key, *words)
 
-        with translate_errors(self.address.secrets):
+        with self.errors:
             return await self._servers.with_owner(key, on)
 
 

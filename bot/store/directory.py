@@ -103,6 +103,8 @@ class RedisDirectory:
 
     async def _as_known(self, actor: Actor, looked: list[Reply]) -> Actor:
         clock, wanted, found = looked
+        if not wanted and not any(found):
+            return actor  # As of most people, nothing is known.
         now, linked = at_ms(clock), self._identities.parse(actor.authenticated, found)
         people = people_among(linked, [actor], now)
         stored = await self._groups.stored(wanted) if wanted else {}

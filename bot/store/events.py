@@ -13,7 +13,6 @@ from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, event_name
 from bot.store.connection import Connection
-from bot.store.redis_errors import translate_errors
 from bot.store.unreadable import Unreadable
 
 RECONNECT_DELAY_S = 0.2
@@ -69,7 +68,7 @@ class RedisEvents:
                 await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _listen(self) -> AsyncIterator[Wakeup]:
-        with translate_errors(self._connection.address.secrets):
+        with self._connection.errors:
             async with self._connection.listener(redis_keys.WAKE) as listener:
                 yield Wakeup()  # What was said before is lost.
                 async for message in listener.messages():

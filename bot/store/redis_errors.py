@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 import redis
 from redis.asyncio.sentinel import MasterNotFoundError
@@ -106,7 +106,7 @@ _LIBRARIES = tuple(f"{Path(module.__file__).parent}/" for module in (redis, asyn
 _BROKEN = (AttributeError, RuntimeError, AssertionError, EOFError)
 
 
-def is_library_failure(error: BaseException) -> bool:
+def is_library_failure(error: BaseException | None) -> bool:
     """Whether redis-py or asyncio broke, as they do when a connection is closed beneath a command.
 
     Closing a connection forgets its streams at once: whoever is about to write to it gets an AttributeError
@@ -119,20 +119,29 @@ def is_library_failure(error: BaseException) -> bool:
     return place.tb_frame.f_code.co_filename.startswith(_LIBRARIES)
 
 
-@contextmanager
-def translate_errors(secrets: Sequence[str] = ()) -> Iterator[None]:
-    """Raise StoreUnavailable for all errors of Redis and the network, without any password."""
-    try:
-        yield
-    except _BROKEN as error:
-        if not is_library_failure(error):
-            raise
-        raise StoreUnavailable(f"The connection to Redis broke ({type(error).__name__}).") from error
-    except (RedisError, OSError, TimeoutError) as error:
+class ErrorTranslation:
+    """Raises StoreUnavailable for all errors of Redis and the network in a block, without any password.
+
+    One serves any number of blocks: it has no state, and each command has a block of its own.
+    """
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self._secrets = secrets
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if is_library_failure(error):
+            raise StoreUnavailable(f"The connection to Redis broke ({type(error).__name__}).") from error
+        if not isinstance(error, (RedisError, OSError, TimeoutError)):
+            return
         text = str(error)
-        if any(secret in text for secret in secrets):
+        if any(secret in text for secret in self._secrets):
             # Old servers repeat a command that they don't know. Without a cause, which would print it too.
-            raise _translated(error, _without(secrets, text)) from None
+            raise _translated(error, _without(self._secrets, text)) from None
         raise _translated(error, text) from error
 
 

@@ -15,7 +15,7 @@ from redis.asyncio import SSLConnection
 from bot.core.errors import StoreRefused, StoreUnavailable
 from bot.store.addresses import Address, Kind, Node
 from bot.store.pools import sentinel_pool
-from bot.store.redis_errors import translate_errors
+from bot.store.redis_errors import ErrorTranslation
 
 TIMEOUT_S = 2.0
 """Seconds in which a server answers that is there."""
@@ -53,7 +53,7 @@ async def _refusal_of_certificates(address: Address, node: Node) -> str | None:
     """
     options = {name: value for name, value in address.options.items() if name.startswith("ssl_")}
     try:
-        with translate_errors(address.secrets):
+        with ErrorTranslation(address.secrets):
             async with asyncio.timeout(TIMEOUT_S):
                 context = SSLConnection(**options).ssl_context.get()
                 reader, writer = await asyncio.open_connection(*node, ssl=context)
@@ -106,7 +106,7 @@ async def _refusal_of_sentinels(address: Address) -> str | None:
     try:
         for sentinel in pool.sentinel_manager.sentinels:
             try:
-                with translate_errors(address.secrets):
+                with ErrorTranslation(address.secrets):
                     known |= set(await sentinel.sentinel_masters())
             except StoreRefused as error:
                 refusals.append(f"of a sentinel: {_bare(error)}")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.run import Run
 from bot.store import redis_keys
-from bot.store.codec import RUN_FIELDS, read_run
+from bot.store.codec import RUN_FIELDS, SentRun, read_run
 from bot.store.connection import Connection
 from bot.store.shared_connection import Command
 
@@ -26,10 +26,10 @@ class RunReader:
         )
         return self.parse(run_id, stored)
 
-    def parse(self, run_id: str, stored: Sequence[str | None]) -> Run:
-        """The run, from the reply to `command`. Raises NotFound."""
+    def parse(self, run_id: str, stored: Sequence[str | None], sent: SentRun | None = None) -> Run:
+        """The run, from the reply to `command`; `sent`: by which it was started. Raises NotFound."""
         with self._connection.unreadable.reported():
-            run = read_run(run_id, stored)
+            run = read_run(run_id, stored, sent)
         if run is None:
             raise NotFound("run", run_id)
         return run

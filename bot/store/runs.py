@@ -16,7 +16,7 @@ from bot.core.ports import Catalogue
 from bot.core.run import NewRun, Run, RunError
 from bot.core.waiting import Wait
 from bot.store import redis_keys
-from bot.store.codec import RUN_FIELDS, RUN_SPEC, dump, ms, new_call, newer_run
+from bot.store.codec import RUN_FIELDS, SentRun, dump, ms, new_call, newer_run
 from bot.store.connection import Connection
 from bot.store.directory import RedisDirectory
 from bot.store.events import read_events
@@ -47,12 +47,13 @@ class RedisRuns:
         self._references = References(connection)
 
     async def start(self, new: NewRun) -> tuple[Run, bool]:
+        sent = SentRun(new)
         fresh, stored = await self._connection.run_durably_and_read(
             "start",
             redis_keys.shard_of(new.id),
             new.id,
             new_call(),
-            dump(new, include=RUN_SPEC),
+            sent.spec,
             new.crew.name,
             new.requester.principal,
             "1" if new.awaiting_thread else "",
@@ -63,7 +64,7 @@ class RedisRuns:
         )
         if fresh == -1:
             raise Refused("run_deleted", "The run that this started has been deleted.")
-        return self._reader.parse(new.id, stored), bool(fresh)
+        return self._reader.parse(new.id, stored, sent), bool(fresh)
 
     async def get(self, run_id: str) -> Run:
         return await self._reader.get(run_id)

@@ -23,8 +23,8 @@ from bot.store.shared_connection import (
     Reply,
     SharedConnection,
     packed,
-    raise_unusable,
     total_timeout,
+    usable,
 )
 from bot.store.subscription import Subscription
 
@@ -46,6 +46,8 @@ class SharedClient(Redis):
 
     def __init__(self, connection_pool: ConnectionPool) -> None:
         super().__init__(connection_pool=connection_pool)
+        #: Where sentinels say which server is the primary.
+        self._sentinels = connection_pool if isinstance(connection_pool, SentinelPool) else None
         self._pool = connection_pool
         self._retry = connection_pool.connection_kwargs["retry"]
         self._patience = total_timeout(connection_pool.connection_kwargs["socket_timeout"])
@@ -94,15 +96,16 @@ class SharedClient(Redis):
         words, many = packed(commands), len(commands)
         ends = self._ends
         # Most commands need no timer of their own: an open connection has one for all that it has sent.
-        timed = self._open_connection is None
+        open_connection = self._open_connection
 
         async def sent() -> list[Reply]:
-            nonlocal timed
-            if not timed:
-                timed = True
-                return await self._ask(words, many)
+            nonlocal open_connection
+            if open_connection is not None:
+                connection, open_connection = open_connection, None
+                return usable(await connection.send(words, many))
             async with asyncio.timeout_at(ends):
-                return await self._ask(words, many)
+                connection = await self._connected()
+                return usable(await connection.send(words, many))
 
         replies: list[Reply] = await self._retry.call_with_retry(
             sent, _retrying, is_retryable=lambda _: asyncio.get_running_loop().time() < ends
@@ -135,11 +138,6 @@ class SharedClient(Redis):
         for words, options in calls:
             pipe.execute_command(*words, **options)
         return await pipe.execute(raise_on_error=False)
-
-    async def _ask(self, words: bytes, many: int) -> list[Reply]:
-        replies = await (await self._connected()).send(words, many)
-        raise_unusable(replies)
-        return replies
 
     async def _connected(self) -> SharedConnection:
         """The open connection. Whoever needs one while it is being made waits for the same one."""
@@ -174,12 +172,12 @@ class SharedClient(Redis):
     @property
     def _primary(self) -> Node | None:
         """The server that sentinels have last called the primary."""
-        return self._pool.master_address if isinstance(self._pool, SentinelPool) else None
+        return None if self._sentinels is None else self._sentinels.master_address
 
     async def _connect(self) -> SharedConnection:
         connection = await self._open()
         self._connected_to = self._primary
-        self._connection = SharedConnection(connection, of_sentinels=isinstance(self._pool, SentinelPool))
+        self._connection = SharedConnection(connection, of_sentinels=self._sentinels is not None)
         return self._connection
 
     async def _open(self) -> Interruptible:
@@ -195,8 +193,8 @@ class SharedClient(Redis):
 
     async def _connect_once(self, connection: Interruptible) -> None:
         """Whoever asks tries again, so this does not."""
-        if isinstance(connection, SentinelManagedConnection) and isinstance(self._pool, SentinelPool):
-            primary = await self._pool.get_master_address()  # type: ignore[no-untyped-call]
+        if isinstance(connection, SentinelManagedConnection) and self._sentinels is not None:
+            primary = await self._sentinels.get_master_address()  # type: ignore[no-untyped-call]
             await connection.connect_to(primary)  # type: ignore[no-untyped-call]
         else:
             await connection.connect_check_health(check_health=False, retry_socket_connect=False)

@@ -175,8 +175,9 @@ def packed(commands: Iterable[Command]) -> bytes:
     return b"".join(hiredis.pack_command((*command[0].split(), *command[1:])) for command in commands)
 
 
-def raise_unusable(replies: Iterable[Reply]) -> None:
-    """Raise what is no answer to a command: an error of the connection, or bytes that are no text."""
+def usable(replies: list[Reply]) -> list[Reply]:
+    """The replies. Raises what answers no command: an error of the connection, or bytes that are no text."""
     for reply in replies:
         if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
             raise reply
+    return replies

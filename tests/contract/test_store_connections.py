@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from bot.core.errors import StoreUnavailable
 from bot.store.redis import RedisStore, open_store
-from bot.store.redis_errors import translate_errors
+from bot.store.redis_errors import ErrorTranslation
 from tests.contract.examples import new_run
 from tests.waiting import WITHIN
 
@@ -90,5 +90,5 @@ async def test_wake_ups_go_on(redis_url: str) -> None:
 
 def test_faults_of_our_own_are_no_outage() -> None:
     nothing: Redis | None = None
-    with pytest.raises(AttributeError), translate_errors():
+    with pytest.raises(AttributeError), ErrorTranslation():
         nothing.connection_pool.reset()  # type: ignore[union-attr]
