@@ -58,6 +58,8 @@ def valid(text: str) -> str:
 
     The result can be encoded everywhere. Text that is valid already is returned unchanged.
     """
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -67,8 +69,11 @@ def valid(text: str) -> str:
 
 def valid_json(value: JsonValue) -> JsonValue:
     """Apply `valid` to all texts in a JSON value, object keys included, at any depth."""
+    # Most of them are one or the other.
     if value is None:
-        return None  # as most of them are
+        return None
+    if isinstance(value, str):
+        return valid(value)
     root: list[JsonValue] = [value]
     lists: list[list[JsonValue]] = [root]
     objects: list[dict[str, JsonValue]] = []

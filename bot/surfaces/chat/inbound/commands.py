@@ -175,11 +175,6 @@ class CommandHandlers:
         missing = {field.name for field in inputs.missing(crew, values)}
         # Where nothing was given and nothing is asked for, nobody's way of writing matters.
         locale = await self._people.locale(context.reply_to.user) if values or missing else Locale()
-        try:
-            inputs.validate(crew, values, locale=locale)
-        except InvalidInputs as wrong:
-            if set(wrong.problems) - missing:
-                raise
         draft = Draft(
             key=context.key,
             crew=crew.name,
@@ -190,6 +185,7 @@ class CommandHandlers:
         )
         takes_files = self._limits.files and any(each.type is FieldType.FILE for each in crew.inputs)
         if missing or (takes_files and not values):
+            _check_given(crew, values, missing, locale)
             return await self._starter.ask_for_inputs(draft, crew, context.form_handle, locale)
         run = await self._starter.start(draft, crew, context.actor, locale)
         started = private_messages.started(run) if context.says_started else None
@@ -316,6 +312,15 @@ class CommandHandlers:
         if (verb := nearest(word, VERBS)) is not None:
             return Reply(say=private_messages.unknown_word(word, verb))
         return _did_you_mean(sentences.NOT_UNDERSTOOD, word, crews)
+
+
+def _check_given(crew: Crew, values: dict[str, JsonValue], missing: set[str], locale: Locale) -> None:
+    """Raises InvalidInputs for what is wrong already, before anybody is asked for what is missing."""
+    try:
+        inputs.validate(crew, values, locale=locale)
+    except InvalidInputs as wrong:
+        if set(wrong.problems) - missing:
+            raise
 
 
 def _did_you_mean(problem: str, word: str, crews: dict[str, Crew]) -> Reply:

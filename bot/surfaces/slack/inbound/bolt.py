@@ -15,6 +15,7 @@ import structlog
 from pydantic import ValidationError
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
@@ -48,17 +49,25 @@ SHAPES: Mapping[str, type[Payload]] = {
 """What is taken in; everything else is acknowledged."""
 
 
-def application(installation: SlackInstallation, api_url: str) -> AsyncApp:
-    """A Bolt application without listeners."""
+class InstalledApp(AsyncAuthorize):
+    """What Bolt's listeners act as: our own installation, whoever asks."""
 
-    async def authorize(team_id: str | None, enterprise_id: str | None) -> AuthorizeResult:
+    def __init__(self, installation: SlackInstallation) -> None:
+        self._installation = installation
+
+    async def __call__(
+        self, *, team_id: str | None, enterprise_id: str | None, **_: object
+    ) -> AuthorizeResult:
         return AuthorizeResult(
             enterprise_id=enterprise_id,
             team_id=team_id,
-            bot_user_id=installation.user or None,
-            bot_id=installation.bot or None,
+            bot_user_id=self._installation.user or None,
+            bot_id=self._installation.bot or None,
         )
 
+
+def application(installation: SlackInstallation, api_url: str) -> AsyncApp:
+    """A Bolt application without listeners."""
     # Below errors, Bolt speaks of listeners and tokens that are ours to decide, or quotes bodies.
     logger = logging.getLogger("crewdeck.bolt")
     logger.setLevel(logging.ERROR)
@@ -66,7 +75,7 @@ def application(installation: SlackInstallation, api_url: str) -> AsyncApp:
         name="crewdeck",
         logger=logger,
         client=AsyncWebClient(base_url=api_url),
-        authorize=authorize,
+        authorize=InstalledApp(installation),
         process_before_response=True,
         request_verification_enabled=False,
         ssl_check_enabled=False,
