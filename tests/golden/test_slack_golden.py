@@ -235,7 +235,7 @@ CARDS: dict[str, Message | Form] = {
         by=EVE,
         responses=(BOBS, BOBS.model_copy(update={"by": EVE, "comment": "ok"})),
     ),
-    "gate_edit_told": question_messages.edited(question_card(a_run(), EDITED_GATE, [EDIT]), None),
+    "gate_edit_told": question_messages.edited(question_card(a_run(), EDITED_GATE, [EDIT]), None, LIMITS),
     "review_edited": settled(EDITED_REVIEW, action=Action.APPROVE, by=ADA),
     "batch": a_batch(),
     "form_edit": edit_form(GATE),

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from bot.surfaces.chat.lines import Line, Part
+from bot.core.text import visible
+from bot.surfaces.chat.lines import Line, Part, plain_words
+from bot.surfaces.chat.shortening import length
 
 # ── what people press and fill in ───────────────────────────────────────────────────────────────────────────
 
@@ -310,3 +312,11 @@ def size(blocks: Sequence[Block]) -> int:
     long = [block.text for block in blocks if isinstance(block, Quote | Frame | Markdown)]
     long += [span.text for block in blocks if isinstance(block, Difference) for span in block.spans]
     return sum(map(len, long))
+
+
+def units(blocks: Sequence[Block]) -> int:
+    """How many UTF-16 units of text these blocks show, with everything in it visible."""
+    texts = [block.text for block in blocks if isinstance(block, Quote | Frame | Markdown)]
+    texts += [span.text for block in blocks if isinstance(block, Difference) for span in block.spans]
+    texts += [plain_words(block.line) for block in blocks if isinstance(block, Paragraph | Notice)]
+    return sum(length(visible(text)) for text in texts)

@@ -270,7 +270,7 @@ class QuestionPoster:
         if name not in thread.messages:
             posted = thread.named(question_message(card.question_id))
             link = await self._links.address(posted[-1]) if posted else None
-            await thread.post(question_messages.edited(card, link), name=name)
+            await thread.post(question_messages.edited(card, link, self._limits), name=name)
 
     async def settle(self, thread: RunThread, question_id: str) -> None:
         """Show a question's outcome on every copy."""

@@ -304,7 +304,8 @@ class QuestionRelay:
                     continue
                 case HumanInputRecorded():
                     name = keys.edit_message(event.seq)
-                    news = question_messages.edited(card, await self._links.address(asked))
+                    link = await self._links.address(asked)
+                    news = question_messages.edited(card, link, self._platform.capabilities.limits)
                 case HumanInputReminded():
                     name = keys.reminder(event.seq)
                     news = question_messages.reminder(card, await self._links.address(asked))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from bot.core.forms import MAX_NAME_LENGTH
 from bot.core.json_text import NotExact, read_json, value_text
 from bot.core.question import Question, QuestionKind
 from bot.core.text import visible
@@ -37,6 +38,8 @@ from bot.surfaces.chat.wording import gates
 from bot.surfaces.chat.wording.policies import listed
 
 PROMPT_UNITS = 1500
+FORM_BLOCKS = 3
+"""What stands in a form besides its fields."""
 LONG_LINE_UNITS = 80
 """A text of more units, or of several lines, gets a field of several lines."""
 WHOLE_FORM = ""
@@ -94,9 +97,7 @@ def _about(question: Question) -> Block:
 
 def _fields(question: Question, limits: Limits) -> list[Block]:
     if question.call is not None:
-        call = question.call
-        fitting = (name for name in _editable(call) if _fits_form(call, name, limits))
-        return [block for name in fitting for block in _argument(call, name, limits)]
+        return [block for blocks in _offered(question.call, limits).values() for block in blocks]
     if not _fits(question.context, limits):
         return []
     return [Input(TEXT_FIELD, "The text that you approve", FieldType.TEXT, value=question.context)]
@@ -106,11 +107,33 @@ def _left_out(question: Question, limits: Limits) -> list[Block]:
     call = question.call
     if call is None:
         return []
-    names = [name for name in _editable(call) if not _fits_form(call, name, limits)]
+    offered = _offered(call, limits)
+    names = [name for name in _editable(call) if name not in offered]
     if not names:
         return []
     shown = listed([(Untrusted(name, gates.NAME_UNITS),) for name in names], "and")
     return [Paragraph((*shown, " can be edited in the console only: a form is too small for it."))]
+
+
+def _offered(call: ToolCall, limits: Limits) -> dict[str, list[Block]]:
+    """The fields of the arguments that a form holds, the first ones if it can't hold all, by argument."""
+    offered: dict[str, list[Block]] = {}
+    blocks, held = FORM_BLOCKS, 0
+    for name in _editable(call):
+        if not _fits_form(call, name, limits):
+            continue
+        field = _argument(call, name, limits)
+        blocks, held = blocks + len(field), held + _bytes_of(call, name)
+        if blocks > limits.fields or held > limits.form_bytes:
+            break
+        offered[name] = field
+    return offered
+
+
+def _bytes_of(call: ToolCall, name: str) -> int:
+    """How much of a form an argument takes: its value, and its choices."""
+    choices = _choices(_schema(call, name))
+    return len(_written(call.arguments[name]).encode()) + len(_list(choices).encode())
 
 
 def _editable(call: ToolCall) -> list[str]:
@@ -119,6 +142,8 @@ def _editable(call: ToolCall) -> list[str]:
 
 def _fits_form(call: ToolCall, name: str, limits: Limits) -> bool:
     """Whether a form holds all of an argument, or offers all of its choices, each to be read in full."""
+    if len(name) > MAX_NAME_LENGTH or length(name) > MAX_NAME_LENGTH:
+        return False
     if not (choices := _choices(_schema(call, name))):
         return _fits(call.arguments[name], limits)
     return len(choices) <= limits.options and length(visible(_list(choices))) <= limits.list_units

@@ -5,29 +5,31 @@ from __future__ import annotations
 from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.lines import Bold, Line, Time, Untrusted
-from bot.surfaces.chat.messages import Block, Limits, Message, Paragraph, Quote
+from bot.surfaces.chat.messages import Block, Limits, Message, Paragraph, Quote, units
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
+from bot.surfaces.chat.wording.question_messages import Fit
 
 ANSWER_UNITS = 2500
 """How much of an answer's words its message shows; all of a longer one is in the console and the API."""
 LABEL_UNITS = 1500
+DECIDED_UNITS = 3000
+"""Of a longer decision the message shows what was asked shortened."""
 
 
 def settled(card: QuestionCard, limits: Limits) -> Message:
     """The question with its outcome, who decided and when."""
     outcome = outcome_line(card)
-    where = question_messages.fit(card, limits)
-    blocks: list[Block] = [
-        Paragraph(question_messages.headline(card)),
-        *question_messages.body(card, where, limits),
-        *question_messages.edits(card, limits),
-        Paragraph(outcome),
-    ]
+    decided: list[Block] = [Paragraph(outcome)]
     if words := _comment(card):
-        blocks.append(Quote(beginning(words, ANSWER_UNITS)))
-    blocks += policies.responses(card)
-    return Message((*outcome, " ", Untrusted(card.prompt, 300, lines=True)), tuple(blocks))
+        decided.append(Quote(beginning(words, ANSWER_UNITS)))
+    decided += policies.responses(card)
+    where = question_messages.fit(card, limits)
+    if where is Fit.MESSAGE and units(decided) > DECIDED_UNITS:
+        where = Fit.FORM  # The decision is shown rather than all of what was asked.
+    asked = [*question_messages.body(card, where, limits), *question_messages.edits(card, limits)]
+    blocks = (Paragraph(question_messages.headline(card)), *asked, *decided)
+    return Message((*outcome, " ", Untrusted(card.prompt, 300, lines=True)), blocks)
 
 
 def outcome_line(card: QuestionCard) -> Line:

@@ -22,6 +22,10 @@ MAX_NAMED = 5
 NAME_UNITS = 60
 REASON_UNITS = 500
 COMMENT_UNITS = 300
+COMMENTS_UNITS = 2400
+"""How much is shown of what all of them said together."""
+MAX_LISTED = 20
+"""Of so many is said what each of them answered; the record has all of them."""
 NOT_ADMITTED = "Guests and people from elsewhere can't answer here: this crew doesn't admit them."
 
 
@@ -124,13 +128,16 @@ def progress_lines(card: QuestionCard) -> list[Line]:
 
 
 def responses(card: QuestionCard) -> list[Block]:
-    """Everybody whose response counted for the outcome, where there were several."""
+    """Who counted for the outcome, where there were several: all, or of very many the last ones."""
     counted = card.outcome.responses if card.outcome else ()
     if card.policy.seats == 1 or not counted:
         return []
-    lines: list[Line] = []
-    for each in counted:
-        said: Line = (": ", Untrusted(each.comment, COMMENT_UNITS)) if each.comment.strip() else ()
+    shown = counted[-MAX_LISTED:]
+    units = min(COMMENT_UNITS, COMMENTS_UNITS // len(shown))
+    earlier = len(counted) - len(shown)
+    lines: list[Line] = [(f"• {earlier} more before them",)] if earlier else []
+    for each in shown:
+        said: Line = (": ", Untrusted(each.comment, units)) if each.comment.strip() else ()
         lines.append(("• ", *_counted(card, each, settled=True), *said))
     return [Paragraph(joined(lines))]
 

@@ -27,7 +27,7 @@ from bot.surfaces.chat.messages import (
     SmallPrint,
 )
 from bot.surfaces.chat.shortening import truncate
-from bot.surfaces.chat.wording import policies, question_buttons, question_messages, sentences
+from bot.surfaces.chat.wording import outcomes, policies, question_buttons, question_messages, sentences
 from bot.surfaces.chat.wording.question_messages import Fit
 
 PROMPT_UNITS = 3000
@@ -83,7 +83,8 @@ def _wrong(why: str) -> Paragraph:
 def full_text(run: Run, question: Question, limits: Limits) -> Form:
     """All of a question, with the buttons that decide it at the end.
 
-    A question that is settled has none. One that is too long for a form is read in the file beside it.
+    A question that is settled has its outcome there. One that is too long for a form is read in the file
+    beside it.
     """
     card = question_card(run, question)
     if question_messages.fit(card, limits) is Fit.FILE:
@@ -97,6 +98,8 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
     else:
         blocks = question_messages.in_full(card, limits)
     blocks += policies.progress_blocks(card)
+    if not card.open:
+        blocks += [Divider(), Paragraph(outcomes.outcome_line(card))]
     deciding = question_buttons.deciding(card, limits)
     pressed = [
         *deciding,

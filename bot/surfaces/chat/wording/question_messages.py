@@ -28,7 +28,7 @@ from bot.surfaces.chat.messages import (
     Paragraph,
     Quote,
     SmallPrint,
-    size,
+    units,
 )
 from bot.surfaces.chat.shortening import beginning, length, short
 from bot.surfaces.chat.wording import gates, policies, question_buttons
@@ -182,8 +182,8 @@ def _prompt(card: QuestionCard) -> str:
 def edits(card: QuestionCard, limits: Limits) -> list[Block]:
     """What was edited; where the difference is too long for the message, that it was."""
     blocks = gates.edits(card) if card.edited else []
-    fits = size(blocks) + len(full_text(card, limits)) <= limits.message_units
-    return blocks if fits else blocks[:1]
+    shown = units(blocks) + length(visible(full_text(card, limits)))
+    return blocks if shown <= limits.message_units and len(blocks) <= limits.rows else blocks[:1]
 
 
 def _who(card: QuestionCard) -> list[Block]:
@@ -255,12 +255,18 @@ def reminder(card: QuestionCard, link: str | None) -> Message:
     return Message(summary, (Notice(notice), *policies.progress_blocks(card), Quote(short(card.prompt, 300))))
 
 
-def edited(card: QuestionCard, link: str | None) -> Message:
-    """To everybody in the thread: what is to be approved was edited, how, and whose approval is void."""
+def edited(card: QuestionCard, link: str | None, limits: Limits) -> Message:
+    """To everybody in the thread: what is to be approved was edited, how, and whose approval is void.
+
+    How is said at the question alone where no message holds it.
+    """
     by: Line = (policies.person(card.edit.by),) if card.edit else ("Somebody",)
     there: Line = (" ", Link("See it", link), ".") if link else ()
     void = (*by, " edited what is to be approved. Earlier approvals don't count any more.", *there)
-    return Message(void, (Paragraph(void), *gates.edits(card)[1:], *policies.progress_blocks(card)))
+    how = gates.edits(card)[1:]
+    if units(how) > limits.message_units or len(how) > limits.rows:
+        how = [SmallPrint((("What was changed is too long for a message: the question shows all of it.",),))]
+    return Message(void, (Paragraph(void), *how, *policies.progress_blocks(card)))
 
 
 # ── where the platform refuses the blocks ───────────────────────────────────────────────────────────────

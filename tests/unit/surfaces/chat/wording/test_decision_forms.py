@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from bot.surfaces.chat.wording import decision_forms
 from bot.surfaces.chat.wording.decision_forms import IS_TEXT, argument_field
 from bot.surfaces.slack import renderer as slack
 from bot.surfaces.teams import renderer as teams
+from tests.loopback.slack.blocks import check_view
 
+SLACKS_BYTES = 250_000
 PLATFORMS = pytest.mark.parametrize("limits", [slack.LIMITS, teams.LIMITS], ids=["slack", "teams"])
 ALIKE = "The beginning of all of them is the same, and longer than an option of a select may be: "
 
@@ -85,6 +88,42 @@ def test_what_a_form_can_not_offer_in_full_is_edited_in_the_console(limits: Limi
     assert list(fields(form)) == [argument_field("other")]
     said = [plain_words(each.line) for each in form.blocks if isinstance(each, Paragraph)]
     assert any("it can be edited in the console only" in each for each in said)
+
+
+def many(values: dict[str, JsonValue], schema: dict[str, Any]) -> Question:
+    question = gate({}, "x")
+    assert question.call is not None
+    more: dict[str, Any] = {"arguments": values, "proposed": values, "editable": tuple(values)}
+    properties: dict[str, JsonValue] = dict.fromkeys(values, schema)
+    call = question.call.model_copy(update={**more, "parameters": {"properties": properties}})
+    return question.model_copy(update={"call": call})
+
+
+@PLATFORMS
+@pytest.mark.parametrize(
+    ("values", "schema", "all_fit"),
+    [
+        ({f"a{at}": "x" for at in range(50)}, {"type": "string"}, True),
+        ({f"a{at}": "x" for at in range(120)}, {"type": "string"}, False),
+        ({f"a{at}": f"{ALIKE}one" for at in range(50)}, {"enum": [f"{ALIKE}one", f"{ALIKE}two"]}, False),
+        ({f"a{at}": "é" * 2900 for at in range(50)}, {"type": "string"}, False),
+        ({"n" * 300: "x", "\N{GRINNING FACE}" * 150: "x", "a": "x"}, {"type": "string"}, False),
+    ],
+    ids=["fifty", "many", "long choices", "long texts", "long names"],
+)
+def test_a_form_has_the_fields_that_the_platform_takes_and_says_what_it_lacks(
+    limits: Limits, values: dict[str, JsonValue], schema: dict[str, Any], *, all_fit: bool
+) -> None:
+    form = form_of(many(values, schema), limits)
+    view = slack.render_form(form)
+    if limits is slack.LIMITS:
+        check_view(view, "modal")
+    assert len(json.dumps(view, ensure_ascii=False).encode()) < SLACKS_BYTES
+    offered = [argument_field(each) in fields(form) for each in values]
+    assert any(offered)
+    assert all(offered) is all_fit
+    said = [plain_words(each.line) for each in form.blocks if isinstance(each, Paragraph)]
+    assert any("can be edited in the console only" in each for each in said) is not all_fit
 
 
 @PLATFORMS
