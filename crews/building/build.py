@@ -17,6 +17,7 @@ from bot.core.policy import Approvers
 from crews.building.durability import examine
 from crews.building.yaml_builder import YamlBuilder, check_gate, made_tool
 from crews.crewai_adapter.agents import prepare
+from crews.crewai_adapter.at_import import importing
 from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.tasks import with_task_outputs_in_memory
@@ -143,7 +144,8 @@ class PythonCrew:
     @classmethod
     def load(cls, entry: EntryPoint) -> PythonCrew:
         """Import the factory of an entry point. Raises CrewBroken, and whatever its module raises."""
-        factory = entry.load()
+        with importing():
+            factory = entry.load()
         if not callable(factory):
             raise CrewBroken(f"{entry.value} is no factory: it can't be called.")
         return cls(entry.name, factory)

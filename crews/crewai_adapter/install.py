@@ -7,6 +7,7 @@ from crews.crewai_adapter import (
     a2a,
     agents,
     arguments,
+    at_import,
     attempts,
     bus,
     checkpoints,
@@ -53,6 +54,7 @@ PATCHES = (
     class_cache,
     project_config,
     checkpoints,
+    at_import,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -18,7 +18,7 @@ from typing import Any
 from bot.core.project import Project
 from bot.processes.projects import source_folders
 from crews.definitions.yaml_lines import Problem, not_utf8
-from crews.projects.python_files import Found, PythonFile, Unparsable, read_file
+from crews.projects.python_files import Content, Found, PythonFile, Unparsable, read_file
 
 SKIPPED = frozenset(
     {"__pycache__", "build", "dist", "node_modules", "site-packages", "test", "tests", "venv", "env"}
@@ -81,7 +81,10 @@ def discover(project: Project) -> Discovered:
 
 def _everything(root: Path) -> Discovered:
     settings, problems = read(root)
-    modules, flows, folders = [], [], []
+    modules: list[PythonFile] = []
+    unnamed: list[PythonFile] = []
+    flows: list[Candidate] = []
+    folders: list[Candidate] = []
     paths = list(islice(_walk(root), MAX_FILES + 1))
     if len(paths) > MAX_FILES:
         too_many = (
@@ -89,15 +92,28 @@ def _everything(root: Path) -> Discovered:
         )
         problems.append(Problem(root, 0, "", too_many))
     for path in paths[:MAX_FILES]:
-        if path.suffix == ".py" and (module := _module(root, path)):
-            modules.append(PythonFile(path, module))
+        if path.suffix == ".py":
+            if module := _module(root, path):
+                modules.append(PythonFile(path, module))
+            elif _module(root, path.with_stem("crew")):
+                unnamed.append(PythonFile(path, path.stem))
         elif path.name == YAML_CREW:
             folders.append(Candidate(Kind.YAML_FOLDER, path.parent.name, path))
         elif path.suffix in FLOW_FILES and path != settings.definition and _is_flow(path):
             flows.append(Candidate(Kind.FLOW_FILE, path.stem, path))
     in_python = _python(modules)
     candidates = (*_defined(root, settings), *flows, *folders, *in_python.candidates)
-    return Discovered(candidates, (*problems, *in_python.problems))
+    problems += in_python.problems
+    if not candidates and not problems:
+        problems += _not_importable(unnamed)
+    return Discovered(candidates, tuple(problems))
+
+
+def _not_importable(files: list[PythonFile]) -> Iterator[Problem]:
+    """Files with crews whose names are none of Python's: `my-crew.py`."""
+    for each in _python(files).candidates:
+        wrong = f"has {each.key}, but Python can't import a file of this name: use letters, digits and _"
+        yield Problem(each.file, each.line, "", wrong)
 
 
 def _defined(root: Path, settings: Settings) -> Iterator[Candidate]:
@@ -114,18 +130,22 @@ def _defined(root: Path, settings: Settings) -> Iterator[Candidate]:
 
 def _python(files: list[PythonFile]) -> Discovered:
     """The crews in modules, without those that a flow uses: they are its parts."""
+    contents: list[Content] = []
     found: list[Found] = []
     used: set[str] = set()
     problems: list[Problem] = []
     for file in files:
         try:
-            content = read_file(file)
+            contents.append(read_file(file))
         except Unparsable as error:
             problems.append(error.problem)
-            continue
-        found += content.found
-        if any(each.is_flow for each in content.found):
-            used |= content.names_used - {each.name for each in content.found if each.is_flow}
+    flows = _flows(contents)
+    for content in contents:
+        derived = (each.found for each in content.derived if each.name in flows)
+        here = sorted((*content.found, *derived), key=lambda each: each.line)
+        found += here
+        if any(each.is_flow for each in here):
+            used |= content.names_used - {each.name for each in here if each.is_flow}
         problems += content.problems
     candidates = tuple(
         Candidate(Kind.PYTHON, each.name, each.file.path, each.line, each.file.module)
@@ -133,6 +153,24 @@ def _python(files: list[PythonFile]) -> Discovered:
         if each.is_flow or each.name not in used
     )
     return Discovered(candidates, tuple(problems))
+
+
+def _flows(contents: Iterable[Content]) -> set[str]:
+    """All classes that are flows, with their modules: also those whose base is one in another module."""
+    flows = {name for content in contents for name in content.flows}
+    left = [each for content in contents for each in content.derived]
+    while derived := [each for each in left if any(_is_one_of(base, flows) for base in each.bases)]:
+        flows |= {each.name for each in derived}
+        left = [each for each in left if each not in derived]
+    return flows
+
+
+def _is_one_of(base: str, flows: set[str]) -> bool:
+    """Whether a base class is a flow of the project, imported from its module or from a package around it."""
+    module, _, name = base.rpartition(".")
+    return any(
+        flow == base or (flow.startswith(f"{module}.") and flow.endswith(f".{name}")) for flow in flows
+    )
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -22,6 +22,7 @@ from crews.building.durability import notices_of
 from crews.building.importing import BOUND, BoundedCall, ImportMarker, refused
 from crews.building.offer import Offer
 from crews.crewai_adapter import install, project_config
+from crews.crewai_adapter.at_import import KickoffAtImport
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models
 from crews.definitions.catalog import read_crew
@@ -198,6 +199,8 @@ class _Loading:
             return error
         log.info("A crew of the project can't be loaded", exc_info=error)
         place = _place_in(self._root, error) or candidate.place
+        if isinstance(error, KickoffAtImport):
+            return CrewBroken(f"{place}: {error}")
         said = refused(f"{place}: it can't be loaded", error).wrong
         return CrewBroken(said, remedy=self._remedy(error))
 

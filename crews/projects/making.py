@@ -14,6 +14,7 @@ from crewai.flow.flow import Flow
 from crewai.project.crew_loader import load_crew
 from pydantic import JsonValue
 
+from crews.crewai_adapter.at_import import importing
 from crews.crewai_adapter.class_cache import crew_method
 from crews.crewai_adapter.flow_access import description_of
 from crews.definitions.decorator import MARK
@@ -51,7 +52,8 @@ def import_candidate(candidate: Candidate) -> ImportedCandidate:
 
 
 def _from_python(candidate: Candidate) -> ImportedCandidate:
-    module = importlib.import_module(candidate.module)
+    with importing():
+        module = importlib.import_module(candidate.module)
     _check_origin(candidate, getattr(module, "__file__", None))
     found = getattr(module, candidate.key, None)
     if found is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,12 @@ from pathlib import Path
 from crews.definitions.yaml_lines import Problem
 
 MAX_FILE_BYTES = 1024 * 1024
-KICKOFFS = frozenset({"kickoff", "kickoff_async", "akickoff", "kickoff_for_each"})
+KICKOFFS = frozenset(
+    f"{begun}kickoff{several}{ended}"
+    for begun in ("", "a")
+    for several in ("", "_for_each")
+    for ended in ("", "_async")
+)
 DECORATORS = frozenset({"crew", "register"})
 """Decorators of Crewdeck for factories."""
 _RELEVANT = (b"crewai", b"crewdeck")
@@ -37,12 +42,28 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A class that is a flow if one of its bases is, by their names with their modules."""
+
+    found: Found
+    bases: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """Its name as others may mean it."""
+        return f"{self.found.file.module}.{self.found.name}"
+
+
+@dataclass(frozen=True)
 class Content:
     """What a file defines; `names_used`: what it imports or mentions."""
 
     found: tuple[Found, ...] = ()
     names_used: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
+    #: All classes that are flows for sure, with their modules; of some others are to be derived.
+    flows: frozenset[str] = frozenset()
+    derived: tuple[Derived, ...] = ()
 
 
 class Unparsable(Exception):  # noqa: N818 - says what happened
@@ -77,9 +98,14 @@ class _Reader:
         self._tree = tree
         #: What names stand for, of what is imported from crewai and crewdeck.
         self._imported = dict(_imports(tree))
+        #: Classes of this file that are flows, and those that are crews.
+        self._flows: set[str] = set()
+        self._crews: set[str] = set()
+        self._derived: list[Derived] = []
 
     def content(self) -> Content:
-        found = tuple(self._found())
+        # Where a name is defined more than once, the last definition is what an import leaves.
+        found = tuple({each.name: each for each in self._found()}.values())
         used = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
         used |= {
             alias.asname or alias.name
@@ -87,30 +113,47 @@ class _Reader:
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
-        at_import = self._kickoff_at_import() if found else None
+        flows = frozenset(f"{self._file.module}.{name}" for name in self._flows)
+        at_import = _kickoff_in(self._tree.body) if found or self._derived else None
         if at_import is None:
-            return Content(found, frozenset(used))
+            return Content(found, frozenset(used), (), flows, tuple(self._derived))
         wrong = 'runs its crew when it is imported; put that below `if __name__ == "__main__":`'
-        return Content((), frozenset(used), (Problem(self._file.path, at_import, "", wrong),))
+        return Content((), frozenset(used), (Problem(self._file.path, at_import, "", wrong),), flows)
 
     def _found(self) -> Iterator[Found]:
-        flows: set[str] = set()
-        for node in self._tree.body:
+        others = dict(_names_of_others(self._tree, self._file))
+        for node in _at_import(self._tree.body):
             match node:
                 case ast.ClassDef() if any(self._means(each, "CrewBase") for each in node.decorator_list):
                     yield self._at(node, node.name)
-                case ast.ClassDef() if any(self._is_flow(base, flows) for base in node.bases):
-                    flows.add(node.name)
-                    inherits = any(_plain(base) in flows for base in node.bases)
-                    if inherits or _has_start(node) or self._is_conversational(node):
+                case ast.ClassDef() if any(self._is_flow(base) for base in node.bases):
+                    inherits = any(_plain(base) in self._flows for base in node.bases)
+                    self._flows.add(node.name)
+                    if inherits or self._has_start(node) or self._is_conversational(node):
                         yield self._at(node, node.name, is_flow=True)
+                case ast.ClassDef(bases=[_, *_]) if self._has_start(node):
+                    # Nothing else has a method that starts it: its base is a flow of another module.
+                    self._flows.add(node.name)
+                    yield self._at(node, node.name, is_flow=True)
+                case ast.ClassDef():
+                    self._may_be_derived(node, others)
                 case ast.FunctionDef() if self._is_factory(node):
                     yield self._at(node, node.name)
                 case (
                     ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
                     | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
-                ) if self._means(call.func, "Crew"):
+                ) if self._makes_crew(call):
                     yield self._at(node, name)
+
+    def _may_be_derived(self, node: ast.ClassDef, others: dict[str, str]) -> None:
+        if any(self._means(base, "Crew") for base in node.bases):
+            self._crews.add(node.name)
+        bases = frozenset(name for base in node.bases if (name := _full_name(base, others)))
+        if bases:
+            self._derived.append(Derived(self._at(node, node.name, is_flow=True), bases))
+
+    def _makes_crew(self, call: ast.Call) -> bool:
+        return self._means(call.func, "Crew") or _plain(call.func) in self._crews
 
     def _at(self, node: ast.stmt, name: str, *, is_flow: bool = False) -> Found:
         return Found(self._file, name, node.lineno, is_flow)
@@ -127,9 +170,19 @@ class _Reader:
             case _:
                 return False
 
-    def _is_flow(self, base: ast.expr, flows: set[str]) -> bool:
+    def _is_flow(self, base: ast.expr) -> bool:
         plain = base.value if isinstance(base, ast.Subscript) else base
-        return self._means(plain, "Flow") or _plain(plain) in flows
+        return self._means(plain, "Flow") or _plain(plain) in self._flows
+
+    def _has_start(self, node: ast.ClassDef) -> bool:
+        """Whether a class has a method that starts a flow; a base class for others has none."""
+        decorators = (
+            decorator
+            for each in node.body
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            for decorator in each.decorator_list
+        )
+        return any(self._means(each, "start") for each in decorators)
 
     def _is_conversational(self, node: ast.ClassDef) -> bool:
         """Whether CrewAI adds the methods of a conversation to a flow."""
@@ -150,22 +203,86 @@ class _Reader:
             return True
         if node.name.startswith("_") or node.decorator_list or _required(node.args):
             return False
-        returned = (each.value for each in ast.walk(node) if isinstance(each, ast.Return))
-        return self._means(node.returns, "Crew") or any(
-            isinstance(each, ast.Call) and self._means(each.func, "Crew") for each in returned
+        if self._means(_unquoted(node.returns), "Crew"):
+            return True
+        made = {
+            name
+            for each in _executed(node.body)
+            if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call)
+            for name in map(_plain, each.targets)
+            if self._makes_crew(each.value)
+        }
+        if _kickoff_in(node.body) is not None:  # it runs what it returns
+            made.clear()
+        returned = (each.value for each in _executed(node.body) if isinstance(each, ast.Return))
+        return any(
+            self._makes_crew(each) if isinstance(each, ast.Call) else _plain(each) in made
+            for each in returned
+            if each is not None
         )
 
-    def _kickoff_at_import(self) -> int | None:
-        """The line of a kickoff that an import would execute."""
-        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-        executed = [
-            node for node in self._tree.body if not isinstance(node, definitions) and not _is_main(node)
-        ]
-        for node in chain.from_iterable(map(ast.walk, executed)):
-            match node:
-                case ast.Call(func=ast.Attribute(attr=called)) if called in KICKOFFS:
-                    return node.lineno
-        return None
+
+def _kickoff_in(statements: Iterable[ast.stmt]) -> int | None:
+    """The line of a kickoff that runs with these statements."""
+    for node in _executed(statements):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=called)) if called in KICKOFFS:
+                return node.lineno
+    return None
+
+
+def _at_import(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that an import executes, also those within others: `if`, `try`, `with` and loops."""
+    for node in statements:
+        if _is_main(node):
+            continue
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = (getattr(node, name, ()) for name in ("body", "orelse", "finalbody"))
+            handlers = (each.body for each in getattr(node, "handlers", ()))
+            yield from _at_import(chain.from_iterable((*inner, *handlers)))
+
+
+def _executed(statements: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """Everything that runs with these statements, without what functions do when they are called later."""
+    nodes: list[ast.AST] = list(statements)
+    for node in nodes:
+        if _is_main(node) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield node
+        nodes += ast.iter_child_nodes(node)
+
+
+def _names_of_others(tree: ast.Module, file: PythonFile) -> Iterator[tuple[str, str]]:
+    """Names that are imported from elsewhere than CrewAI and Crewdeck, and what they are there, in full."""
+    package = file.module if file.path.stem == "__init__" else file.module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=module, level=level) if level or not _theirs(module or ""):
+                above = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+                origin = ".".join(filter(None, (*above, module)))
+                yield from ((each.asname or each.name, f"{origin}.{each.name}") for each in node.names)
+            case ast.Import(names=names):
+                yield from ((each.asname, each.name) for each in names if each.asname)
+                yield from ((root := each.name.partition(".")[0], root) for each in names if not each.asname)
+
+
+def _full_name(base: ast.expr, others: dict[str, str]) -> str:
+    """A base class with its module, if it is imported; empty otherwise."""
+    plain = base.value if isinstance(base, ast.Subscript) else base
+    root = others.get(_root(plain), "")
+    return f"{root}{ast.unparse(plain).removeprefix(_root(plain))}" if root else ""
+
+
+def _unquoted(annotation: ast.expr | None) -> ast.expr | None:
+    """An annotation that is written as a text, as it is meant."""
+    match annotation:
+        case ast.Constant(value=str(text)):
+            try:
+                return ast.parse(text, mode="eval").body
+            except SyntaxError:
+                return None
+    return annotation
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -194,24 +311,12 @@ def _root(node: ast.expr) -> str:
     return _plain(node)
 
 
-def _has_start(node: ast.ClassDef) -> bool:
-    """Whether a flow has a method that starts it; a base class for others has none."""
-    decorators = (
-        decorator
-        for each in node.body
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
-        for decorator in each.decorator_list
-    )
-    functions = (each.func if isinstance(each, ast.Call) else each for each in decorators)
-    return any("start" in {_plain(each), getattr(each, "attr", "")} for each in functions)
-
-
 def _required(arguments: ast.arguments) -> bool:
     positional = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
     return positional > 0 or any(each is None for each in arguments.kw_defaults)
 
 
-def _is_main(node: ast.stmt) -> bool:
+def _is_main(node: ast.AST) -> bool:
     """Whether this is `if __name__ == "__main__":`."""
     if not isinstance(node, ast.If):
         return False

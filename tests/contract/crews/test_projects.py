@@ -379,6 +379,37 @@ def test_a_target_that_makes_no_crew(load: Load, target: str, problem: str) -> N
     assert problem in words
 
 
+BEGINS = """
+def main():
+    made = Report().crew()
+    {how}
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "begun"),
+    [
+        ("made.kickoff(inputs={'topic': 'x'})", "main()"),
+        ("return made.kickoff_async()", "import asyncio\nasyncio.run(main())"),
+        ("return made.akickoff()", "import asyncio\nasyncio.run(main())"),
+        ("made.agents[0].kickoff('x')", "main()"),
+        ("Story().kickoff()", "main()"),
+    ],
+)
+def test_a_crew_that_a_function_runs_at_import_is_refused_before_it_does_anything(
+    load: Load, how: str, begun: str
+) -> None:
+    story = (
+        "\nfrom crewai.flow import Flow, start\nclass Story(Flow):\n"
+        "    @start()\n    def begin(self): raise SystemExit(3)\n"
+    )
+    text = module() + (story if "Story" in how else "") + BEGINS.format(how=how) + begun + "\n"
+    for words in told(load(pkg__crew_py=text)):
+        lines = [number for number, line in enumerate(text.splitlines(), 1) if how in line or "run(" in line]
+        wrong = 'it runs its crew when it is imported; put that below `if __name__ == "__main__":`'
+        assert f"crew.py:{lines[-1]}: {wrong}" in words
+
+
 def test_a_target_is_all_that_is_offered(load: Load) -> None:
     files = {"pkg__one_py": module(), "pkg__two_py": module().replace("class Report", "class Other")}
     assert list(load(target="pkg.two:Other", **files).crews) == ["project"]

@@ -49,6 +49,12 @@ def found(what: Discovered) -> list[tuple[str, str]]:
         "from crewai import Crew\nBlog: Crew = Crew(agents=[], tasks=[])",
         "from crewai import Crew\ndef Blog() -> Crew: ...",
         "from crewai import Crew\ndef Blog(n=1):\n    return Crew(agents=[], tasks=[])",
+        "from crewai import Crew\ndef Blog() -> 'Crew': ...",
+        "from crewai import Crew\ndef Blog():\n    made = Crew(agents=[], tasks=[])\n    return made",
+        "from crewai import Crew\nclass Own(Crew): ...\nBlog = Own(agents=[], tasks=[])",
+        "from crewai import Crew\nif True:\n    Blog = Crew(agents=[], tasks=[])",
+        "from crewai import Crew\ntry:\n    Blog = Crew(a=1)\nexcept TypeError:\n    Blog = Crew(agents=[])",
+        "from crewai.flow import start\nfrom a import Base\nclass Blog(Base):\n @start()\n def a(self): 1",
         "import crewdeck\n@crewdeck.crew(title='Crew(x)')\ndef Blog(inputs): ...",
         "from crewdeck import register\n@register(title='Crew(x)')\ndef Blog(inputs): ...",
     ],
@@ -70,10 +76,44 @@ def test_what_makes_a_crew_or_a_flow(tmp_path: Path, text: str) -> None:
         "from crewai import Crew\ndef _build() -> Crew: ...",
         "from other import Crew\nBlog = Crew()",
         "# CrewBase, Flow and Crew( in words",
+        "from crewai import Crew\ndef run():\n    made = Crew()\n    made.kickoff()\n    return made",
+        "from crewai import Task\nfrom a import start, Base\nclass Blog(Base):\n @start()\n def a(self): 1",
     ],
 )
 def test_what_makes_none(tmp_path: Path, text: str) -> None:
     assert project(tmp_path, src__blog__crew_py=text) == Discovered(())
+
+
+@pytest.mark.parametrize(
+    ("imported", "base"),
+    [
+        ("from .base import Base", "Base"),
+        ("from blog.base import Base as B", "B[dict]"),
+        ("from . import base", "base.Base"),
+        ("import blog.base", "blog.base.Base"),
+        ("import blog.base as its", "its.Base"),
+        ("from blog import Base", "Base"),
+        ("from .middle import Middle", "Middle"),
+    ],
+)
+def test_a_flow_whose_base_is_in_another_module_is_found(tmp_path: Path, imported: str, base: str) -> None:
+    result = project(
+        tmp_path,
+        src__blog__base_py="from crewai.flow import Flow\nclass Base(Flow): ...",
+        src__blog__middle_py="# crewai\nfrom blog.base import Base\nclass Middle(Base): ...",
+        src__blog__a_py=f"import crewai\n{imported}\nclass Blog({base}): ...",
+        src__blog__b_py="import crewai\nfrom elsewhere.base import Base\nclass Other(Base): ...",
+    )
+    assert found(result) == [("blog.a", "Blog"), ("blog.middle", "Middle")]
+
+
+def test_where_nothing_else_is_found_a_file_that_can_not_be_imported_is_named(tmp_path: Path) -> None:
+    (tmp_path / "my-crew.py").write_text("from crewai import Crew\ncrew = Crew()\n")
+    [problem] = discover(Project(name="p", root=str(tmp_path))).problems
+    assert (problem.file.name, problem.line) == ("my-crew.py", 2)
+    assert "use letters, digits and _" in str(problem)
+    result = project(tmp_path, study_py="from crewai import Crew\ncrew = Crew()\n")
+    assert (found(result), result.problems) == ([("study", "crew")], ())
 
 
 def test_the_crews_of_a_flow_are_its_parts_and_others_are_not(tmp_path: Path) -> None:
@@ -101,6 +141,8 @@ def test_the_crews_of_a_flow_are_its_parts_and_others_are_not(tmp_path: Path) ->
         "result = crew.kickoff(inputs={})",
         "for each in (1, 2):\n    crew.kickoff()",
         "import asyncio\nasyncio.run(crew.kickoff_async())",
+        "crew.kickoff_for_each_async(inputs=[])",
+        "class Result:\n    text = crew.kickoff()",
     ],
 )
 def test_a_module_that_runs_its_crew_when_it_is_imported_is_refused_with_its_line(
@@ -120,6 +162,12 @@ def test_a_kickoff_in_main_or_in_a_function_is_none_at_import(tmp_path: Path) ->
 
         def run():
             crew.kickoff()
+
+        if crew:
+            def again():
+                crew.kickoff()
+
+        later = lambda: crew.kickoff()
 
         if __name__ == "__main__":
             crew.kickoff()
