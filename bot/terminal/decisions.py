@@ -13,7 +13,7 @@ from bot.core.json_text import name_text, value_text
 from bot.core.text import terminal_safe
 from crewdeck.client import HumanInputRecorded, Policy, Progress, Question, Response, ToolCall
 
-Line = list[tuple[str, str]]
+StyledLine = list[tuple[str, str]]
 """(style, text) fragments; the styles are those of prompt_toolkit."""
 
 DIM = "ansibrightblack"
@@ -36,10 +36,10 @@ OBJECTIONS = {
 }
 
 
-def call(action: ToolCall) -> list[Line]:
+def call(action: ToolCall) -> list[StyledLine]:
     """How a call is made, and every argument by name, in full."""
     how = " · ".join(filter(None, (f"with the tool {action.tool}", action.on_behalf)))
-    lines: list[Line] = [[(DIM, f"    {terminal_safe(how, one_line=True)}")]]
+    lines: list[StyledLine] = [[(DIM, f"    {terminal_safe(how, one_line=True)}")]]
     for name, value in action.arguments.items():
         lines += named(name, value_of(action, name, value))
         if action.proposed and not same(action.proposed.get(name), value):
@@ -59,7 +59,7 @@ def value_of(action: ToolCall, name: str, value: JsonValue) -> str:
     return value_text(value, text_only=name in action.text_only)
 
 
-def named(name: str, value: str) -> list[Line]:
+def named(name: str, value: str) -> list[StyledLine]:
     """A value under its name; several lines are indented, so that they can't imitate Crewdeck's own lines."""
     label = terminal_safe(name_text(name), one_line=True)
     first, *more = as_lines(value)
@@ -68,7 +68,7 @@ def named(name: str, value: str) -> list[Line]:
     return [[("ansicyan", f"    {label}:")], *[[("", f"      {each}")] for each in (first, *more)]]
 
 
-def _secret(name: str) -> Line:
+def _secret(name: str) -> StyledLine:
     words = "secret: not shown to anybody, and covered by the approval"
     return [("ansicyan", f"    {terminal_safe(name_text(name), one_line=True)}: "), ("ansiyellow", words)]
 
@@ -88,7 +88,7 @@ def same(one: JsonValue, other: JsonValue) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def difference(before: str, after: str) -> list[Line]:
+def difference(before: str, after: str) -> list[StyledLine]:
     """What changes, line by line."""
     marks = {"- ": ("ansired", "    - "), "+ ": ("ansigreen", "    + ")}
     compared = difflib.ndiff(as_lines(before), as_lines(after))
@@ -97,10 +97,10 @@ def difference(before: str, after: str) -> list[Line]:
     ]
 
 
-def changes(action: ToolCall, after: Mapping[str, JsonValue]) -> list[Line]:
+def changes(action: ToolCall, after: Mapping[str, JsonValue]) -> list[StyledLine]:
     """The arguments that differ, by name."""
     before = action.arguments
-    lines: list[Line] = []
+    lines: list[StyledLine] = []
     for name, value in after.items():
         if not same(before.get(name), value):
             lines += [
@@ -120,7 +120,7 @@ def takes(policy: Policy) -> str:
     return f"Takes {people}{excluded}"
 
 
-def policy_lines(policy: Policy | None) -> list[Line]:
+def policy_lines(policy: Policy | None) -> list[StyledLine]:
     """Who decides, and by which policy; none for plain approvers."""
     if policy is None:
         return []
@@ -128,12 +128,12 @@ def policy_lines(policy: Policy | None) -> list[Line]:
     return [[(DIM, f"    {terminal_safe(takes(policy) + name, one_line=True)}")]]
 
 
-def progress_lines(progress: Progress) -> list[Line]:
+def progress_lines(progress: Progress) -> list[StyledLine]:
     """How far a question is: "1 of 2 · Ada, 10:42 · needs one more of finance"; none before any response."""
     if not progress.responses and not progress.fell_out:
         return []
     people = ", ".join(map(_said, progress.responses))
-    lines: list[Line] = [
+    lines: list[StyledLine] = [
         [("ansicyan", f"    {_one_line(_joined(counted(progress), people, needs(progress)))}")]
     ]
     lines += [
@@ -159,11 +159,11 @@ def needs(progress: Progress) -> str:
     return f"needs {'one' if left == 1 else left} more{of}"
 
 
-def recorded(event: HumanInputRecorded, place: str) -> list[Line]:
+def recorded(event: HumanInputRecorded, place: str) -> list[StyledLine]:
     """A response that settled nothing, and what it edited."""
     said = f" {DONE.get(event.action, event.action)}{place}"
     rest = f": {_joined(counted(event.progress), needs(event.progress))}"
-    lines: list[Line] = [[("ansicyan", "  • "), ("bold", event.answered_by), ("", f"{said}{rest}")]]
+    lines: list[StyledLine] = [[("ansicyan", "  • "), ("bold", event.answered_by), ("", f"{said}{rest}")]]
     if event.comment:
         lines.append([(DIM, f"    {_one_line(event.comment)}")])
     if event.arguments is not None or event.value is not None:
@@ -177,13 +177,13 @@ def recorded(event: HumanInputRecorded, place: str) -> list[Line]:
     return lines
 
 
-def why_not(question: Question) -> list[Line]:
+def why_not(question: Question) -> list[StyledLine]:
     """Why the person can't answer, and how an administrator would."""
     viewer = question.viewer
     why = OBJECTIONS.get(viewer.objection, "") if question.policy else ""
     whom = f"{takes(question.policy)}." if question.policy else ""
     waiting = " ".join(filter(None, ("Waiting for others.", why, whom)))
-    lines: list[Line] = [[(DIM, f"    {_one_line(waiting)}")]]
+    lines: list[StyledLine] = [[(DIM, f"    {_one_line(waiting)}")]]
     if viewer.can_override:
         how = f"crewdeck answer {question.question_id} approve --override --comment WHY"
         lines.append([(DIM, f"    As an administrator you may override it, which is recorded: {how}")])

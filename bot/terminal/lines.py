@@ -8,7 +8,7 @@ from __future__ import annotations
 from bot.core.files import in_words
 from bot.core.text import terminal_safe
 from bot.terminal import decisions
-from bot.terminal.decisions import Line
+from bot.terminal.decisions import StyledLine
 from crewdeck.client import (
     Answer,
     Event,
@@ -39,7 +39,7 @@ def one_line(text: str, longest: int = 72) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911, PLR0912 - one for each type
+def of(event: Event) -> list[StyledLine]:  # noqa: C901, PLR0911, PLR0912 - one for each type
     """The lines that describe an event; none for events that people don't need."""
     match event:
         case RunStarted():
@@ -85,7 +85,7 @@ def of(event: Event) -> list[Line]:  # noqa: C901, PLR0911, PLR0912 - one for ea
     return []
 
 
-def asked(question: HumanInputRequired | Question) -> list[Line]:
+def asked(question: HumanInputRequired | Question) -> list[StyledLine]:
     """The lines that show a question, in full: what a call does, its arguments, and who decides."""
     action = question.action
     lines = _titled(question, (action.title if action else "") or question.prompt)
@@ -101,10 +101,10 @@ def asked(question: HumanInputRequired | Question) -> list[Line]:
     return lines + (decisions.progress_lines(question.progress) if isinstance(question, Question) else [])
 
 
-def _titled(question: HumanInputRequired | Question, title: str) -> list[Line]:
+def _titled(question: HumanInputRequired | Question, title: str) -> list[StyledLine]:
     mark = f"  ? {f'(round {question.round}) ' if question.round else ''}"
     first, *more = _indented(title)
-    lines: list[Line] = [[("ansiyellow bold", mark), ("bold", first.lstrip(" "))]]
+    lines: list[StyledLine] = [[("ansiyellow bold", mark), ("bold", first.lstrip(" "))]]
     return lines + [[("bold", line)] for line in more]
 
 
@@ -113,7 +113,9 @@ def _indented(text: str) -> list[str]:
     return [f"    {line}" for line in terminal_safe(text).split("\n")]
 
 
-def settled(action: str, words: str, by: str | None, surface: str | None, *, override: bool = False) -> Line:
+def settled(
+    action: str, words: str, by: str | None, surface: str | None, *, override: bool = False
+) -> StyledLine:
     """The line that shows an outcome and who decided."""
     mark = ("ansired", "  ✗ ") if action in {"reject", "expire", "cancel"} else ("ansigreen", "  ✓ ")
     if action in {"expire", "cancel"} or not by:
@@ -126,7 +128,7 @@ def _place(surface: str | None) -> str:
     return f" {_PLACES.get(surface, f'in {surface}')}" if surface else ""
 
 
-def decided(outcome: Outcome) -> Line:
+def decided(outcome: Outcome) -> StyledLine:
     """The line that shows an outcome from the API."""
     by = outcome.answered_by
     return settled(
@@ -138,7 +140,7 @@ def decided(outcome: Outcome) -> Line:
     )
 
 
-def own_answer(answer: Answer) -> list[Line]:
+def own_answer(answer: Answer) -> list[StyledLine]:
     """The lines that confirm the person's own answer, and say how many more it takes."""
     done = ("ansigreen", "  ✓ ")
     if answer.status != "recorded":

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.core.json_text import name_text, value_text
 from bot.core.text import terminal_safe
-from bot.terminal.decisions import DONE, Line, as_lines, difference, takes, value_of, written
+from bot.terminal.decisions import DONE, StyledLine, as_lines, difference, takes, value_of, written
 from crewdeck.client import (
     Change,
     Executed,
@@ -101,7 +101,7 @@ def _version(version: Version) -> Iterator[str]:
     yield f"Digest {version.digest}"
 
 
-def _difference(change: Change, action: ToolCall | None) -> list[Line]:
+def _difference(change: Change, action: ToolCall | None) -> list[StyledLine]:
     if action is None or change.part == "context":
         return difference(written(change.before), written(change.after))
     name = change.part.removeprefix("arguments.")

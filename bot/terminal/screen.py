@@ -16,7 +16,7 @@ from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.validation import ValidationError, Validator
 
 from bot.core.text import terminal_safe
-from bot.terminal.decisions import Line
+from bot.terminal.decisions import StyledLine
 from bot.terminal.exits import Interrupted, Withdrawn
 
 DIGITS = "123456789"
@@ -33,7 +33,7 @@ class Screen:
         self._leaving: Exception | None = None
         self._in_editor = False
 
-    def say(self, *lines: Line) -> None:
+    def say(self, *lines: StyledLine) -> None:
         """Print lines, above the prompt if there is one."""
         width = get_app_session().output.get_size().columns
         for line in lines:
@@ -141,13 +141,13 @@ class _Check(Validator):
             raise ValidationError(len(document.text), terminal_safe(problem, one_line=True))
 
 
-def _safe(line: Line) -> Line:
+def _safe(line: StyledLine) -> StyledLine:
     """The line with control characters made visible, and with further lines of untrusted text indented."""
     end = "\n" if len(line) == 1 else "\n    "
     return [(style, terminal_safe(text).replace("\n", end)) for style, text in line]
 
 
-def _wrapped(line: Line, width: int) -> Line:
+def _wrapped(line: StyledLine, width: int) -> StyledLine:
     """Wrap an indented line between words; other lines stay whole, so that they can be copied."""
     if len(line) != 1 or not line[0][1].startswith(" "):
         return line

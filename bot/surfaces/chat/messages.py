@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.core.text import visible
-from bot.surfaces.chat.lines import Line, Part, plain_words
+from bot.surfaces.chat.formatted_text import FormattedText, Part, plain_words
 from bot.surfaces.chat.shortening import length
 
 # ── what people press and fill in ───────────────────────────────────────────────────────────────────────────
@@ -165,22 +165,22 @@ class Heading:
 class Paragraph:
     """One or more lines of text; a line feed in our own words begins a new line."""
 
-    line: Line
+    text: FormattedText
 
 
 @dataclass(frozen=True)
 class Notice:
     """A remark in our own words only, with mentions, times and links."""
 
-    line: Line
+    text: FormattedText
 
 
 @dataclass(frozen=True)
 class SmallPrint:
     """Lines of lesser importance, in our own words only; `literal` is a last one, of any text."""
 
-    lines: tuple[Line, ...]
-    literal: Line = ()
+    lines: tuple[FormattedText, ...]
+    literal: FormattedText = ()
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ Block = (
 class Message:
     """A message. `summary` is shown in notifications, and alone where there are no blocks."""
 
-    summary: Line
+    summary: FormattedText
     blocks: tuple[Block, ...] = ()
 
     def without_blocks(self) -> Message:
@@ -318,5 +318,5 @@ def units(blocks: Sequence[Block]) -> int:
     """How many UTF-16 units of text these blocks show, with everything in it visible."""
     texts = [block.text for block in blocks if isinstance(block, Quote | Frame | Markdown)]
     texts += [span.text for block in blocks if isinstance(block, Difference) for span in block.spans]
-    texts += [plain_words(block.line) for block in blocks if isinstance(block, Paragraph | Notice)]
+    texts += [plain_words(block.text) for block in blocks if isinstance(block, Paragraph | Notice)]
     return sum(length(visible(text)) for text in texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bot.surfaces.chat.lines import Mention
+from bot.surfaces.chat.formatted_text import Mention
 from bot.surfaces.chat.messages import text_message
 from bot.surfaces.chat.places import Conversation
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http

@@ -25,7 +25,7 @@ from bot.surfaces.chat.failures import (
     Unrenderable,
 )
 from bot.surfaces.chat.flow_control import AckPriority
-from bot.surfaces.chat.lines import ChannelName, Mention
+from bot.surfaces.chat.formatted_text import ChannelName, Mention
 from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, Quote, text_message
 from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Priority, SharedFile

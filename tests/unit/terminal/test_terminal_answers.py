@@ -83,7 +83,7 @@ def test_a_call_is_approved_by_its_digest_and_edited_by_name(options: AnswerOpti
     assert list(wrong.value.problems) == [what]
 
 
-def printed(shown: list[decisions.Line]) -> str:
+def printed(shown: list[decisions.StyledLine]) -> str:
     return "\n".join("".join(text for _, text in line) for line in shown)
 
 

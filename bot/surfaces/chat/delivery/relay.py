@@ -31,7 +31,7 @@ from bot.surfaces.chat.delivery.question_copies import Change, QuestionCopies
 from bot.surfaces.chat.delivery.question_poster import MAX_ASKED
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Links, RunMessages
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
-from bot.surfaces.chat.lines import Mention
+from bot.surfaces.chat.formatted_text import Mention
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform, ProfileUnavailable, Recipients

@@ -12,8 +12,8 @@ from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response
 from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.cards import question_card
+from bot.surfaces.chat.formatted_text import FormattedText, Untrusted, plain_words
 from bot.surfaces.chat.inbound.ports import SILENT, Press, Reply, text_reply
-from bot.surfaces.chat.lines import Line, Untrusted, plain_words
 from bot.surfaces.chat.message_keys import asked_in_words, shares_message, shown_digest
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import answer_messages, batches, gates, policies, question_buttons, sentences
@@ -82,7 +82,7 @@ class Answers:
         why = answer_messages.refusal_in_form(ruling, question.policy)
         return Reply(errors={REPLY_FIELD: why}) if why else SILENT
 
-    async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> Line:
+    async def in_thread(self, question: Question, words: str, actor: Actor, *, key: str) -> FormattedText:
         """The words of a reply; why they don't count, or nothing."""
         if Action.RESPOND not in question.actions:
             return await self._not_in_words(question, words, actor, key)
@@ -100,14 +100,14 @@ class Answers:
         if not press.ticked:
             return text_reply(answer_messages.NOTHING_TICKED)
         counted = 0
-        refused: list[tuple[str, Line]] = []
+        refused: list[tuple[str, FormattedText]] = []
         for value in dict.fromkeys(press.ticked):
             about, why = await self._one(value, action, actor, press.key)
             counted += not why
             refused += [(about, why)] if why else []
         return Reply(say=answer_messages.counted_of(action, counted, refused))
 
-    async def _one(self, ticked: str, action: Action, actor: Actor, key: str) -> tuple[str, Line]:
+    async def _one(self, ticked: str, action: Action, actor: Actor, key: str) -> tuple[str, FormattedText]:
         """What one decision is about, and why it did not count. A failure affects no other decision."""
         about = answer_messages.TICKED
         try:
@@ -123,7 +123,7 @@ class Answers:
         except StoreUnavailable:
             return about, (sentences.NOT_SAVED,)
 
-    async def _not_in_words(self, question: Question, words: str, actor: Actor, key: str) -> Line:
+    async def _not_in_words(self, question: Question, words: str, actor: Actor, key: str) -> FormattedText:
         """Why words don't count here, not even a button's label. Who may decide is told what to press."""
         said = make_response(Action.RESPOND, actor, key=key, comment=words)
         ruling = await self._respond(question, said)
@@ -131,11 +131,11 @@ class Answers:
             return await self._press_instead(question)
         return refusal(ruling, question)
 
-    async def _press_instead(self, question: Question) -> Line:
+    async def _press_instead(self, question: Question) -> FormattedText:
         run = await self._store.runs.get(question.run_id)
         return answer_messages.press_instead(question_card(run, question))
 
-    async def _repeated(self, ruling: Ruling, said: Response) -> Line:
+    async def _repeated(self, ruling: Ruling, said: Response) -> FormattedText:
         """That this person said the same before; nothing where the same press was only delivered again."""
         question = ruling.question
         if ruling.verdict is not Verdict.REPEATED or question is None or not question.open:
@@ -163,7 +163,7 @@ class Answers:
             return text_reply(*why)
         return question
 
-    async def why_not(self, question: Question, actor: Actor) -> Line:
+    async def why_not(self, question: Question, actor: Actor) -> FormattedText:
         """Why this person may not answer the question now, their groups read anew; empty if they may."""
         people = await self._store.directory.people(question.policy, [actor])
         why = objection(actor, question.policy, people)
@@ -209,6 +209,6 @@ class Answers:
         return self._in_words(question, actor, words, key, digest)
 
 
-def refusal(ruling: Ruling, question: Question) -> Line:
+def refusal(ruling: Ruling, question: Question) -> FormattedText:
     """Why an answer did not count; empty if it did."""
     return answer_messages.refusal(ruling, question.policy)

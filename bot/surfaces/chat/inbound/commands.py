@@ -19,6 +19,7 @@ from bot.core.people import names_of
 from bot.core.ports import Clock, KeyValueStore, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
+from bot.surfaces.chat.formatted_text import Untrusted
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
     Cancel,
@@ -36,7 +37,6 @@ from bot.surfaces.chat.inbound.parser import (
 )
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, Reply, ReplyTarget, text_reply
 from bot.surfaces.chat.inbound.starting import Draft, RunStarter
-from bot.surfaces.chat.lines import Untrusted
 from bot.surfaces.chat.listings import runs_of, waiting_for
 from bot.surfaces.chat.message_keys import notification_failures
 from bot.surfaces.chat.messages import Message, text_message

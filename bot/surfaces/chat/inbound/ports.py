@@ -12,7 +12,7 @@ from bot.core.actor import Actor
 from bot.core.locales import Locale
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.lines import Part
+from bot.surfaces.chat.formatted_text import Part
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.places import MessageRef
 

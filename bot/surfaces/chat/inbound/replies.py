@@ -15,9 +15,9 @@ from bot.core.question import Question, QuestionKind
 from bot.core.run import Run
 from bot.core.text import says_nothing
 from bot.surfaces.chat.actions import Target
+from bot.surfaces.chat.formatted_text import FormattedText
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, IncomingMessage, Reply, text_reply
-from bot.surfaces.chat.lines import Line
 from bot.surfaces.chat.message_keys import ShownBefore, questions_at, questions_shown
 from bot.surfaces.chat.places import ChatPlace, MessageRef
 from bot.surfaces.chat.platform import Capabilities, ProfileUnavailable
@@ -256,7 +256,7 @@ class Replies:
                     return True
         return False
 
-    async def _refuse(self, message: IncomingMessage, about: str, actor: Actor, why: Line) -> Reply:
+    async def _refuse(self, message: IncomingMessage, about: str, actor: Actor, why: FormattedText) -> Reply:
         """These words did not count, and never will; why is said once to a person."""
         first = await self._store.key_values.add(f"{self._surface}:explained:{about}:{actor.principal}")
         return await self._refused(message, text_reply(*why) if first else SILENT)

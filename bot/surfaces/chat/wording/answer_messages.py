@@ -12,7 +12,7 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.lines import Bold, Line, Mention, Untrusted, joined, plain_words
+from bot.surfaces.chat.formatted_text import Bold, FormattedText, Mention, Untrusted, joined, plain_words
 from bot.surfaces.chat.messages import Actions, Block, Button, Limits, Message, Paragraph, Quote, text_message
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies
@@ -39,27 +39,29 @@ def _question_row(run: Run, question: Question, reply_id: str) -> tuple[Block, B
     target = Target(run.id, question.id, reply_id).encode()
     prompt = question.prompt.strip()
     context = question.context.strip()
-    about: Line = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
+    about: FormattedText = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
     if context:  # What the same prompt is about may differ.
         about = (*about, "\n", Untrusted(context, CONTEXT_UNITS))
     button = Button(prompt or "This one", actions.choose_question(question.id), target, f"For: {prompt}")
     return Paragraph(about), Actions((button,))
 
 
-def run_is_over(run: Run) -> Line:
+def run_is_over(run: Run) -> FormattedText:
     """Somebody replies to a run that has ended."""
     return (*named(run), f" is over ({STATES[run.status]}): it no longer takes answers.")
 
 
-def already_settled(question: Question) -> Line:
+def already_settled(question: Question) -> FormattedText:
     """Somebody replies after the decision."""
     outcome = question.outcome
-    by: Line = (" by ", Mention(outcome.by.principal)) if outcome and outcome.by else ()
-    decision: Line = (": ", Untrusted(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
+    by: FormattedText = (" by ", Mention(outcome.by.principal)) if outcome and outcome.by else ()
+    decision: FormattedText = (
+        (": ", Untrusted(outcome.text(question.options), PROMPT_UNITS)) if outcome else ()
+    )
     return ("The last question here was already settled", *by, *decision, ". Your reply was not passed on.")
 
 
-def refusal(ruling: Ruling, policy: Policy) -> Line:
+def refusal(ruling: Ruling, policy: Policy) -> FormattedText:
     """Why an answer did not count; empty if it did."""
     if answering.counted(ruling):
         return ()
@@ -73,16 +75,16 @@ def refusal(ruling: Ruling, policy: Policy) -> Line:
     return (answering.explain(ruling, ""),)
 
 
-def _settled(question: Question, outcome: Outcome) -> Line:
+def _settled(question: Question, outcome: Outcome) -> FormattedText:
     """What was decided, in words that can't pass for ours."""
     if outcome.action is Action.CANCEL:
         return ("This question was withdrawn because its run ended. Your answer was not counted.",)
     if outcome.action is Action.EXPIRE:
         return ("This question's deadline has passed. Your answer was not counted.",)
-    by: Line = (" by ", policies.person(outcome.by)) if outcome.by else ()
+    by: FormattedText = (" by ", policies.person(outcome.by)) if outcome.by else ()
     said = outcome.comment.strip()
     if outcome.action in {Action.RESPOND, Action.SUBMIT}:
-        decided: Line = (Untrusted(outcome.text(question.options), PROMPT_UNITS),)
+        decided: FormattedText = (Untrusted(outcome.text(question.options), PROMPT_UNITS),)
     else:
         label = outcome.model_copy(update={"comment": ""}).text(question.options)
         decided = (Untrusted(label, PROMPT_UNITS), *((": ", Untrusted(said, PROMPT_UNITS)) if said else ()))
@@ -94,7 +96,7 @@ def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
     return plain_words(refusal(ruling, policy))
 
 
-def press_instead(card: QuestionCard) -> Line:
+def press_instead(card: QuestionCard) -> FormattedText:
     """Somebody answers in words what words don't decide."""
     if card.kind is QuestionKind.FORM:
         return ("Words don't answer a form. Press “Fill in...” at the question.",)
@@ -104,7 +106,7 @@ def press_instead(card: QuestionCard) -> Line:
 
 def fill_in_form(question: Question) -> Message:
     """Somebody answers a form in words: a button to the form."""
-    text: Line = (
+    text: FormattedText = (
         "Words don't answer a form, so nothing was sent: “",
         Untrusted(question.prompt, PROMPT_UNITS),
         "”.",
@@ -128,10 +130,10 @@ def nothing_to_take_back() -> Message:
     return text_message("You have no answer here that you could take back.")
 
 
-def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, Line]]) -> Message:
+def counted_of(action: Action, counted: int, refused: Sequence[tuple[str, FormattedText]]) -> Message:
     """What became of the approvals that somebody ticked. `refused`: what each is about, and why not."""
     done = "Approved" if action is Action.APPROVE else "Rejected"
     total = counted + len(refused)
-    lines: list[Line] = [(Bold(f"{done} {counted} of {total}."),)]
+    lines: list[FormattedText] = [(Bold(f"{done} {counted} of {total}."),)]
     lines += [("• ", Untrusted(about, PROMPT_UNITS), ": ", *why) for about, why in refused]
     return text_message(*joined(lines))

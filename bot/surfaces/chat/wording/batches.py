@@ -12,7 +12,7 @@ from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.lines import Bold, Line, Time, Untrusted, joined
+from bot.surfaces.chat.formatted_text import Bold, FormattedText, Time, Untrusted, joined
 from bot.surfaces.chat.messages import (
     Actions,
     Audience,
@@ -48,7 +48,7 @@ def batch(cards: Sequence[QuestionCard], limits: Limits) -> Message:
     return Message((*heading, ": ", *_what(first)), tuple(blocks))
 
 
-def _heading(waiting: int, total: int) -> Line:
+def _heading(waiting: int, total: int) -> FormattedText:
     if not waiting:
         return (Bold(f"{total} approvals"), " were asked for; all of them are settled")
     are = "is" if total - waiting == 1 else "are"
@@ -60,7 +60,7 @@ def _heading(waiting: int, total: int) -> Line:
 
 
 def _entry(number: int, card: QuestionCard, limits: Limits) -> list[Block]:
-    line: Line = (f"{number}. ", *_what(card))
+    line: FormattedText = (f"{number}. ", *_what(card))
     if not card.open:
         return [Paragraph(joined([line, *gates.edit_lines(card), outcomes.outcome_line(card)]))]
     if card.deadline_at is not None:
@@ -76,7 +76,7 @@ def _literal(card: QuestionCard, limits: Limits) -> list[Block]:
     return [each for each in question_messages.whole_body(card, limits) if not isinstance(each, SmallPrint)]
 
 
-def _what(card: QuestionCard) -> Line:
+def _what(card: QuestionCard) -> FormattedText:
     if card.call is not None:
         return gates.headline(card.call)
     return Untrusted(card.asker, 100), " asks for approval: ", Untrusted(card.prompt, PROMPT_UNITS)

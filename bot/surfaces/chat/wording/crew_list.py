@@ -11,7 +11,7 @@ from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, CrewProblem
 from bot.core.fields import Field
 from bot.core.starting import can_start
-from bot.surfaces.chat.lines import Line, Passage, Untrusted, joined
+from bot.surfaces.chat.formatted_text import FormattedText, Passage, Untrusted, joined
 from bot.surfaces.chat.messages import Limits, Message, Paragraph
 from bot.surfaces.chat.wording.private_messages import crew_title, fitting, short_text
 
@@ -26,14 +26,14 @@ def shown(crews: Iterable[Crew], limits: Limits, problems: Sequence[CrewProblem]
     return Message(line, (Paragraph(line),))
 
 
-def _crew(crew: Crew) -> list[Line]:
-    description: Line = (": ", short_text(crew.description)) if crew.description.strip() else ()
-    lines: list[Line] = [(crew_title(crew), " (", Untrusted(crew.name), ")", *description)]
+def _crew(crew: Crew) -> list[FormattedText]:
+    description: FormattedText = (": ", short_text(crew.description)) if crew.description.strip() else ()
+    lines: list[FormattedText] = [(crew_title(crew), " (", Untrusted(crew.name), ")", *description)]
     return lines + [("    • ", *_input(field, crew.main_input)) for field in crew.inputs]
 
 
-def _input(field: Field, main_input: str | None) -> Line:
-    about: list[Line] = [(short_text(" | ".join(field.choices) or field.type.value),)]
+def _input(field: Field, main_input: str | None) -> FormattedText:
+    about: list[FormattedText] = [(short_text(" | ".join(field.choices) or field.type.value),)]
     if field.required and field.default is None:
         about.append(("required",))
     if field.default is not None:
@@ -41,7 +41,7 @@ def _input(field: Field, main_input: str | None) -> Line:
     if field.name == main_input:
         about.append(("free text goes here",))
     described = [part for at, each in enumerate(about) for part in ((", ", *each) if at else each)]
-    description: Line = (": ", short_text(field.description)) if field.description.strip() else ()
+    description: FormattedText = (": ", short_text(field.description)) if field.description.strip() else ()
     return (Untrusted(field.name), " (", *described, ")", *description)
 
 

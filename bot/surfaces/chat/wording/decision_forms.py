@@ -19,7 +19,7 @@ from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.lines import Command, Untrusted
+from bot.surfaces.chat.formatted_text import Command, Untrusted
 from bot.surfaces.chat.messages import (
     Block,
     FieldType,

@@ -20,7 +20,7 @@ from bot.core.question import Question
 from bot.core.text import valid, visible
 from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.lines import Bold, Untrusted
+from bot.surfaces.chat.formatted_text import Bold, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

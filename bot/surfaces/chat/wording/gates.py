@@ -15,7 +15,7 @@ from bot.core.json_text import name_text, value_text
 from bot.core.text import visible
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat.cards import QuestionCard, is_edited
-from bot.surfaces.chat.lines import Line, Time, Untrusted, joined
+from bot.surfaces.chat.formatted_text import FormattedText, Time, Untrusted, joined
 from bot.surfaces.chat.messages import Block, Difference, Frame, Paragraph, Span
 from bot.surfaces.chat.shortening import beginning, length
 from bot.surfaces.chat.wording import policies
@@ -32,10 +32,13 @@ HIDDEN = "🔒 secret: it isn't shown, and the approval covers it"
 AS_THE_APP = "as the app"
 
 
-def headline(call: ToolCall) -> Line:
+def headline(call: ToolCall) -> FormattedText:
     """`Send € 1,200 to Acme · with the tool send_money · as the app`, as the call stands now."""
-    whom: Line = (" · ", Untrusted(call.on_behalf, NAME_UNITS) if call.on_behalf.strip() else AS_THE_APP)
-    edited: Line = (", as edited",) if is_edited(call) else ()
+    whom: FormattedText = (
+        " · ",
+        Untrusted(call.on_behalf, NAME_UNITS) if call.on_behalf.strip() else AS_THE_APP,
+    )
+    edited: FormattedText = (", as edited",) if is_edited(call) else ()
     if summary := call.summary.strip():
         what = Untrusted(summary, TITLE_UNITS, "strong")
         return (what, " · with the tool ", Untrusted(call.tool, NAME_UNITS), *whom, *edited)
@@ -62,7 +65,7 @@ def arguments(call: ToolCall) -> list[Block]:
     if not call.arguments and not call.secrets:
         return [Paragraph(("It has no arguments.",))]
     blocks: list[Block] = []
-    lines: list[Line] = []
+    lines: list[FormattedText] = []
     for name, value in call.arguments.items():
         if (short := _short(call, name, value)) is not None:
             lines.append((_name(name), " ", *short))
@@ -75,7 +78,7 @@ def arguments(call: ToolCall) -> list[Block]:
 
 def beginning_of_arguments(call: ToolCall) -> list[Block]:
     """The first arguments, shortened, where a message can't show all of them."""
-    lines: list[Line] = [
+    lines: list[FormattedText] = [
         (
             _name(name),
             " ",
@@ -105,7 +108,7 @@ def _text(call: ToolCall, name: str, value: JsonValue) -> str:
     return value_text(value, text_only=call.is_text(name))
 
 
-def _short(call: ToolCall, name: str, value: JsonValue) -> Line | None:
+def _short(call: ToolCall, name: str, value: JsonValue) -> FormattedText | None:
     """A value that fits into its name's line; None: it doesn't."""
     if value is None:
         return ("none",)
@@ -132,11 +135,11 @@ def edits(card: QuestionCard) -> list[Block]:
     return [*blocks, difference(card.proposed or "", card.context)]
 
 
-def edit_lines(card: QuestionCard) -> list[Line]:
+def edit_lines(card: QuestionCard) -> list[FormattedText]:
     """That it was edited, by whom and when; empty if it wasn't."""
     if not card.edited:
         return []
-    by: Line = (" by ", policies.person(card.edit.by), ", ", Time(card.edit.at)) if card.edit else ()
+    by: FormattedText = (" by ", policies.person(card.edit.by), ", ", Time(card.edit.at)) if card.edit else ()
     void = " Earlier approvals don't count any more." if card.open else ""
     return [("✏️ Edited", *by, f".{void}")]
 
@@ -145,7 +148,7 @@ def changes(call: ToolCall) -> list[Block]:
     """Each changed argument with its former value and its present one."""
     before, after = call.proposed, call.arguments
     blocks: list[Block] = []
-    lines: list[Line] = []
+    lines: list[FormattedText] = []
     for name in (each for each in after if sha256_of(before.get(each)) != sha256_of(after[each])):
         old, new = _short(call, name, before.get(name)), _short(call, name, after[name])
         if old is not None and new is not None:

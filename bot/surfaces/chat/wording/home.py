@@ -10,7 +10,7 @@ from bot.core.crew import Crew
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.lines import Code, Command, Line, Time, Untrusted
+from bot.surfaces.chat.formatted_text import Code, Command, FormattedText, Time, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -26,7 +26,9 @@ from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
 
 SHOWN_CREWS = 20
-ELSEWHERE: Line = ("It is too long to be shown here. Decide it where its run lives, or in the console.",)
+ELSEWHERE: FormattedText = (
+    "It is too long to be shown here. Decide it where its run lives, or in the console.",
+)
 TITLE_UNITS = 100
 PROMPT_UNITS = 500
 STATES = {
@@ -81,7 +83,7 @@ def home(
 
 def _question(asked: AskedQuestion, limits: Limits) -> list[Block]:
     card = asked.card
-    until: Line = (". Waits until ", Time(card.deadline_at)) if card.deadline_at is not None else ()
+    until: FormattedText = (". Waits until ", Time(card.deadline_at)) if card.deadline_at is not None else ()
     line = (
         Untrusted(card.title, TITLE_UNITS, "bold"),
         ": ",
@@ -117,7 +119,9 @@ def _crews(crews: Sequence[Crew]) -> list[Block]:
     return [*(Paragraph(_crew(crew)) for crew in crews[:SHOWN_CREWS]), SmallPrint((hint,))]
 
 
-def _crew(crew: Crew) -> Line:
+def _crew(crew: Crew) -> FormattedText:
     command = Untrusted(f"/crew start {crew.name}", TITLE_UNITS)
-    about: Line = (" ", Untrusted(crew.description, 200, "plain")) if crew.description.strip() else ()
+    about: FormattedText = (
+        (" ", Untrusted(crew.description, 200, "plain")) if crew.description.strip() else ()
+    )
     return (command, " ", Untrusted(crew.title, 80, "bold"), *about)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.core.actor import Actor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.lines import Bold, Code, Command, Line, Untrusted, joined
+from bot.surfaces.chat.formatted_text import Bold, Code, Command, FormattedText, Untrusted, joined
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -25,7 +25,7 @@ NAME_UNITS = 60
 
 def code(value: str, mine: Sequence[Actor]) -> Message:
     """A new code, to be entered on another surface; and what is linked already."""
-    lines: list[Line] = [
+    lines: list[FormattedText] = [
         ("Your code: ", Code(value), ". It works once, within ten minutes. Keep it to yourself."),
         (
             "Where else you are signed in, enter ",
@@ -39,7 +39,7 @@ def code(value: str, mine: Sequence[Actor]) -> Message:
 
 def confirm(value: str, other: Actor) -> Message:
     """Whose code it is, before it is taken: somebody may have been given another person's code."""
-    line: Line = ("This code is of ", *_person(other), ". Are you the same person?")
+    line: FormattedText = ("This code is of ", *_person(other), ". Are you the same person?")
     warning = "Whoever is linked with you answers as you. Never enter a code that somebody sent you."
     button = Button("Yes, link us", actions.LINK_CONFIRM, Target(value).encode(), "Link the two", "primary")
     blocks: tuple[Block, ...] = (Paragraph(joined([line, (Bold(warning),)])), Actions((button,)))
@@ -70,13 +70,13 @@ def unlinked(found: bool) -> Message:  # noqa: FBT001 - what `Directory.unlink` 
     )
 
 
-def _linked(mine: Sequence[Actor]) -> list[Line]:
+def _linked(mine: Sequence[Actor]) -> list[FormattedText]:
     if len(mine) < 2:  # noqa: PLR2004 - one identity is linked with nothing
         return []
     return [("You are linked as:",), *(("• ", *_person(each)) for each in mine)]
 
 
-def _person(actor: Actor) -> Line:
+def _person(actor: Actor) -> FormattedText:
     return (Untrusted(actor.label, NAME_UNITS), f" in {SURFACES.get(actor.surface, actor.surface)}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.core.question import Action, QuestionKind
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.lines import Bold, Line, Time, Untrusted
+from bot.surfaces.chat.formatted_text import Bold, FormattedText, Time, Untrusted
 from bot.surfaces.chat.messages import Block, Limits, Message, Paragraph, Quote, units
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
@@ -32,19 +32,19 @@ def settled(card: QuestionCard, limits: Limits) -> Message:
     return Message((*outcome, " ", Untrusted(card.prompt, 300, lines=True)), blocks)
 
 
-def outcome_line(card: QuestionCard) -> Line:
+def outcome_line(card: QuestionCard) -> FormattedText:
     """What was decided, by whom and when."""
     outcome = card.outcome
     if outcome is None:
         return (Bold("Open"),)
-    by: Line = (" by ", policies.person(outcome.by)) if outcome.by else ()
+    by: FormattedText = (" by ", policies.person(outcome.by)) if outcome.by else ()
     if outcome.override:
         by = (*by, " as an administrator, whom the policy doesn't name")
     at = (" ", Time(card.settled_at)) if card.settled_at is not None else ()
     return (*_verb(card), *by, *at)
 
 
-def _verb(card: QuestionCard) -> Line:  # noqa: PLR0911 - one for each action
+def _verb(card: QuestionCard) -> FormattedText:  # noqa: PLR0911 - one for each action
     outcome = card.outcome
     match outcome.action if outcome else None:
         case Action.APPROVE:

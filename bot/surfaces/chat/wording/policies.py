@@ -14,7 +14,7 @@ from bot.core.people import without_tenant
 from bot.core.policy import ANYONE, Objection, OnReject, Policy, is_live_group, member
 from bot.core.question import Action, Counted
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.lines import Bold, Line, Mention, Part, Time, Untrusted, joined
+from bot.surfaces.chat.formatted_text import Bold, FormattedText, Mention, Part, Time, Untrusted, joined
 from bot.surfaces.chat.messages import Block, Paragraph
 
 MAX_NAMED = 5
@@ -29,7 +29,7 @@ MAX_LISTED = 20
 NOT_ADMITTED = "Guests and people from elsewhere can't answer here: this crew doesn't admit them."
 
 
-def deciders(policy: Policy) -> Line:
+def deciders(policy: Policy) -> FormattedText:
     """Who may decide: the words of a named policy, or those whom the crew names, so that they are told."""
     if ANYONE in policy.deciders and not policy.who:
         return ("anyone here",)
@@ -37,7 +37,7 @@ def deciders(policy: Policy) -> Line:
     return listed(names or [("nobody who is here",)], "or")
 
 
-def listed(names: Sequence[Line], last: str) -> Line:
+def listed(names: Sequence[FormattedText], last: str) -> FormattedText:
     """`a, b or c`."""
     shown = list(names[:MAX_NAMED])
     if len(names) > MAX_NAMED:
@@ -49,7 +49,7 @@ def listed(names: Sequence[Line], last: str) -> Line:
     return tuple(parts)
 
 
-def _word(word: str) -> Line:
+def _word(word: str) -> FormattedText:
     """A word of a policy: ours, somebody who can be mentioned, or a name that its author gave."""
     if word == "requester":
         return ("the requester",)
@@ -78,12 +78,12 @@ def applies(policy: Policy) -> bool:
     return bool(policy.name) or policy.seats > 1 or bool(policy.not_)
 
 
-def rule(policy: Policy) -> Line:
+def rule(policy: Policy) -> FormattedText:
     """What the policy says, in a sentence, with its name and version."""
-    excluded: Line = (
+    excluded: FormattedText = (
         (", but not ", *listed([_word(each) for each in policy.not_], "nor")) if policy.not_ else ()
     )
-    named: Line = (
+    named: FormattedText = (
         (" Policy ", Untrusted(policy.name, NAME_UNITS), f", version {policy.version}.")
         if policy.name
         else ()
@@ -91,7 +91,7 @@ def rule(policy: Policy) -> Line:
     return (*_needed(policy), *excluded, ".", *_on_reject(policy), *named)
 
 
-def _needed(policy: Policy) -> Line:
+def _needed(policy: Policy) -> FormattedText:
     if policy.per_group:
         seats = [(f"{number} of ", *_word(group)) for group, number in policy.per_group.items()]
         return ("It takes ", *listed(seats, "and"), ", each a different person")
@@ -99,7 +99,7 @@ def _needed(policy: Policy) -> Line:
     return (f"It takes {people} of ", *deciders(policy))
 
 
-def _on_reject(policy: Policy) -> Line:
+def _on_reject(policy: Policy) -> FormattedText:
     if policy.seats == 1:
         return ()
     if policy.on_reject is OnReject.COUNTS:
@@ -116,10 +116,10 @@ def progress_blocks(card: QuestionCard) -> list[Block]:
     return [Paragraph(joined(lines))] if lines else []
 
 
-def progress_lines(card: QuestionCard) -> list[Line]:
+def progress_lines(card: QuestionCard) -> list[FormattedText]:
     """The same, line by line."""
     so_far = card.progress
-    lines: list[Line] = []
+    lines: list[FormattedText] = []
     if card.open and (card.policy.seats > 1 or so_far.counted):
         lines.append(progress(card))
     if card.open and so_far.ineligible:
@@ -135,14 +135,14 @@ def responses(card: QuestionCard) -> list[Block]:
     shown = counted[-MAX_LISTED:]
     units = min(COMMENT_UNITS, COMMENTS_UNITS // len(shown))
     earlier = len(counted) - len(shown)
-    lines: list[Line] = [(f"• {earlier} more before them",)] if earlier else []
+    lines: list[FormattedText] = [(f"• {earlier} more before them",)] if earlier else []
     for each in shown:
-        said: Line = (": ", Untrusted(each.comment, units)) if each.comment.strip() else ()
+        said: FormattedText = (": ", Untrusted(each.comment, units)) if each.comment.strip() else ()
         lines.append(("• ", *_counted(card, each, settled=True), *said))
     return [Paragraph(joined(lines))]
 
 
-def progress(card: QuestionCard) -> Line:
+def progress(card: QuestionCard) -> FormattedText:
     """`1 of 2 · Ada, 10:42 · needs one more of @finance`."""
     so_far = card.progress
     parts: list[Part] = [Bold(f"{so_far.approved} of {card.policy.seats}")]
@@ -151,8 +151,8 @@ def progress(card: QuestionCard) -> Line:
     return (*parts, " · ", *_missing(card))
 
 
-def _counted(card: QuestionCard, each: Counted, *, settled: bool = False) -> Line:
-    what: Line = (" approved",) if settled and each.action is Action.APPROVE else ()
+def _counted(card: QuestionCard, each: Counted, *, settled: bool = False) -> FormattedText:
+    what: FormattedText = (" approved",) if settled and each.action is Action.APPROVE else ()
     if each.action is Action.REJECT:
         what = (" rejected",)
     elif each.action is Action.CHOOSE:
@@ -161,7 +161,7 @@ def _counted(card: QuestionCard, each: Counted, *, settled: bool = False) -> Lin
     return (person(each.by), *what, ", ", Time(each.at))
 
 
-def _missing(card: QuestionCard) -> Line:
+def _missing(card: QuestionCard) -> FormattedText:
     so_far = card.progress
     left = card.policy.seats - so_far.approved
     if left < 1:  # Somebody who had answered may decide again.
@@ -172,7 +172,7 @@ def _missing(card: QuestionCard) -> Line:
     return (more, *(listed(names, last) if names else deciders(card.policy)))
 
 
-def _ineligible(card: QuestionCard, responses: Sequence[Counted]) -> Line:
+def _ineligible(card: QuestionCard, responses: Sequence[Counted]) -> FormattedText:
     why = "may no longer decide"
     if card.edited or card.edit:  # An edit may have been undone by another one.
         why = "answered before it was edited, or may no longer decide"
@@ -183,9 +183,9 @@ def _ineligible(card: QuestionCard, responses: Sequence[Counted]) -> Line:
 # ── why a response doesn't count ────────────────────────────────────────────────────────────────────────
 
 
-def not_allowed(ruling: Ruling, policy: Policy) -> Line:
+def not_allowed(ruling: Ruling, policy: Policy) -> FormattedText:
     """Why this person may not decide, and who may."""
-    may: Line = (" It is for ", *deciders(policy), " to decide.")
+    may: FormattedText = (" It is for ", *deciders(policy), " to decide.")
     match ruling.objection:
         case Objection.EXCLUDED:
             named = listed([_word(each) for each in policy.not_], "and")
@@ -208,7 +208,7 @@ def not_allowed(ruling: Ruling, policy: Policy) -> Line:
             return ("This isn't yours to decide. Ask ", *deciders(policy), ".")
 
 
-def already_responded(card: QuestionCard, action: Action) -> Line:
+def already_responded(card: QuestionCard, action: Action) -> FormattedText:
     """Somebody gives the same response again."""
     done = {
         Action.APPROVE: "You already approved this",

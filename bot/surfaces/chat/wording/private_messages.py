@@ -12,12 +12,12 @@ from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
-from bot.surfaces.chat.lines import (
+from bot.surfaces.chat.formatted_text import (
     Bold,
     ChannelName,
     Code,
     Command,
-    Line,
+    FormattedText,
     Link,
     Mention,
     Part,
@@ -57,7 +57,7 @@ STATES = {
     RunStatus.CANCELLED: "cancelled",
 }
 
-USAGE: tuple[Line, ...] = (
+USAGE: tuple[FormattedText, ...] = (
     (
         "• ", Command("start <crew> [name=value ...] [what it is about]"),
         " starts a crew",
@@ -83,7 +83,7 @@ def unknown_button() -> Message:
 # ── crews ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def usage(problem: Line = ()) -> Message:
+def usage(problem: FormattedText = ()) -> Message:
     """How to speak to the app, after what was not understood."""
     return text_message(*joined([problem, *USAGE] if problem else USAGE))
 
@@ -110,11 +110,11 @@ def catalogue(known: Message, limits: Limits, waiting: Sequence[QuestionCard] = 
     return Message((*asked.summary, "\n", *known.summary), (*asked.blocks, *known.blocks))
 
 
-def _waiting(waiting: Sequence[QuestionCard]) -> list[Line]:
+def _waiting(waiting: Sequence[QuestionCard]) -> list[FormattedText]:
     """Questions that this person may decide."""
     if not waiting:
         return []
-    lines: list[Line] = [(Bold("Waiting for you"),)]
+    lines: list[FormattedText] = [(Bold("Waiting for you"),)]
     for number, card in enumerate(waiting, start=1):
         run = (Untrusted(card.title, TITLE_UNITS, "bold"), ", run ", Code(ids.short(card.run_id)))
         lines.append((f"{number}. ", *run, ": ", Untrusted(card.prompt, PROMPT_UNITS)))
@@ -132,14 +132,14 @@ def _showing(waiting: Sequence[QuestionCard], limits: Limits) -> list[Actions]:
     return [Actions(row)] if row else []
 
 
-def _names(crews: Iterable[str]) -> Line:
+def _names(crews: Iterable[str]) -> FormattedText:
     listed = [part for name in crews for part in (", ", Untrusted(name))]
     return tuple(listed[1:]) or ("none yet",)
 
 
 def problems(crew: Crew, wrong: Mapping[str, str], limits: Limits) -> Message:
     """Why a crew was not started."""
-    lines: list[Line] = [("I can't start ", crew_title(crew), ":")]
+    lines: list[FormattedText] = [("I can't start ", crew_title(crew), ":")]
     lines += [("• ", Untrusted(name), " ", short_text(why)) for name, why in wrong.items()]
     return _message(lines, limits)
 
@@ -169,7 +169,7 @@ def short_text(text: str) -> Untrusted:
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def named(run: Run) -> Line:
+def named(run: Run) -> FormattedText:
     """A run as people know it."""
     return (crew_title(run.crew), " (", Code(ids.short(run.id)), ")")
 
@@ -194,9 +194,9 @@ def not_yours_to_cancel(run: Run) -> Message:
     return text_message(*named(run), " isn't yours to cancel. Ask ", *policies.deciders(run.cancellers), ".")
 
 
-def run_line(run: Run, surface: str, wait: Wait | None = None) -> Line:
+def run_line(run: Run, surface: str, wait: Wait | None = None) -> FormattedText:
     """A run in a line, with where it is, and what it waits for to be taken."""
-    why: Line = (". ", short_text(wait.message)) if wait else ()
+    why: FormattedText = (". ", short_text(wait.message)) if wait else ()
     by = (Time(run.created_at), " by ", Mention(run.requester.principal))
     return (*named(run), f": {STATES[run.status]}", *_where(run, surface), ", started ", *by, *why)
 
@@ -248,7 +248,7 @@ def runs_state(
         lines.append((Bold("Other runs here"),))
         lines += [run_line(run, platform.surface, waits.get(run.id)) for run in here]
     if not mine and not here:
-        nothing: Line = ("You have no runs. ", Command("list"), " shows what can be started.")
+        nothing: FormattedText = ("You have no runs. ", Command("list"), " shows what can be started.")
         return _message([*lines, nothing], platform.limits, *_showing(waiting, platform.limits))
     picker = _picker("More about...", actions.SHOW_RUN, [*mine, *here], platform.limits)
     return _message(lines, platform.limits, *_showing(waiting, platform.limits), picker)
@@ -274,16 +274,16 @@ def cancellable(runs: Sequence[Run], limits: Limits) -> Message:
 
 def ambiguous(runs: Sequence[Run], platform: Capabilities) -> Message:
     """Several runs begin with what somebody typed."""
-    lines: list[Line] = [("Several runs begin like that:",)]
+    lines: list[FormattedText] = [("Several runs begin like that:",)]
     found = ((Code(run.id), " ", *run_line(run, platform.surface)) for run in runs)
     return _message([*lines, *found], platform.limits)
 
 
-def _paused(reason: str) -> Line:
+def _paused(reason: str) -> FormattedText:
     return "⏸️ ", Bold("Paused:"), " ", short_text(reason)
 
 
-def _where(run: Run, surface: str) -> Line:
+def _where(run: Run, surface: str) -> FormattedText:
     """The channel; none for a run that lives on another surface."""
     if run.place is None or run.place.surface != surface:
         return ()
@@ -319,15 +319,15 @@ def console_link(url: str, minutes: int, *, local: bool) -> Message:
 # ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _message(lines: Sequence[Line], limits: Limits, *rows: Block) -> Message:
+def _message(lines: Sequence[FormattedText], limits: Limits, *rows: Block) -> Message:
     """Lines, and what can be pressed below them; as many lines as a list may have."""
     line = joined(fitting(lines, limits.list_units))
     return Message(line, (Paragraph(line), *rows))
 
 
-def fitting(lines: Sequence[Line], limit: int) -> list[Line]:
+def fitting(lines: Sequence[FormattedText], limit: int) -> list[FormattedText]:
     """As many lines as a list may have."""
-    kept: list[Line] = []
+    kept: list[FormattedText] = []
     units = 0
     for number, line in enumerate(lines):
         units += sum(map(_units, line)) + 1

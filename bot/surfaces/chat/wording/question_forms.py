@@ -10,7 +10,7 @@ from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.lines import Bold, Untrusted
+from bot.surfaces.chat.formatted_text import Bold, Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

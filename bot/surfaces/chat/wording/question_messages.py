@@ -16,7 +16,16 @@ from bot.core.text import named, visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import OnTimeout, QuestionCard
-from bot.surfaces.chat.lines import Bold, Code, Command, Line, Link, Mention, Time, Untrusted
+from bot.surfaces.chat.formatted_text import (
+    Bold,
+    Code,
+    Command,
+    FormattedText,
+    Link,
+    Mention,
+    Time,
+    Untrusted,
+)
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -118,7 +127,7 @@ def read_only(card: QuestionCard, limits: Limits) -> Message:
     return Message(_summary(card), (Paragraph(headline(card)), *shown, who))
 
 
-def headline(card: QuestionCard) -> Line:
+def headline(card: QuestionCard) -> FormattedText:
     """Who asks for what; of a gate, what is done, on what and as whom."""
     asker = Untrusted(card.asker, NAME_UNITS)
     if card.call is not None:
@@ -193,17 +202,17 @@ def _who(card: QuestionCard) -> list[Block]:
     return [Paragraph(policies.rule(card.policy)), line] if policies.applies(card.policy) else [line]
 
 
-def mention_deciders(card: QuestionCard) -> Line:
+def mention_deciders(card: QuestionCard) -> FormattedText:
     """Who may answer: mentioned, so that they are told."""
     if card.anyone:
         return ("Anyone here",)
-    names: list[Line] = [(Mention(each),) for each in card.deciders]
+    names: list[FormattedText] = [(Mention(each),) for each in card.deciders]
     return policies.listed(names or [("Nobody who is here",)], "or")
 
 
 def _small_print(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
     hint = _hint(card, where)
-    lines: list[Line] = [(hint,)] if hint else []
+    lines: list[FormattedText] = [(hint,)] if hint else []
     if card.deadline_at is None:
         return [SmallPrint(tuple(lines))] if lines else []
     lines.append(("Waits until ", Time(card.deadline_at), "."))
@@ -226,7 +235,7 @@ def _hint(card: QuestionCard, where: Fit) -> str:
             return ""
 
 
-def _after_timeout(card: QuestionCard, limits: Limits) -> Line:
+def _after_timeout(card: QuestionCard, limits: Limits) -> FormattedText:
     match card.on_timeout:
         case OnTimeout.REJECTS:
             return ("If nobody answers, it counts as rejected.",)
@@ -237,7 +246,7 @@ def _after_timeout(card: QuestionCard, limits: Limits) -> Line:
             return ("If nobody answers, the question expires; nothing is approved by silence.",)
 
 
-def _summary(card: QuestionCard) -> Line:
+def _summary(card: QuestionCard) -> FormattedText:
     if card.call is not None and not _prompt(card):
         return headline(card)
     return (*headline(card), ": ", Untrusted(card.prompt, 500, lines=True))
@@ -260,8 +269,8 @@ def edited(card: QuestionCard, link: str | None, limits: Limits) -> Message:
 
     How is said at the question alone where no message holds it.
     """
-    by: Line = (policies.person(card.edit.by),) if card.edit else ("Somebody",)
-    there: Line = (" ", Link("See it", link), ".") if link else ()
+    by: FormattedText = (policies.person(card.edit.by),) if card.edit else ("Somebody",)
+    there: FormattedText = (" ", Link("See it", link), ".") if link else ()
     void = (*by, " edited what is to be approved. Earlier approvals don't count any more.", *there)
     how = gates.edits(card)[1:]
     if units(how) > limits.message_units or len(how) > limits.rows:
@@ -275,7 +284,7 @@ def edited(card: QuestionCard, link: str | None, limits: Limits) -> Message:
 def in_words(card: QuestionCard, limits: Limits) -> Message:
     """The question as text alone, answered by replies. All of it is in a file: text has markup."""
     labels = " / ".join(each.label for each in card.options if each.id != Action.RESPOND)
-    how: Line = ("Reply here:",)
+    how: FormattedText = ("Reply here:",)
     if labels:
         how = ("Reply here with one of: ", Untrusted(labels, 960, lines=True), ". Or")
     if not card.words_count:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.run import Run
-from bot.surfaces.chat.lines import Line, Mention, platform_title
+from bot.surfaces.chat.formatted_text import FormattedText, Mention, platform_title
 from bot.surfaces.chat.messages import Block, Message, Notice, Paragraph, SmallPrint, text_message
 
 KnownHere = Mapping[str, Mention]
@@ -27,7 +27,7 @@ def as_known(message: Message, known: KnownHere) -> Message:
     Who acted there stays so.
     """
     blocks = tuple(_named(each, known) for each in message.blocks)
-    return Message(_line(message.summary, known), blocks)
+    return Message(_text(message.summary, known), blocks)
 
 
 def not_yours_any_more(*, unlinked: bool) -> Message:
@@ -36,7 +36,7 @@ def not_yours_any_more(*, unlinked: bool) -> Message:
     return text_message(f"A question was here that is no longer yours to decide{why}.")
 
 
-def _origin(run: Run) -> Line:
+def _origin(run: Run) -> FormattedText:
     where = f"Asked in {platform_title(run.place.surface)}" if run.place is not None else "Asked elsewhere"
     by = Mention(run.requester.principal, run.requester.label)
     return (
@@ -50,17 +50,17 @@ def _origin(run: Run) -> Line:
 def _named(block: Block, known: KnownHere) -> Block:
     match block:
         case Paragraph() | Notice():
-            return replace(block, line=_line(block.line, known))
+            return replace(block, text=_text(block.text, known))
         case SmallPrint():
-            lines = tuple(_line(each, known) for each in block.lines)
-            return SmallPrint(lines, _line(block.literal, known))
+            lines = tuple(_text(each, known) for each in block.lines)
+            return SmallPrint(lines, _text(block.literal, known))
         case _:
             return block
 
 
-def _line(line: Line, known: KnownHere) -> Line:
+def _text(text: FormattedText, known: KnownHere) -> FormattedText:
     """A mention with a name is of somebody who acted."""
     return tuple(
         known.get(part.principal, part) if isinstance(part, Mention) and not part.name else part
-        for part in line
+        for part in text
     )

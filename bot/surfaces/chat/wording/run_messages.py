@@ -13,7 +13,16 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import RunCard, Task
 from bot.surfaces.chat.failures import RejectionReason
-from bot.surfaces.chat.lines import ChannelName, Code, Line, Link, Mention, Time, Untrusted, joined
+from bot.surfaces.chat.formatted_text import (
+    ChannelName,
+    Code,
+    FormattedText,
+    Link,
+    Mention,
+    Time,
+    Untrusted,
+    joined,
+)
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -65,17 +74,17 @@ def _title(card: RunCard) -> Untrusted:
     return Untrusted(card.title, style="bold")
 
 
-def _run_name(card: RunCard) -> Line:
+def _run_name(card: RunCard) -> FormattedText:
     if not card.retry_of:
         return "run ", Code(card.short_id)
     retried = Code(ids.short(card.retry_of))
     return "run ", Code(card.short_id), ", which goes on from where ", retried, " was"
 
 
-def _status(card: RunCard) -> Line:
+def _status(card: RunCard) -> FormattedText:
     if card.paused and not card.over:
         return "⏸️ Paused: ", Untrusted(card.paused, 300)
-    status: dict[RunStatus, Line] = {
+    status: dict[RunStatus, FormattedText] = {
         RunStatus.QUEUED: ("⏳ Waiting for a worker",),
         RunStatus.RUNNING: ("▶️ Working", *_since(card)),
         RunStatus.INPUT_REQUIRED: (f"🙋 Waiting for {_answers(card)} here",),
@@ -90,7 +99,7 @@ def _answers(card: RunCard) -> str:
     return f"{card.waiting} answers" if card.waiting > 1 else "an answer"
 
 
-def _since(card: RunCard) -> Line:
+def _since(card: RunCard) -> FormattedText:
     return (" since ", Time(card.started_at)) if card.started_at is not None else ()
 
 
@@ -98,7 +107,7 @@ def _duration(card: RunCard) -> str:
     return f" after {duration(card.seconds)}" if card.seconds is not None else ""
 
 
-def _by(card: RunCard) -> Line:
+def _by(card: RunCard) -> FormattedText:
     return (" by ", Mention(card.cancelled_by.principal)) if card.cancelled_by else ()
 
 
@@ -111,13 +120,13 @@ def duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _tasks(card: RunCard) -> Line:
+def _tasks(card: RunCard) -> FormattedText:
     hidden = len(card.tasks) - SHOWN_TASKS
-    before: list[Line] = [(f"… and {hidden} before",)] if hidden > 0 else []
+    before: list[FormattedText] = [(f"… and {hidden} before",)] if hidden > 0 else []
     return joined([*before, *(_task(card, each) for each in card.tasks[-SHOWN_TASKS:])])
 
 
-def _task(card: RunCard, task: Task) -> Line:
+def _task(card: RunCard, task: Task) -> FormattedText:
     agent = (" · ", Untrusted(task.agent, 80)) if task.agent else ()
     of = f" of {task.total}" if task.total else ""
     name = (f" Task {task.number}{of}: ", Untrusted(task.name, 120), *agent)
@@ -126,8 +135,8 @@ def _task(card: RunCard, task: Task) -> Line:
     return ("✗", *name) if card.over else ("▸", *name, " · since ", Time(task.started_at))
 
 
-def _inputs(card: RunCard) -> Line:
-    shown: list[Line] = [
+def _inputs(card: RunCard) -> FormattedText:
+    shown: list[FormattedText] = [
         (Untrusted(name, 60, "bold", suffix=":"), " ", Untrusted(value, INPUT_UNITS, "plain"))
         for name, value in card.inputs[:SHOWN_INPUTS]
     ]
@@ -209,11 +218,11 @@ def failed(card: RunCard) -> Message:
     return Message((*head, " ", why), (Paragraph((*head, "\n", why)), SmallPrint((small,))))
 
 
-def _done(card: RunCard) -> Line:
+def _done(card: RunCard) -> FormattedText:
     return "✅ ", *_mention_and_title(card), f" is done{_duration(card)}."
 
 
-def _mention_and_title(card: RunCard) -> Line:
+def _mention_and_title(card: RunCard) -> FormattedText:
     return Mention(card.requester.principal), " ", _title(card)
 
 

@@ -9,7 +9,7 @@ from bot.core.fields import Field
 from bot.core.text import visible
 from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.lines import Untrusted
+from bot.surfaces.chat.formatted_text import Untrusted
 from bot.surfaces.chat.messages import (
     Actions,
     Block,

@@ -12,8 +12,8 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater, Unrenderable, retry_after
 from bot.surfaces.chat.flow_control import with_retries
+from bot.surfaces.chat.formatted_text import Command
 from bot.surfaces.chat.inbound.ports import ReplyTarget
-from bot.surfaces.chat.lines import Command
 from bot.surfaces.chat.messages import Form, Message, text_message
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack.renderer import render_message

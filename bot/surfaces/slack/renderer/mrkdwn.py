@@ -1,4 +1,4 @@
-"""Lines as Slack's mrkdwn, and people and times as Slack names them. Pure.
+"""Formatted text as Slack's mrkdwn, and people and times as Slack names them. Pure.
 
 In mrkdwn `& < >` are special, and `* _ ~ `` ` are marks that nothing can escape: what people decide on, and
 what must be read literally, is rich text (`rich_text`). mrkdwn is for a message's `text`, which is read in
@@ -11,12 +11,12 @@ import re
 from functools import partial
 
 from bot.core.text import visible
-from bot.surfaces.chat.lines import (
+from bot.surfaces.chat.formatted_text import (
     Bold,
     ChannelName,
     Code,
     Command,
-    Line,
+    FormattedText,
     Link,
     Mention,
     Passage,
@@ -36,12 +36,12 @@ _GROUP_ID = re.compile("S[A-Z0-9]+")
 _MARKS = re.compile("[*_~`]")
 
 
-def mrkdwn(line: Line, *, styled: bool) -> str:
-    """The line, with or without the styles of our own words. Nobody else's words have a style."""
+def mrkdwn(text: FormattedText, *, styled: bool) -> str:
+    """The text, with or without the styles of our own words. Nobody else's words have a style."""
     again = partial(mrkdwn, styled=styled)
     return "".join(
         part.written(f"mrkdwn {styled}", again) if isinstance(part, Passage) else _part(part, styled=styled)
-        for part in line
+        for part in text
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from bot.core.policy import is_live_group
-from bot.surfaces.chat.lines import Line, Mention
+from bot.surfaces.chat.formatted_text import FormattedText, Mention
 from bot.surfaces.chat.messages import (
     Actions,
     Block,
@@ -109,9 +109,9 @@ def _one_block(  # noqa: PLR0911 - one for each kind
         case Heading():
             return {"type": "header", "text": plain(block.words, elements.HEADER_UNITS)}
         case Paragraph():
-            return rich_text.paragraph(block.line)
+            return rich_text.paragraph(block.text)
         case Notice():
-            return {"type": "section", "text": mrkdwn_text(mrkdwn(block.line, styled=True))}
+            return {"type": "section", "text": mrkdwn_text(mrkdwn(block.text, styled=True))}
         case SmallPrint():
             return _context(block.lines, block.literal)
         case PlainText():
@@ -124,7 +124,7 @@ def _one_block(  # noqa: PLR0911 - one for each kind
             return elements.field(block)
 
 
-def _context(lines: Iterable[Line], literal: Line) -> Json:
+def _context(lines: Iterable[FormattedText], literal: FormattedText) -> Json:
     shown = [mrkdwn_text(mrkdwn(line, styled=True)) for line in lines]
     if literal:
         shown.append(plain(rich_text.plain_words(literal), elements.SECTION_UNITS))

@@ -1,4 +1,4 @@
-"""Lines, texts and Markdown as Slack's rich text. Pure.
+"""Formatted text, literal text and Markdown as Slack's rich text. Pure.
 
 Slack looks for no markup in a rich text element, so whatever stands in it is shown as it is.
 """
@@ -10,12 +10,12 @@ from typing import Any
 
 from bot.core.text import visible
 from bot.surfaces.chat import markdown
-from bot.surfaces.chat.lines import (
+from bot.surfaces.chat.formatted_text import (
     Bold,
     ChannelName,
     Code,
     Command,
-    Line,
+    FormattedText,
     Link,
     Mention,
     Passage,
@@ -46,20 +46,20 @@ _STYLES: dict[str, tuple[str, ...]] = {
 _CHANGES: dict[str, tuple[str, ...]] = {"kept": (), "removed": ("strike",), "added": ("bold",)}
 
 
-def paragraph(line: Line) -> Json:
+def paragraph(formatted: FormattedText) -> Json:
     """A paragraph; a dash for nothing, which Slack refuses."""
-    elements = [made for made in _elements(line) if made.get("text", "-")]
+    elements = [made for made in _elements(formatted) if made.get("text", "-")]
     return block([{"type": "rich_text_section", "elements": elements or [text("-")]}])
 
 
-def plain_words(line: Line) -> str:
-    """The line as plain text."""
-    return "".join(made.get("text") or made.get("fallback") or "" for made in _elements(line))
+def plain_words(formatted: FormattedText) -> str:
+    """The text without formatting."""
+    return "".join(made.get("text") or made.get("fallback") or "" for made in _elements(formatted))
 
 
-def _elements(line: Line) -> list[Json]:
+def _elements(formatted: FormattedText) -> list[Json]:
     made: list[Json] = []
-    for part in line:
+    for part in formatted:
         made += part.written("rich text", _elements) if isinstance(part, Passage) else [_element(part)]
     return made
 

@@ -15,7 +15,7 @@ from bot.core.files import Files
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater
-from bot.surfaces.chat.lines import Line, Link, Untrusted
+from bot.surfaces.chat.formatted_text import FormattedText, Link, Untrusted
 from bot.surfaces.chat.messages import Message, text_message
 from bot.surfaces.chat.platform import SharedFile
 
@@ -142,5 +142,5 @@ def in_console(file: SharedFile, url: str, run_id: str) -> Message:
     page = f"{url}/#/runs/{run_id}"
     if file.file_id:
         return text_message("📎 ", Untrusted(file.title), ": ", Link("it is in the console", page))
-    line: Line = (f"{file.title}: ", Link("read all of it in the console", page))
+    line: FormattedText = (f"{file.title}: ", Link("read all of it in the console", page))
     return text_message(*line)

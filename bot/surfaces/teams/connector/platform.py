@@ -16,7 +16,7 @@ from bot.core.ports import KeyValueStore
 from bot.metrics import Metrics
 from bot.surfaces.chat.failures import OutcomeUnknown, Rejected, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import MAX_PROGRESS_WAIT_S, AckPriority, Rate, RateLimiter
-from bot.surfaces.chat.lines import ChannelName, Line, Mention
+from bot.surfaces.chat.formatted_text import ChannelName, FormattedText, Mention
 from bot.surfaces.chat.messages import Actions, Block, Message, Notice, Paragraph, SmallPrint, size
 from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Capabilities, Priority, SharedFile
@@ -235,14 +235,14 @@ def _channels(message: Message) -> Iterator[str]:
         yield from (part.id for part in line if isinstance(part, ChannelName))
 
 
-def _mentions(line: Line) -> Iterator[str]:
-    return (part.principal for part in line if isinstance(part, Mention))
+def _mentions(text: FormattedText) -> Iterator[str]:
+    return (part.principal for part in text if isinstance(part, Mention))
 
 
-def _lines(block: Block) -> Iterable[Line]:
+def _lines(block: Block) -> Iterable[FormattedText]:
     match block:
         case Paragraph() | Notice():
-            return (block.line,)
+            return (block.text,)
         case SmallPrint():
             return (*block.lines, block.literal)
         case _:

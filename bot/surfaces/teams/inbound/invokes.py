@@ -26,7 +26,7 @@ from bot.surfaces.chat.wording import sentences
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.renderer import LIMITS, Reader, render_card, render_form
 from bot.surfaces.teams.renderer.render import CARD
-from bot.surfaces.teams.renderer.text import plain_line
+from bot.surfaces.teams.renderer.text import plain_text
 
 Json = dict[str, Any]
 
@@ -116,7 +116,7 @@ class DialogAnswer:
 
 def _short(message: Message) -> str | None:
     """A message in a few words; None if they don't say all of it."""
-    text = plain_line(message.summary, {})
+    text = plain_text(message.summary, {})
     has_buttons = any(isinstance(block, Actions) for block in message.blocks)
     return None if has_buttons or len(message.blocks) > 1 or len(text) > TOAST_UNITS else text
 

@@ -8,8 +8,8 @@ import structlog
 
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.flow_control import with_retries
+from bot.surfaces.chat.formatted_text import Mention
 from bot.surfaces.chat.inbound.ports import ReplyTarget
-from bot.surfaces.chat.lines import Mention
 from bot.surfaces.chat.messages import Form, Input, Message, text_message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.chat.platform import ChatPlatform, Priority

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.lines import Line
+from bot.surfaces.chat.formatted_text import FormattedText
 from bot.surfaces.chat.messages import (
     Actions,
     Audience,
@@ -40,7 +40,7 @@ from bot.surfaces.teams.renderer.text import (
     literal,
     mentioned,
     paragraph,
-    plain_line,
+    plain_text,
     rich_text,
     xml,
 )
@@ -107,7 +107,7 @@ EVERYBODY = Reader({})
 
 def render_message(message: Message, reader: Reader = EVERYBODY) -> Json:
     """An activity of type `message`: a card, or text alone where the message has no blocks."""
-    summary = plain_line(message.summary, reader.members)
+    summary = plain_text(message.summary, reader.members)
     if message.blocks:
         attachment = {"contentType": CARD, "content": render_card(message, reader)}
         return {"type": "message", "summary": truncate(summary, SUMMARY_UNITS), "attachments": [attachment]}
@@ -119,7 +119,7 @@ def render_message(message: Message, reader: Reader = EVERYBODY) -> Json:
 def render_card(message: Message, reader: Reader = EVERYBODY) -> Json:
     """The card of a message that has blocks."""
     shown = [made for block in message.blocks if (made := _for(block, reader)) is not None]
-    summary = truncate(plain_line(message.summary, reader.members), SUMMARY_UNITS)
+    summary = truncate(plain_text(message.summary, reader.members), SUMMARY_UNITS)
     card = _card(shown, reader.members, in_form=False) | {"fallbackText": summary or "-"}
     refresh = [_refresh(users, each) for each, users in _refreshed(message.blocks, reader)]
     return {**card, "refresh": refresh[0]} if refresh else card
@@ -217,7 +217,7 @@ def _block(block: Block, members: Members, *, in_form: bool) -> list[Json]:  # n
             heading = {"text": escape(block.words), "wrap": True, "style": "heading"}
             return [{"type": "TextBlock", "size": "Medium", "weight": "Bolder", **heading}]
         case Paragraph() | Notice():
-            return paragraph(block.line, members)
+            return paragraph(block.text, members)
         case SmallPrint():
             lines = (*block.lines, *((block.literal,) if block.literal else ()))
             return [made for line in lines for made in paragraph(line, members, SMALL)]
@@ -246,11 +246,11 @@ def _quote(runs: list[Json]) -> Json:
     return {"type": "Container", "style": "emphasis", "items": [rich_text(runs)]}
 
 
-def _lines(blocks: Iterable[Block]) -> Iterator[Line]:
+def _lines(blocks: Iterable[Block]) -> Iterator[FormattedText]:
     for block in blocks:
         match block:
             case Paragraph() | Notice():
-                yield block.line
+                yield block.text
             case SmallPrint():
                 yield from block.lines
                 yield block.literal

@@ -1,4 +1,4 @@
-"""Lines and texts as elements of Adaptive Cards. Pure.
+"""Formatted and other text as elements of Adaptive Cards. Pure.
 
 Others' texts are runs of a RichTextBlock, in which no Markdown has an effect. Mentions, times and links need
 a TextBlock, whose subset of Markdown is escaped. What clients replace ({{DATE(...)}}, <at>) is taken apart.
@@ -14,12 +14,12 @@ from html import escape as html_escape
 from typing import Any
 
 from bot.core.text import visible
-from bot.surfaces.chat.lines import (
+from bot.surfaces.chat.formatted_text import (
     Bold,
     ChannelName,
     Code,
     Command,
-    Line,
+    FormattedText,
     Link,
     Mention,
     SimplePart,
@@ -83,19 +83,19 @@ def rich_text(runs: list[Json], **more: Any) -> Json:
     return {"type": "RichTextBlock", "inlines": runs or literal("-"), **more}
 
 
-# ── lines ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── formatted text ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def paragraph(line: Line, members: Members, style: Json | None = None) -> list[Json]:
-    """The line as blocks, one for each line of our own words."""
-    made = [_block(each, members, style or {}) for each in _split(line)]
+def paragraph(text: FormattedText, members: Members, style: Json | None = None) -> list[Json]:
+    """The text as blocks, one for each line of our own words."""
+    made = [_block(each, members, style or {}) for each in _split(text)]
     return [made[0], *({**block, "spacing": "None"} for block in made[1:])]
 
 
-def _split(line: Line) -> list[SimpleLine]:
-    """The line where our own words have line feeds."""
+def _split(text: FormattedText) -> list[SimpleLine]:
+    """The lines of a text: our own words have line feeds."""
     lines: list[SimpleLine] = [()]
-    for part in without_passages(line):
+    for part in without_passages(text):
         first, *rest = part.split("\n") if isinstance(part, str) else [part]
         lines[-1] = (*lines[-1], first)
         lines += [(each,) for each in rest]
@@ -119,9 +119,9 @@ def _runs(part: SimplePart, members: Members, style: Json) -> list[Json]:
     return literal(plain(part, members), {**style, **more})
 
 
-def markdown(line: Line, members: Members) -> str:
-    """The line for a TextBlock."""
-    return _one_line("".join(_markdown(part, members) for part in without_passages(line)))
+def markdown(text: FormattedText, members: Members) -> str:
+    """The text for a TextBlock."""
+    return _one_line("".join(_markdown(part, members) for part in without_passages(text)))
 
 
 def _markdown(part: SimplePart, members: Members) -> str:
@@ -178,9 +178,9 @@ def _mentioned(part: SimplePart, members: Members) -> Member | None:
     return member if member and member.id and _MENTIONABLE.fullmatch(member.name) else None
 
 
-def mentioned(line: Line, members: Members) -> list[Member]:
-    """Whom a line mentions."""
-    return [member for part in without_passages(line) if (member := _mentioned(part, members))]
+def mentioned(text: FormattedText, members: Members) -> list[Member]:
+    """Whom a text mentions."""
+    return [member for part in without_passages(text) if (member := _mentioned(part, members))]
 
 
 # ── text alone ──────────────────────────────────────────────────────────────────────────────────────────
@@ -208,17 +208,17 @@ def plain(part: SimplePart, members: Members) -> str:  # noqa: PLR0911 - one for
             return "a channel" if is_channel(part.id) else "a chat"
 
 
-def plain_line(line: Line, members: Members) -> str:
-    """A line as plain text."""
-    return "".join(plain(part, members) for part in without_passages(line))
+def plain_text(text: FormattedText, members: Members) -> str:
+    """The text without formatting."""
+    return "".join(plain(part, members) for part in without_passages(text))
 
 
-def xml(line: Line, members: Members) -> str:
-    """A line as the text of a message without a card, in the format `xml`: everything in it is escaped."""
+def xml(text: FormattedText, members: Members) -> str:
+    """The text of a message without a card, in the format `xml`: everything in it is escaped."""
     shown = [
         at_name(member)
         if (member := _mentioned(part, members))
         else html_escape(plain(part, members), quote=False).replace("\n", "<br/>")
-        for part in without_passages(line)
+        for part in without_passages(text)
     ]
     return "".join(shown)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bot.surfaces.chat.lines import (
+from bot.surfaces.chat.formatted_text import (
     Bold,
     ChannelName,
     Code,
     Command,
-    Line,
+    FormattedText,
     Link,
     Mention,
     Passage,
@@ -23,7 +23,7 @@ from bot.surfaces.slack.renderer import render_message as for_slack
 from bot.surfaces.slack.renderer import with_group_ids
 from bot.surfaces.teams.renderer import render_message as for_teams
 
-PARTS: Line = (
+PARTS: FormattedText = (
     Bold("Crews"),
     "\n",
     Untrusted("<!here> *demo*"),

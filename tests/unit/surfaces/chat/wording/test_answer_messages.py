@@ -11,8 +11,8 @@ from bot.core.decision import Ruling, Verdict
 from bot.core.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Action, Option, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
+from bot.surfaces.chat.formatted_text import Mention, Untrusted, plain_words
 from bot.surfaces.chat.inbound.ports import text_reply
-from bot.surfaces.chat.lines import Mention, Untrusted, plain_words
 from bot.surfaces.chat.messages import Limits, Paragraph
 from bot.surfaces.chat.wording import answer_messages
 from bot.surfaces.slack import renderer as slack
@@ -82,7 +82,7 @@ def test_of_questions_with_the_same_prompt_it_is_said_what_each_is_about(limits:
     message = answer_messages.ask_which_question(
         [(run, question) for question in asked], "Approve", "1.2", limits
     )
-    rows = [plain_words(each.line) for each in message.blocks if isinstance(each, Paragraph)][1:]
+    rows = [plain_words(each.text) for each in message.blocks if isinstance(each, Paragraph)][1:]
     assert len(set(rows)) == limits.rows
     assert all(f"Draft {number} " in row for number, row in enumerate(rows))
     if limits is slack.LIMITS:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from bot.core.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.tool_call import ToolCall
-from bot.surfaces.chat.lines import plain_words
+from bot.surfaces.chat.formatted_text import plain_words
 from bot.surfaces.chat.messages import Form, Frame, Input, Limits, Paragraph
 from bot.surfaces.chat.wording import decision_forms
 from bot.surfaces.chat.wording.decision_forms import IS_TEXT, argument_field
@@ -86,7 +86,7 @@ def test_what_a_form_can_not_offer_in_full_is_edited_in_the_console(limits: Limi
     choices = [str(each) for each in range(limits.options + 1)] if many else [ALIKE * 200, "b"]
     form = form_of(gate({"enum": choices}, choices[-1]), limits)
     assert list(fields(form)) == [argument_field("other")]
-    said = [plain_words(each.line) for each in form.blocks if isinstance(each, Paragraph)]
+    said = [plain_words(each.text) for each in form.blocks if isinstance(each, Paragraph)]
     assert any("it can be edited in the console only" in each for each in said)
 
 
@@ -122,7 +122,7 @@ def test_a_form_has_the_fields_that_the_platform_takes_and_says_what_it_lacks(
     offered = [argument_field(each) in fields(form) for each in values]
     assert any(offered)
     assert all(offered) is all_fit
-    said = [plain_words(each.line) for each in form.blocks if isinstance(each, Paragraph)]
+    said = [plain_words(each.text) for each in form.blocks if isinstance(each, Paragraph)]
     assert any("can be edited in the console only" in each for each in said) is not all_fit
 
 

@@ -155,7 +155,7 @@ def test_a_file_is_chosen_where_forms_have_fields_for_files() -> None:
 def test_elsewhere_the_form_says_where_to_give_it() -> None:
     [block] = field_forms.blocks([DOC], {}, replace(LIMITS, files=False), Locale())
     assert isinstance(block, messages.Paragraph)
-    assert "Start this crew in the console" in str(block.line)
+    assert "Start this crew in the console" in str(block.text)
 
 
 WRONG = ["tomorrow", "12,5,5", "1e999", "nan", "-", "2026-13-40", "25:99", "\u202e", "x" * 5000]

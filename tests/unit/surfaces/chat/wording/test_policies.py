@@ -11,7 +11,7 @@ from bot.core.response import Approve, Response
 from bot.core.run import Run, RunStatus
 from bot.core.tool_call import ToolCall
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.lines import plain_words
+from bot.surfaces.chat.formatted_text import plain_words
 from bot.surfaces.chat.wording import policies
 
 ADA, BOB = (Actor(surface="slack", tenant="T0", user_id=name, name=name) for name in ("ada", "bob"))

@@ -7,7 +7,7 @@ import pytest
 from bot.core.actor import Actor
 from bot.core.place import Place
 from bot.core.run import Run, RunStatus
-from bot.surfaces.chat.lines import Mention, plain_words, platform_suffix
+from bot.surfaces.chat.formatted_text import Mention, plain_words, platform_suffix
 from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, SmallPrint
 from bot.surfaces.chat.wording.relayed import as_known, relayed
 from tests.contract.examples import new_run

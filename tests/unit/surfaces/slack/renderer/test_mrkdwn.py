@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.surfaces.chat import shortening
-from bot.surfaces.chat.lines import Mention, Part, Time
+from bot.surfaces.chat.formatted_text import Mention, Part, Time
 from bot.surfaces.slack.renderer import mrkdwn
 
 

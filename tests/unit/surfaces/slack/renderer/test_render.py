@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bot.surfaces.chat.lines import Mention, Untrusted
+from bot.surfaces.chat.formatted_text import Mention, Untrusted
 from bot.surfaces.chat.messages import Actions, Button, Message, Paragraph, Quote, SmallPrint
 from bot.surfaces.slack.renderer import render_message, with_group_ids
 

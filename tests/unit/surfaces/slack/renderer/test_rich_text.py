@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.text import visible
-from bot.surfaces.chat.lines import Mention, Untrusted
+from bot.surfaces.chat.formatted_text import Mention, Untrusted
 from bot.surfaces.chat.messages import Actions, Checkboxes, Difference, Message, Option, Span
 from bot.surfaces.slack.renderer import render_message
 from bot.surfaces.slack.renderer.rich_text import difference, paragraph, rendered

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bot.core.text import visible
-from bot.surfaces.chat.lines import Bold, ChannelName, Command, Mention, Time, Untrusted
+from bot.surfaces.chat.formatted_text import Bold, ChannelName, Command, Mention, Time, Untrusted
 from bot.surfaces.chat.messages import Frame, Message, Paragraph, Quote
 from bot.surfaces.teams.renderer import Member, Reader, render_card, render_message
 from bot.surfaces.teams.renderer.text import escape, literal, markdown, paragraph, xml

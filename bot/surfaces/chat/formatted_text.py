@@ -1,4 +1,4 @@
-"""Lines of text and their parts, which no platform owns, and their plain text. Pure; renderers write JSON."""
+"""Formatted text: a tuple of parts that no platform owns, and its plain text. Pure; renderers write JSON."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ class Link:
 class Passage:
     """Parts that are shown often as they are, such as the crews. How a platform writes them is kept here."""
 
-    line: Line
+    text: FormattedText
     _written: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
-    def written(self, form: str, write: Callable[[Line], Written]) -> Written:
+    def written(self, form: str, write: Callable[[FormattedText], Written]) -> Written:
         """The parts in this form, written once. Nobody may change it."""
         if form not in self._written:
-            self._written[form] = write(self.line)
+            self._written[form] = write(self.text)
         known: Written = self._written[form]
         return known
 
@@ -104,11 +104,11 @@ SimplePart = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelN
 Part = SimplePart | Passage
 
 
-Line = tuple[Part, ...]
+FormattedText = tuple[Part, ...]
 
 
-def joined(lines: Sequence[Line]) -> Line:
-    """The lines one below the other."""
+def joined(lines: Sequence[FormattedText]) -> FormattedText:
+    """These texts, one below the other."""
     return tuple(part for at, each in enumerate(lines) for part in (("\n", *each) if at else each))
 
 
@@ -118,17 +118,17 @@ _NO_PLATFORMS = frozenset({"http", "console"})
 """Surfaces on which people of any platform act."""
 
 
-def plain_words(line: Line) -> str:
-    """The line as plain text, for places that take nothing else. Nobody is mentioned."""
-    return "".join(map(_plain, without_passages(line)))
+def plain_words(text: FormattedText) -> str:
+    """The text without formatting, for places that take nothing else. Nobody is mentioned."""
+    return "".join(map(_plain, without_passages(text)))
 
 
-def without_passages(line: Line) -> tuple[SimplePart, ...]:
-    """The line with the parts of passages in their place."""
+def without_passages(text: FormattedText) -> tuple[SimplePart, ...]:
+    """The text with the parts of passages in their place."""
     return tuple(
         each
-        for part in line
-        for each in (without_passages(part.line) if isinstance(part, Passage) else (part,))
+        for part in text
+        for each in (without_passages(part.text) if isinstance(part, Passage) else (part,))
     )
 
 
