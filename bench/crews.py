@@ -12,7 +12,7 @@ from crewai.tools import BaseTool
 from pydantic import JsonValue
 
 from crewdeck import AskHuman, crew, current_run
-from crews.definitions.script import Line
+from crews.definitions.script import ScriptLine
 from crews.definitions.scripted import ScriptedLLM
 
 Inputs = dict[str, JsonValue]
@@ -51,10 +51,10 @@ class TimedAskHuman(AskHuman):
 def brief(inputs: Inputs) -> Crew:
     """What a small crew does; each of its three model calls takes `pause` seconds."""
     pause = str(inputs.get("pause", 0))
-    call = Line(call={"lookup": {"word": "tides"}}, pause=pause)
+    call = ScriptLine(call={"lookup": {"word": "tides"}}, pause=pause)
     script = {
-        "look_up": [call, Line(say="Known.", pause=pause)],
-        "write": [Line(say="Done.", pause=pause)],
+        "look_up": [call, ScriptLine(say="Known.", pause=pause)],
+        "write": [ScriptLine(say="Done.", pause=pause)],
     }
     librarian, editor = (
         _agent(role, ScriptedLLM.of(script, inputs), [Lookup()]) for role in ("Librarian", "Editor")
@@ -68,8 +68,10 @@ def brief(inputs: Inputs) -> Crew:
 def asks(inputs: Inputs) -> Crew:
     """Asks so many questions, one after the other; with `notes`, it notes there when each was answered."""
     many, notes = int(str(inputs["questions"])), str(inputs.get("notes") or "")
-    calls = [Line(call={"ask_human": {"question": QUESTION.format(number=number)}}) for number in range(many)]
-    model = ScriptedLLM.of({"ask": [*calls, Line(say="Done.")]}, inputs)
+    calls = [
+        ScriptLine(call={"ask_human": {"question": QUESTION.format(number=number)}}) for number in range(many)
+    ]
+    model = ScriptedLLM.of({"ask": [*calls, ScriptLine(say="Done.")]}, inputs)
     agent = _agent("Asker", model, [_asking(notes)])
     return Crew(name="asks", agents=[agent], tasks=[_task("ask", agent)])
 
@@ -87,7 +89,7 @@ class Gate(BaseTool):
 @crew(title="Blocked", inputs={"gate": {"type": "string", "required": True}})
 def blocked(inputs: Inputs) -> Crew:
     """Works, as far as its worker can tell, until the gate is opened."""
-    script = {"wait": [Line(call={"gate": {"pipe": str(inputs["gate"])}}), Line(say="Done.")]}
+    script = {"wait": [ScriptLine(call={"gate": {"pipe": str(inputs["gate"])}}), ScriptLine(say="Done.")]}
     agent = _agent("Waiter", ScriptedLLM.of(script, inputs), [Gate()])
     return Crew(name="blocked", agents=[agent], tasks=[_task("wait", agent)])
 
@@ -105,8 +107,8 @@ def counsel(inputs: Inputs) -> Crew:
 def busy(inputs: Inputs) -> Crew:
     """Calls a tool so many times, as fast as CrewAI can."""
     many = int(str(inputs["turns"]))
-    calls = [Line(call={"lookup": {"word": f"word {number}"}}) for number in range(many)]
-    agent = _agent("Worker", ScriptedLLM.of({"work": [*calls, Line(say="Done.")]}, inputs), [Lookup()])
+    calls = [ScriptLine(call={"lookup": {"word": f"word {number}"}}) for number in range(many)]
+    agent = _agent("Worker", ScriptedLLM.of({"work": [*calls, ScriptLine(say="Done.")]}, inputs), [Lookup()])
     return Crew(name="busy", agents=[agent], tasks=[_task("work", agent)])
 
 

@@ -26,7 +26,7 @@ SCRIPTED = "scripted"
 FILE = "script.yaml"
 
 
-class Line(BaseModel):
+class ScriptLine(BaseModel):
     """What the model says in one turn: words, or calls of tools."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,7 +37,7 @@ class Line(BaseModel):
     pause: str | float = 0
 
 
-Script = dict[str, list[Line]]
+Script = dict[str, list[ScriptLine]]
 _SCRIPT = TypeAdapter(Script)
 
 

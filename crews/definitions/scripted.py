@@ -14,7 +14,7 @@ from typing import Any, Self
 from crewai.llms.base_llm import BaseLLM
 from pydantic import Field, JsonValue
 
-from crews.definitions.script import FILE, SCRIPTED, Line, Script
+from crews.definitions.script import FILE, SCRIPTED, Script, ScriptLine
 
 MAX_PAUSE_S = 10.0
 
@@ -25,7 +25,7 @@ class ScriptedLLM(BaseLLM):
     """Answers with the task's next line in each turn, and repeats the last one."""
 
     model: str = SCRIPTED
-    script: dict[str, list[Line]] = Field(default_factory=dict)
+    script: dict[str, list[ScriptLine]] = Field(default_factory=dict)
     inputs: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -58,7 +58,7 @@ class ScriptedLLM(BaseLLM):
             return [_call(turn, name, _filled_all(args, known)) for name, args in line.call.items()]
         return _filled(line.say or "", known)
 
-    def _line(self, task: str, turn: int) -> Line:
+    def _line(self, task: str, turn: int) -> ScriptLine:
         lines = self.script.get(task)
         if not lines:
             raise ValueError(f"{FILE} has no lines for the task {task!r}")

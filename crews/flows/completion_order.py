@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import takewhile
 
-from crews.run.activity import line_waits
+from crews.run.activity import branch_waits
 
 POLL_INTERVAL_S = 0.1
 QUIET_POLLS = 20
@@ -74,7 +74,7 @@ class CompletionOrder:
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         if not ready():
-            with line_waits():  # For others, which may wait for people.
+            with branch_waits():  # For others, which may wait for people.
                 await self._waited(ready)
 
     async def _waited(self, ready: Callable[[], bool]) -> None:

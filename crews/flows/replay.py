@@ -124,7 +124,7 @@ class FlowReplay:
         call = self._called(name)
         method = METHOD.set(call.identity)
         try:
-            with self._run.activity.own_line():
+            with self._run.activity.own_branch():
                 yield call
         finally:
             METHOD.reset(method)

@@ -1,6 +1,6 @@
-"""Tracks what a run does: steps, which are recorded before it leaves its worker, and lines of execution.
+"""Tracks what a run does: steps, which are recorded before it leaves its worker, and parallel branches.
 
-Between two steps of a line code of the crew may run for any time: until the line waits for people, the run
+Between two steps of a branch the crew's code may run for any time. Until the branch waits for people, the run
 doesn't leave because others do.
 """
 
@@ -22,8 +22,8 @@ from crews.journal.writer import Writer
 T = TypeVar("T")
 
 
-class Line:
-    """A line of execution of a run. It is active until it ends, except while it waits for people or lines."""
+class Branch:
+    """A parallel branch of a run, active until it ends, except while it waits for people or branches."""
 
     def __init__(self, changed: Callable[[int], None]) -> None:
         """`changed` is called with 1 when it becomes active, and with -1 when it is that no more."""
@@ -68,8 +68,8 @@ class Line:
         return int(not self._ended and not self._waits)
 
 
-LINE: ContextVar[Line | None] = ContextVar("crewdeck_line", default=None)
-"""The line of execution that this belongs to; None in threads that are not known."""
+BRANCH: ContextVar[Branch | None] = ContextVar("crewdeck_branch", default=None)
+"""The branch of execution that this belongs to; None in threads that are not known."""
 
 
 def _place() -> object:
@@ -81,17 +81,17 @@ def _place() -> object:
 
 
 @contextmanager
-def line_waits() -> Iterator[None]:
-    """The current line waits while the block runs."""
-    line = LINE.get()
-    if line is None:
+def branch_waits() -> Iterator[None]:
+    """The current branch waits while the block runs."""
+    branch = BRANCH.get()
+    if branch is None:
         yield
         return
-    line.wait()
+    branch.wait()
     try:
         yield
     finally:
-        line.go_on()
+        branch.go_on()
 
 
 class Step:
@@ -123,7 +123,7 @@ class Activity:
         self._writer = writer
         self._lock = threading.Lock()
         self._under_way = 0
-        self._active_lines = 0
+        self._active_branches = 0
         self._idle_since = time.monotonic()
         #: For those who wait until nothing is under way.
         self._waiting: list[Future[None]] = []
@@ -134,34 +134,34 @@ class Activity:
             self._under_way += 1
         return Step(self._end)
 
-    def line(self) -> Line:
-        """A line of execution, which is active from now on."""
-        return Line(self._line_changed)
+    def branch(self) -> Branch:
+        """A branch of execution, which is active from now on."""
+        return Branch(self._branch_changed)
 
     @contextmanager
-    def new_line(self) -> Iterator[None]:
-        """The block is a line of its own, for which the current one waits."""
-        line = self.line()
-        token = LINE.set(line)
-        before = token.old_value if isinstance(token.old_value, Line) else None
+    def new_branch(self) -> Iterator[None]:
+        """The block is a branch of its own, for which the current one waits."""
+        branch = self.branch()
+        token = BRANCH.set(branch)
+        before = token.old_value if isinstance(token.old_value, Branch) else None
         if before is not None:
             before.wait()
         try:
             yield
         finally:
-            LINE.reset(token)
+            BRANCH.reset(token)
             if before is not None:
                 before.go_on()
-            line.end()
+            branch.end()
 
     @contextmanager
-    def own_line(self) -> Iterator[None]:
-        """The block is a line of its own, unless it already belongs to that of its thread or task."""
-        line = LINE.get()
-        if line is not None and line.is_here:
+    def own_branch(self) -> Iterator[None]:
+        """The block is a branch of its own, unless it already belongs to that of its thread or task."""
+        branch = BRANCH.get()
+        if branch is not None and branch.is_here:
             yield
             return
-        with self.new_line():
+        with self.new_branch():
             yield
 
     def track_call(
@@ -173,26 +173,26 @@ class Activity:
     ) -> Future[T]:
         """Have `submit`, an executor's, make the call in a thread; returns its future.
 
-        The call is a line from now on, and the current one waits for it. A thread may begin late; the run
+        The call is a branch from now on, and the current one waits for it. A thread may begin late; the run
         doesn't leave before that, even if all others ask people meanwhile.
         `context`: in which the call is made, if not in the thread's.
         """
-        line, before = self.line(), LINE.get()
+        branch, before = self.branch(), BRANCH.get()
         if before is not None:
             before.wait()
 
         def tracked() -> T:
-            line.begin_here()
+            branch.begin_here()
             if context is None:
-                LINE.set(line)
+                BRANCH.set(branch)
             else:
-                context.run(LINE.set, line)
+                context.run(BRANCH.set, branch)
             return call()
 
         def done(_future: Future[T]) -> None:
             if before is not None:
                 before.go_on()
-            line.end()
+            branch.end()
 
         future = submit(tracked)
         future.add_done_callback(done)  # Also if it is cancelled, and never called.
@@ -204,13 +204,13 @@ class Activity:
             self._idle_since = time.monotonic()
 
     def idle(self, *, steps_only: bool = False) -> float | None:
-        """Seconds since something was under way; None while anything is: a step, its recording, or a line.
+        """Seconds since something was under way; None while anything is: a step, its recording, or a branch.
 
-        `steps_only`: whatever lines do between steps.
+        `steps_only`: whatever branches do between steps.
         """
         with self._lock:
-            lines = 0 if steps_only else self._active_lines
-            under_way = self._under_way or lines or self._writer.unwritten
+            branches = 0 if steps_only else self._active_branches
+            under_way = self._under_way or branches or self._writer.unwritten
             return None if under_way else time.monotonic() - self._idle_since
 
     async def wait_idle(self) -> None:
@@ -225,9 +225,9 @@ class Activity:
         await asyncio.wrap_future(ended)
         await self._writer.flushed()
 
-    def _line_changed(self, change: int) -> None:
+    def _branch_changed(self, change: int) -> None:
         with self._lock:
-            self._active_lines += change
+            self._active_branches += change
             self._idle_since = time.monotonic()
 
     def _end(self) -> None:

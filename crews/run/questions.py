@@ -28,7 +28,7 @@ from bot.core.question import (
 )
 from bot.core.text import valid
 from bot.core.tool_call import ToolCall
-from crews.run.activity import Step, line_waits
+from crews.run.activity import Step, branch_waits
 from crews.run.exits import Released
 from crews.run.failures import unsatisfiable
 from crews.run.identity import TaskIdentity
@@ -253,8 +253,8 @@ class HumanQuestions:
         if not asked.open:
             return asked
         settled: Question | None
-        # The line is active again before the question counts as settled here.
-        with self.run.parking.waiting(asked.id), line_waits():
+        # The branch is active again before the question counts as settled here.
+        with self.run.parking.waiting(asked.id), branch_waits():
             if slot_later:
                 settled = await self._store.outcome(asked)
                 self.run.resume()

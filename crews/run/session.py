@@ -75,7 +75,7 @@ class RunSession:
             self.writer.write(CALLS_ENTRY, json.dumps("given"))
         #: What it waits for, and what is done beside its crew.
         self.pending = PendingWork(loop, self.check, self.stop)
-        #: Its steps and lines of execution that are under way.
+        #: Its steps and branches of execution that are under way.
         self.activity = Activity(self.writer)
         self.stopwatch = Stopwatch(loop, limits.time, self._out_of_time, claim.run.worked / 1000)
         #: Whether the run is still this worker's.

@@ -179,8 +179,8 @@ class ToolCalls:
         self, step: RecordedStep, call: Callable[[], Any], begun: int, approval: Approval | None
     ) -> Any:
         """Make a call that is approved, and record its result."""
-        # What threads that the tool starts do later doesn't belong to the line of whoever called it.
-        with self._steps.executing(), self._run.activity.new_line():
+        # What threads that the tool starts do later doesn't belong to the branch of whoever called it.
+        with self._steps.executing(), self._run.activity.new_branch():
             self._writer.write(step.name + STARTED_SUFFIX, str(begun + 1))
             self._writer.flush()
             self._run.check_lease()

@@ -253,7 +253,7 @@ class Runtime:
     def work(self, execution: Execution, crew: Built, blueprint: Blueprint) -> str:
         """Run the crew, once it is built; returns the result as text."""
         context = execution.context
-        with context.activity.new_line():
+        with context.activity.new_branch():
             return self._worked(context, execution, crew, blueprint)
 
     def _worked(self, context: RunContext, execution: Execution, crew: Built, blueprint: Blueprint) -> str:

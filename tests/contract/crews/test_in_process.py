@@ -239,14 +239,17 @@ def _triggers(condition: str | dict[str, Any]) -> set[str]:
 
 
 def test_the_scripted_model_goes_on_where_the_conversation_is() -> None:
-    from crews.definitions.script import Line
+    from crews.definitions.script import ScriptLine
     from crews.definitions.scripted import ScriptedLLM
 
     class Task:
         name = "publish"
         context = None
 
-    lines = [Line(call={"ask_human": {"question": "About {topic}?"}}), Line(say="{ask_human} {unknown}")]
+    lines = [
+        ScriptLine(call={"ask_human": {"question": "About {topic}?"}}),
+        ScriptLine(say="{ask_human} {unknown}"),
+    ]
     model = ScriptedLLM.of({"publish": lines}, {"topic": "tides"})
     prompt = {"role": "user", "content": "Go"}
     [asked] = model.call([prompt], from_task=Task())

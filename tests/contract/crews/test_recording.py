@@ -146,7 +146,7 @@ class Place:
 
         from crewdeck import crew
         from crews.building.build import PythonCrew
-        from crews.definitions.script import Line
+        from crews.definitions.script import ScriptLine
         from crews.definitions.scripted import ScriptedLLM
 
         place, done = self, self.done
@@ -167,7 +167,10 @@ class Place:
 
         @crew(title="Two tasks", limits={"time": "60s"})
         def two_tasks(inputs: Inputs) -> Crew:
-            script = {"think": [Line(say="Thought.")], "do": [Line(call={"act": {}}), Line(say="Done.")]}
+            script = {
+                "think": [ScriptLine(say="Thought.")],
+                "do": [ScriptLine(call={"act": {}}), ScriptLine(say="Done.")],
+            }
             options: dict[str, Any] = {"role": "Worker", "goal": "Work", "backstory": "You work."}
             agent = Agent(**options | {"llm": Model.of(script, inputs), "tools": [Act()]})
             tasks = [

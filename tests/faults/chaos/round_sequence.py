@@ -21,10 +21,10 @@ from bot.tasks import run_alongside
 from tests.faults.chaos.boundary import CONCLUDE, EDIT, INTEND, MODEL, POST, TELL, TOOL, Boundary
 from tests.faults.chaos.deployment import ChaosDeployment
 from tests.faults.chaos.invariants import Invariants
-from tests.faults.chaos.line import Line
 from tests.faults.chaos.people import EFFECTS, People, Walk, all_rewritten, unfinished
 from tests.faults.chaos.reaper import Order, Reaper
 from tests.faults.chaos.servers import RedisServer
+from tests.faults.chaos.store_proxy import StoreProxy
 from tests.fork_server.client import SERVE, WORKER, ForkServer
 from tests.waiting import WITHIN
 
@@ -62,7 +62,7 @@ class RoundSequence:
         make_server: Callable[[Path], RedisServer],
         seed: random.Random,
     ) -> AsyncIterator[Self]:
-        """A deployment with two web processes and three workers, each with a line of its own to Redis."""
+        """A deployment with two web processes and three workers, each with a proxy of its own to Redis."""
         reaper = Reaper()
         peers = {"slack": reaper.slack, "model": reaper.model}
         async with ChaosDeployment.running(folder, fork_server, make_server, **peers) as deployment:
@@ -71,7 +71,7 @@ class RoundSequence:
             sequence = cls(
                 deployment, people, Invariants(deployment, people), reaper, seed, itertools.count(1)
             )
-            lines = [
+            proxies = [
                 await sequence._add(f"{kind}-{n}")
                 for kind, many in (("web", 2), ("worker", 3))
                 for n in range(many)
@@ -81,15 +81,17 @@ class RoundSequence:
                     await sequence._until(sequence._known)
                     yield sequence
             finally:
-                for line in lines:
-                    await line.close()
+                for proxy in proxies:
+                    await proxy.close()
 
-    async def _add(self, name: str) -> Line:
-        line = Line(name, self.deployment.folder / f"{name}.sock", self.deployment.server.socket, self.reaper)
-        await line.open()
+    async def _add(self, name: str) -> StoreProxy:
+        proxy = StoreProxy(
+            name, self.deployment.folder / f"{name}.sock", self.deployment.server.socket, self.reaper
+        )
+        await proxy.open()
         command = SERVE if name.startswith("web") else WORKER
-        await asyncio.to_thread(self.deployment.add, name, command, line.url, CREWDECK_HOT_WINDOW=HOT_WINDOW)
-        return line
+        await asyncio.to_thread(self.deployment.add, name, command, proxy.url, CREWDECK_HOT_WINDOW=HOT_WINDOW)
+        return proxy
 
     async def _known(self) -> bool:
         return "walk" in await self.deployment.store.catalogue.crews()

@@ -23,9 +23,9 @@ from tests.faults.chaos.boundary import (
     Boundary,
     boundaries,
 )
-from tests.faults.chaos.line import SMALL, TRANSITIONS
 from tests.faults.chaos.round_sequence import RoundSequence
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
+from tests.faults.chaos.store_proxy import SMALL, TRANSITIONS
 from tests.fork_server.client import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]

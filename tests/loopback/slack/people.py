@@ -27,12 +27,12 @@ GENERAL = "C0GENERAL"
 class Person:
     """One user of a workspace. Text is in Slack's wire form: `<@U0ADA>` mentions, `typed()` escapes."""
 
-    def __init__(self, user: User, workspace: Workspace, post: Post, lines: ResponseUrls) -> None:
+    def __init__(self, user: User, workspace: Workspace, post: Post, response_urls: ResponseUrls) -> None:
         self.user = user
         self.id = user.id
         self._workspace = workspace
         self._post = post
-        self._lines = lines
+        self._response_urls = response_urls
 
     @property
     def im(self) -> str:
@@ -44,7 +44,7 @@ class Person:
     async def command(self, command: str, text: str = "", channel: str = GENERAL) -> Delivery:
         """A slash command, which works also where the app is not a member."""
         where = self._workspace.channel(channel)
-        url = self._lines.issue(self._workspace, self.id, channel)
+        url = self._response_urls.issue(self._workspace, self.id, channel)
         payload = payloads.slash_command(self._workspace, self.user, where, (command, text), url)
         delivery = await self._post.send(self._workspace, "slash_commands", payload, self.id)
         self._hear(delivery, url)
@@ -214,7 +214,7 @@ class Person:
     async def _act(self, on: Shown, block: Body, action: Body, ticked: Sequence[str] = ()) -> Delivery:
         url = None
         if isinstance(on, Message):
-            url = self._lines.issue(self._workspace, self.id, on.channel, on)
+            url = self._response_urls.issue(self._workspace, self.id, on.channel, on)
         payload = payloads.block_actions(self._workspace, self.user, on, (block, action), url)
         for label in ticked:
             boxes, element, option = on.choice(label)
@@ -226,7 +226,7 @@ class Person:
         """The body of a command's acknowledgement is shown to the person."""
         body = {"text": delivery.body} if isinstance(delivery.body, str) else delivery.body
         if delivery.ok and body:
-            self._lines.line(url).say(body)
+            self._response_urls.find(url).say(body)
 
     def _after_submission(self, delivery: Delivery, view: View) -> Delivery:
         stack = [opened for opened in self._workspace.views if opened.body["id"] == view.id]

@@ -1,4 +1,4 @@
-"""response_url: a private line back to whoever acted, good for five uses in thirty minutes."""
+"""response_url: answers whoever acted in private, good for five posts in thirty minutes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 30 * 60
 
 
 @dataclass
-class Line:
+class ResponseUrl:
     """Where posts to one response_url go."""
 
     workspace: Workspace
@@ -74,28 +74,28 @@ class ResponseUrls:
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
-        self._lines: dict[str, Line] = {}
+        self._urls: dict[str, ResponseUrl] = {}
         self.base_url = ""
 
     def issue(self, workspace: Workspace, user: str, channel: str, original: Message | None = None) -> str:
         key = workspace.next_id("R")
-        self._lines[key] = Line(workspace, user, channel, workspace.clock(), original)
+        self._urls[key] = ResponseUrl(workspace, user, channel, workspace.clock(), original)
         return f"{self.base_url}/response/{key}"
 
-    def line(self, url: str) -> Line:
-        return self._lines[url.rpartition("/")[2]]
+    def find(self, url: str) -> ResponseUrl:
+        return self._urls[url.rpartition("/")[2]]
 
     async def handle(self, request: web.Request) -> web.Response:
-        line = self._lines.get(request.match_info["key"])
-        if line is None:
+        url = self._urls.get(request.match_info["key"])
+        if url is None:
             return web.json_response({"ok": False, "error": "expired_url"}, status=404)
-        refusal = _spent(line)
+        refusal = _spent(url)
         if refusal:
             return web.json_response({"ok": False, "error": refusal}, status=404)
         try:
             body = await request.json()
-            line.posts.append(body)
-            line.say(body)
+            url.posts.append(body)
+            url.say(body)
         except json.JSONDecodeError:
             return web.Response(text="invalid_payload", status=400)
         except SlackError as error:
@@ -105,7 +105,7 @@ class ResponseUrls:
         return web.Response(text="ok")
 
 
-def _spent(line: Line) -> str | None:
-    if line.workspace.clock() > line.issued + SECONDS:
+def _spent(url: ResponseUrl) -> str | None:
+    if url.workspace.clock() > url.issued + SECONDS:
         return "expired_url"
-    return "used_url" if len(line.posts) >= USES else None
+    return "used_url" if len(url.posts) >= USES else None

@@ -82,7 +82,7 @@ class LoopbackSlack(LoopbackServer):
         self._changes = Changes()
         self._post = Post(frozenset(subscriptions), self._changes)
         self.sockets = Sockets(self._changes, ack_seconds)
-        self._lines = ResponseUrls(self._changes)
+        self._response_urls = ResponseUrls(self._changes)
         self._api = WebApi(app_token, self._changes, self._post.tell_later, self.sockets.new_url)
         self._api.budgets = dict(faults.SLACK_BUDGETS) if enforce_budget else {}
         self.workspace = self.add_workspace(team_id, bot_token, scopes)
@@ -110,7 +110,7 @@ class LoopbackSlack(LoopbackServer):
 
     async def come_up(self) -> None:
         await super().come_up()
-        self._lines.base_url = self.url
+        self._response_urls.base_url = self.url
         self.sockets.base_url = f"ws://127.0.0.1:{self._port}"
 
     async def go_down(self) -> None:
@@ -122,7 +122,7 @@ class LoopbackSlack(LoopbackServer):
         application.router.add_route("*", "/api/{method}", self._api.handle)
         application.router.add_post("/upload/v1/{file}", self._receive_file)
         application.router.add_get("/files-pri/{file}/{name}", self._send_file)
-        application.router.add_post("/response/{key}", self._lines.handle)
+        application.router.add_post("/response/{key}", self._response_urls.handle)
         application.router.add_get("/link/", self.sockets.handle)
         return application
 
@@ -185,7 +185,7 @@ class LoopbackSlack(LoopbackServer):
             if channel.kind == "channel":
                 channel.members.add(user_id)
                 channel.shared = channel.shared or stranger
-        return Person(user, home, self._post, self._lines)
+        return Person(user, home, self._post, self._response_urls)
 
     def user_group(self, group_id: str, handle: str, members: Collection[Person] = ()) -> UserGroup:
         """A user group of the workspace; tests change its `users` as administrators do."""
@@ -395,4 +395,4 @@ class LoopbackSlack(LoopbackServer):
 
     def response_posts(self, delivery: Delivery) -> list[Body]:
         """What the app posted to the response_url of a command or press."""
-        return self._lines.line(delivery.payload["response_url"]).posts
+        return self._response_urls.find(delivery.payload["response_url"]).posts

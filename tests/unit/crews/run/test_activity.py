@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from crews.journal.writer import Writer
-from crews.run.activity import LINE, Activity, line_waits
+from crews.run.activity import BRANCH, Activity, branch_waits
 from tests.waiting import WITHIN
 
 NOTHING = cast("Any", None)
@@ -49,7 +49,7 @@ def test_a_submitted_call_is_under_way_except_while_it_waits(
             pass
         took.set()
         asks.wait(WITHIN)
-        with line_waits():
+        with branch_waits():
             asked.set()
             answered.wait(WITHIN)
         took.set()
@@ -76,14 +76,14 @@ def test_a_submitted_call_is_under_way_except_while_it_waits(
 def test_who_submits_calls_waits_until_the_last_one_ends(activity: Activity) -> None:
     first: Future[None] = Future()
     second: Future[None] = Future()
-    with activity.new_line():
+    with activity.new_branch():
         assert activity.idle() is None
         for each in (first, second):
             activity.track_call(lambda: None, submit=lambda _call, future=each: future)  # type: ignore[misc]
         first.set_result(None)
         assert activity.idle() is None, "the second one goes on"
         second.set_result(None)
-        assert activity.idle() is None, "the line that waited for them goes on"
+        assert activity.idle() is None, "the branch that waited for them goes on"
     assert activity.idle() is not None
 
 
@@ -93,7 +93,7 @@ def test_a_call_in_a_context_of_its_own_is_the_line_there(
     context = contextvars.copy_context()
 
     def call() -> bool:
-        with line_waits():
+        with branch_waits():
             return activity.idle() is not None
 
     assert activity.track_call(partial(context.run, call), submit=pool.submit, context=context).result(WITHIN)
@@ -101,28 +101,28 @@ def test_a_call_in_a_context_of_its_own_is_the_line_there(
 
 def test_a_line_in_a_line_takes_its_place(activity: Activity, pool: ThreadPoolExecutor) -> None:
     def waits_in(own: AbstractContextManager[None]) -> bool:
-        with own, line_waits():
+        with own, branch_waits():
             return activity.idle() is not None
 
-    with activity.new_line():
-        assert waits_in(activity.new_line()), "the outer one waits for the inner one"
-        assert waits_in(activity.own_line()), "it is the line of this thread"
+    with activity.new_branch():
+        assert waits_in(activity.new_branch()), "the outer one waits for the inner one"
+        assert waits_in(activity.own_branch()), "it is the branch of this thread"
         context = contextvars.copy_context()
-        assert pool.submit(context.run, waits_in, activity.own_line()).result(WITHIN), "another thread"
+        assert pool.submit(context.run, waits_in, activity.own_branch()).result(WITHIN), "another thread"
         assert activity.idle() is None
 
 
 def test_a_line_that_ended_is_nobodys(activity: Activity) -> None:
-    with activity.new_line():
-        with activity.new_line():
+    with activity.new_branch():
+        with activity.new_branch():
             left_over = contextvars.copy_context()
-        ended = left_over[LINE]
+        ended = left_over[BRANCH]
         assert ended is not None
         ended.wait()
         assert activity.idle() is None, "the thread of a tool that returned says nothing of who called it"
 
         def of_its_own() -> bool:
-            with activity.own_line():
+            with activity.own_branch():
                 return activity.idle() is None
 
         assert left_over.run(of_its_own)

@@ -1,4 +1,4 @@
-"""The line of the chaos tests: it takes apart what passes, however it is cut into packets."""
+"""The proxy of the chaos tests: it takes apart what passes, however it is cut into packets."""
 
 import asyncio
 from itertools import pairwise
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.store.shared_connection import packed
-from tests.faults.chaos.line import frames
+from tests.faults.chaos.store_proxy import frames
 
 commands = st.lists(st.binary(), min_size=1).map(lambda words: packed([tuple(words)]))
 replies = st.recursive(

@@ -1,4 +1,4 @@
-"""A line between one process and Redis on which each transition can be stopped, before it and after it.
+"""A proxy between one process and Redis on which each transition can be stopped, before it and after it.
 
 It knows a transition by its fingerprint (`EVALSHA`, or `EVAL` where the server doesn't know the script yet).
 Commands of one connection are answered in their order, however many are on their way.
@@ -72,7 +72,7 @@ def _changes(words: tuple[str, ...]) -> list[str]:
 
 
 class Watcher(Protocol):
-    """Whoever decides what happens on the line. False: it hangs up."""
+    """Whoever decides whether a transition goes on. False: the proxy hangs up."""
 
     async def before(self, process: str, passing: Passing) -> bool:
         """The process wants this; Redis hasn't got it."""
@@ -81,8 +81,8 @@ class Watcher(Protocol):
         """Redis has done it; the process doesn't know."""
 
 
-class Line:
-    """One process's way to Redis: it connects to `url`."""
+class StoreProxy:
+    """The proxy through which one process reaches Redis: it connects to `url`."""
 
     def __init__(self, process: str, socket: Path, upstream: Path, watcher: Watcher) -> None:
         self.url = f"unix://{socket}"
