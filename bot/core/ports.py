@@ -188,10 +188,11 @@ class Questions(Protocol):
 
 
 class Prefetched(NamedTuple):
-    """A question, with what the store read beside it for the answer that follows."""
+    """A question that was read ahead of an answer to it."""
 
     question: Question
-    found: object = None
+    #: The store's own, None if it wasn't read: what an evaluation rests on, as of the same moment.
+    snapshot: object = None
 
     def is_of(self, run_id: str, question_id: str) -> bool:
         """Whether it is this question."""

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from bot.core import files, ids
 from bot.core.errors import Refused
 from bot.core.journal import (
+    ANNOUNCER_PREFIX,
     ANSWER_PREFIX,
     BEGUN_SUFFIX,
     DIVERGED_PREFIX,
     DONE_PREFIX,
     FAILED,
     FORMAT_ENTRY,
-    HEARD_PREFIX,
     METHOD_PREFIX,
     MODEL,
     SEEDED_PREFIX,
@@ -31,7 +31,7 @@ from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
 _AS_IT_IS = (SEEDED_PREFIX, ANSWER_PREFIX, FORMAT_ENTRY)
-_OWN = (HEARD_PREFIX, DIVERGED_PREFIX)
+_OWN = (ANNOUNCER_PREFIX, DIVERGED_PREFIX)
 """Prefixes of entries that concern the old run only."""
 _STEP = 3
 """Number of parts at the end of a step's name: kind, fingerprint, occurrence."""

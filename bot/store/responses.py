@@ -77,14 +77,14 @@ class Responses:
             question = read_question(question_id, fields)
         if question is None:
             return None
-        found = _Found(question, revision or "0", said, None, names, identities, at_ms(time))
-        return Prefetched(question, found)
+        snapshot = _Snapshot(question, revision or "0", said, None, names, identities, at_ms(time))
+        return Prefetched(question, snapshot)
 
     async def respond(
         self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
     ) -> Ruling:
         if prefetched is not None and prefetched.is_of(run_id, question_id):
-            ruling = await self._ruling_from_prefetched(response, prefetched.found)
+            ruling = await self._ruling_from_prefetched(response, prefetched.snapshot)
             if ruling is not None:
                 return ruling
         for _ in range(MAX_ATTEMPTS):
@@ -108,14 +108,14 @@ class Responses:
         )
         return self._readable(question_id, stored)
 
-    async def _ruling_from_prefetched(self, response: Response, found: object) -> Ruling | None:
-        """The ruling on a response that counts by what was found before; None: it is to be read again.
+    async def _ruling_from_prefetched(self, response: Response, snapshot: object) -> Ruling | None:
+        """The ruling on a response that counts by what was prefetched; None: it is to be read again.
 
         A refusal, and a repetition, are only told of by what is read for the response itself.
         """
-        if not isinstance(found, _Found) or found.names != list(response.actor.authenticated):
+        if not isinstance(snapshot, _Snapshot) or snapshot.names != list(response.actor.authenticated):
             return None
-        seen = self._seen(found)
+        seen = self._seen(snapshot)
         if seen.is_overdue:
             return None
         dated = _dated(response, seen.at)
@@ -143,18 +143,18 @@ class Responses:
             question = read_question(question_id, fields)
         if question is None:
             return None
-        found = _Found(question, revision or "0", said, answered, names, identities, at_ms(time))
-        return self._seen(found)
+        snapshot = _Snapshot(question, revision or "0", said, answered, names, identities, at_ms(time))
+        return self._seen(snapshot)
 
-    def _seen(self, found: _Found) -> _Seen:
-        question = found.question
+    def _seen(self, snapshot: _Snapshot) -> _Seen:
+        question = snapshot.question
         if question.open:  # The outcome rests on all of them.
-            earlier = [read_response(question.id, each) for each in found.said]
+            earlier = [read_response(question.id, each) for each in snapshot.said]
         else:
-            earlier = self._readable(question.id, found.said)
-        linked = self._identities.parse(found.names, found.identities)
-        at = max([found.at, *(each.at for each in earlier)])
-        return _Seen(question, found.revision, tuple(earlier), found.answered, linked, at)
+            earlier = self._readable(question.id, snapshot.said)
+        linked = self._identities.parse(snapshot.names, snapshot.identities)
+        at = max([snapshot.at, *(each.at for each in earlier)])
+        return _Seen(question, snapshot.revision, tuple(earlier), snapshot.answered, linked, at)
 
     async def _people(self, seen: _Seen, response: Response) -> People:
         """Who is who for this decision; another round trip only if more matters than who the responder is."""
@@ -240,7 +240,7 @@ class Responses:
         return found
 
 
-class _Found(NamedTuple):
+class _Snapshot(NamedTuple):
     """A question, and all that a response rests on, as the store had it when it was read."""
 
     question: Question

@@ -27,7 +27,7 @@ from crewai.utilities.string_utils import sanitize_tool_name
 from crews.crewai_adapter.branches import context_of
 from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS
-from crews.journal.occurrences import EqualCalls
+from crews.journal.occurrences import DuplicateCalls
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork
 
 MAX_CONCURRENT_TOOL_CALLS = 512
@@ -124,38 +124,38 @@ def _beside_others(original: Callable[..., Any]) -> Callable[..., Any]:
     return execute
 
 
-# ── equal calls of one turn ─────────────────────────────────────────────────────────────────────────────
+# ── duplicate calls of one turn ─────────────────────────────────────────────────────────────────────────────
 
-_EQUAL: ContextVar[Mapping[int, tuple[EqualCalls, int]]] = ContextVar(
-    "crewdeck_equal_calls", default=MappingProxyType({})
+_DUPLICATES: ContextVar[Mapping[int, tuple[DuplicateCalls, int]]] = ContextVar(
+    "crewdeck_duplicate_calls", default=MappingProxyType({})
 )
-"""Of the calls of the current turn those that have equal ones, by their `id`."""
+"""The calls of the current turn that have duplicates, by their `id`."""
 
 
 def _beside_each_other(original: Callable[..., bool]) -> Callable[..., bool]:
-    """Whether calls of a turn are made at the same time. Not two equal ones that hand work to others.
+    """Whether calls of a turn are made at the same time. Not duplicates that hand work to others.
 
     Those are no steps: whose model calls are whose couldn't be told when the run is taken up.
     """
 
     @wraps(original)
     def beside_each_other(executor: AgentExecutor, calls: list[Any]) -> bool:
-        _EQUAL.set({})
+        _DUPLICATES.set({})
         if not original(executor, calls):
             return False
         if CURRENT.get() is None:
             return True
-        equal = [each for each in _equal(calls) if len(each) > 1]
-        if any(_delegates(executor, each[0]) for each in equal):
+        duplicates = [each for each in _grouped(calls) if len(each) > 1]
+        if any(_delegates(executor, each[0]) for each in duplicates):
             return False
-        groups = [(EqualCalls(len(each)), each) for each in equal]
-        _EQUAL.set({id(call): (group, at) for group, each in groups for at, call in enumerate(each)})
+        groups = [(DuplicateCalls(len(each)), each) for each in duplicates]
+        _DUPLICATES.set({id(call): (group, at) for group, each in groups for at, call in enumerate(each)})
         return True
 
     return beside_each_other
 
 
-def _equal(calls: list[Any]) -> list[list[Any]]:
+def _grouped(calls: list[Any]) -> list[list[Any]]:
     """The calls, together where they are of the same tool with the same arguments."""
     found: dict[tuple[str, str], list[Any]] = {}
     for call in calls:
@@ -173,14 +173,14 @@ def _delegates(executor: AgentExecutor, call: Any) -> bool:
 
 
 def _numbered(original: Callable[..., Any]) -> Callable[..., Any]:
-    """What comes up in equal calls of a turn is numbered as the model asked for them."""
+    """What comes up in duplicate calls of a turn is numbered as the model asked for them."""
 
     @wraps(original)
     def execute(executor: AgentExecutor, call: Any) -> Any:
-        run, equal = CURRENT.get(), _EQUAL.get().get(id(call))
-        if run is None or equal is None:
+        run, duplicate = CURRENT.get(), _DUPLICATES.get().get(id(call))
+        if run is None or duplicate is None:
             return original(executor, call)
-        with run.history.journal.occurrences.equal_call(*equal):
+        with run.history.journal.occurrences.duplicate_call(*duplicate):
             return original(executor, call)
 
     return execute

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.journal import (
+    ANNOUNCER_PREFIX,
     ANSWER_PREFIX,
     DIVERGED_PREFIX,
     DONE_PREFIX,
     FAILED,
     FORMAT_ENTRY,
-    HEARD_PREFIX,
     MODEL,
     SEEDED_PREFIX,
     STARTED_SUFFIX,
@@ -107,7 +107,7 @@ class Journal:
     def names(self, scope: str, kind: str, *contents: tuple[object, ...]) -> list[str]:
         """The names by which the next step may be known, each with its content; the first is its own."""
         bases = dict.fromkeys(self._base(scope, kind, *content) for content in contents)
-        return [f"{base}/{self.occurrences.take(base)}" for base in bases]
+        return [f"{base}/{self.occurrences.assign(base)}" for base in bases]
 
     def model_call(self, scope: str, agent: object, *content: object) -> str:
         """The name of the next model call with this content, which `agent` makes."""
@@ -117,7 +117,7 @@ class Journal:
 
     def _name(self, scope: str, kind: str, *content: object) -> tuple[str, str, int]:
         base = self._base(scope, kind, *content)
-        number = self.occurrences.take(base)
+        number = self.occurrences.assign(base)
         return f"{base}/{number}", base, number
 
     def _base(self, scope: str, kind: str, *content: object) -> str:
@@ -215,7 +215,7 @@ class Journal:
 def _understood(name: str, value: str) -> bool:
     """Whether this release can read the journal's format."""
     if (
-        name.startswith((HEARD_PREFIX, ANSWER_PREFIX))
+        name.startswith((ANNOUNCER_PREFIX, ANSWER_PREFIX))
         or name.endswith(STARTED_SUFFIX)
         or name == FORMAT_ENTRY
     ):

@@ -49,8 +49,8 @@ ATTEMPT: ContextVar[Attempt | None] = ContextVar("crewdeck_attempt", default=Non
 """The attempt in whose course this happens."""
 
 
-class EqualCalls:
-    """Equal tool calls of one turn, made at the same time, and numbered as the model asked for them.
+class DuplicateCalls:
+    """Duplicate tool calls of one turn, made at the same time, and numbered as the model asked for them.
 
     Each content that comes up in one of them is taken to come up in all, so numbers are reserved for all.
     """
@@ -63,7 +63,7 @@ class EqualCalls:
         self._numbers: defaultdict[Hashable, list[list[int]]] = defaultdict(list)
         self._left: set[Occurrence] = set()
 
-    def take(self, content: Hashable, member: int, reserve: Callable[[int], list[int]]) -> int:
+    def assign(self, content: Hashable, member: int, reserve: Callable[[int], list[int]]) -> int:
         """The number for the next time that this content comes up in the call with this place in the turn."""
         times, numbers = self._taken[content, member], self._numbers[content]
         self._taken[content, member] += 1
@@ -79,8 +79,10 @@ class EqualCalls:
         return set() if self._unfinished else self._left
 
 
-EQUAL_CALL: ContextVar[tuple[EqualCalls, int] | None] = ContextVar("crewdeck_equal_call", default=None)
-"""The call in whose course this happens, if there are equal ones in its turn, and its place among them."""
+DUPLICATE_CALL: ContextVar[tuple[DuplicateCalls, int] | None] = ContextVar(
+    "crewdeck_duplicate_call", default=None
+)
+"""The call in whose course this happens, if it has duplicates in its turn, and its place among them."""
 
 
 class Occurrences:
@@ -92,15 +94,15 @@ class Occurrences:
         #: Model calls that made an attempt fail; they don't come up again.
         self._spent: set[Occurrence] = set()
 
-    def take(self, content: Hashable) -> int:
-        """The number of earlier occurrences of this content, without those that a later attempt repeats."""
-        equal = EQUAL_CALL.get()
+    def assign(self, content: Hashable) -> int:
+        """Number this occurrence of the content from 0; repeated by an attempt, it keeps its number."""
+        duplicate = DUPLICATE_CALL.get()
         with self._lock:
-            if equal is None:
+            if duplicate is None:
                 [number] = self._reserve(content, 1)
             else:
-                calls, member = equal
-                number = calls.take(content, member, partial(self._reserve, content))
+                calls, member = duplicate
+                number = calls.assign(content, member, partial(self._reserve, content))
             for attempt in _lineage():
                 attempt.taken.add((content, number))
         return number
@@ -113,13 +115,13 @@ class Occurrences:
         return numbers
 
     @contextmanager
-    def equal_call(self, calls: EqualCalls, member: int) -> Iterator[None]:
+    def duplicate_call(self, calls: DuplicateCalls, member: int) -> Iterator[None]:
         """The block is one of these calls, until what it calls has a scope of its own."""
-        token = EQUAL_CALL.set((calls, member))
+        token = DUPLICATE_CALL.set((calls, member))
         try:
             yield
         finally:
-            EQUAL_CALL.reset(token)
+            DUPLICATE_CALL.reset(token)
             with self._lock:
                 for content, number in calls.end_one():
                     self._taken[content].discard(number)

@@ -14,7 +14,7 @@ from bot.core import ids
 from bot.core.decision import prepare
 from bot.core.fields import Field
 from bot.core.forms import check_form
-from bot.core.journal import HEARD_PREFIX
+from bot.core.journal import ANNOUNCER_PREFIX
 from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
@@ -191,7 +191,7 @@ class HumanQuestions:
         normalize = self.run.folder.normalize
         words = replace(asking, prompt=normalize(asking.prompt), context=normalize(asking.context))
         content = (asking.task.key if asking.task else 0, asking.kind, words.fingerprint)
-        return (*content, self.run.history.journal.occurrences.take(content))
+        return (*content, self.run.history.journal.occurrences.assign(content))
 
     async def _ask(
         self, asking: Asking, question: Question, under_way: Step, *, for_model: bool = False
@@ -269,7 +269,7 @@ class HumanQuestions:
         await self.run.slot_decided()
         mark = uuid4().hex
         if (
-            await self._store.put_if_absent(self.run.claim, f"{HEARD_PREFIX}{settled.id}", mark) != mark
+            await self._store.put_if_absent(self.run.claim, f"{ANNOUNCER_PREFIX}{settled.id}", mark) != mark
             or not settled.outcome
         ):
             return

@@ -13,7 +13,7 @@ from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error
 from crews.journal.journal import CACHE_PREFIX, CACHED, original_step_name
 from crews.journal.model_call import RecordedStep
-from crews.journal.occurrences import EQUAL_CALL
+from crews.journal.occurrences import DUPLICATE_CALL
 from crews.journal.serialization import encode
 from crews.run import system_questions
 from crews.run.identity import METHOD, TOOL_SCOPE
@@ -184,7 +184,7 @@ class ToolCalls:
             self._writer.write(step.name + STARTED_SUFFIX, str(begun + 1))
             self._writer.flush()
             self._run.check_lease()
-            scope, equal = TOOL_SCOPE.set(step.name), EQUAL_CALL.set(None)
+            scope, duplicate = TOOL_SCOPE.set(step.name), DUPLICATE_CALL.set(None)
             try:
                 result = call()
             except CallRefused:
@@ -195,7 +195,7 @@ class ToolCalls:
                 self._record_executed(more)
                 raise
             finally:
-                EQUAL_CALL.reset(equal)
+                DUPLICATE_CALL.reset(duplicate)
                 TOOL_SCOPE.reset(scope)
             more = {**self._model_calls_of(step), **_approved_call(approval, encode(result))}
             recorded = self._steps.record(step, result, more=more, now=True)

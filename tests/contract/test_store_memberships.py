@@ -17,7 +17,7 @@ from bot.core.response import Choose, Reject
 from bot.core.sessions import key_at_console, person_at_console
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore
-from bot.surfaces.http.auth import KeyCache
+from bot.surfaces.http.callers import KeyCache
 from tests.contract.examples import ADA, BOB, approval, choice, claimed
 from tests.contract.test_store_policies import CY, TWO, Groups, gate, plain, say, yes
 

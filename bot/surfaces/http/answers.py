@@ -22,7 +22,7 @@ from bot.core.question import Action, Question
 from bot.core.question_events import policy_view
 from bot.core.response import Approve, Response, Submit, UnexpectedParts, make_response
 from bot.core.run import Run
-from bot.surfaces.http.auth import Caller, Visibility
+from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.question_views import AnswerView, outcome_of
 

@@ -18,15 +18,15 @@ from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.surfaces.http import docs_page, openapi
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import KeyCache, KeyRateLimiter, Visibility
+from bot.surfaces.http.callers import KeyCache, KeyRateLimiter, Visibility
 from bot.surfaces.http.files import FileRoutes
 from bot.surfaces.http.identities import IdentityRoutes
 from bot.surfaces.http.inbox_feed import InboxFeed
-from bot.surfaces.http.middleware import AuthMiddleware, Origins
 from bot.surfaces.http.operation_table import Handlers, operations
 from bot.surfaces.http.operations import AnyOperation
 from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.questions import QuestionRoutes, QuestionViews
+from bot.surfaces.http.request_authenticator import Origins, RequestAuthenticator
 from bot.surfaces.http.run_feed import RunFeed
 from bot.surfaces.http.runs import RunRoutes, Starts
 from bot.surfaces.http.sse import SseRoutes
@@ -46,7 +46,8 @@ class Api:
 
     routes: Sequence[web.RouteDef]
     #: Authentication, which precedes every route of the site.
-    auth: AuthMiddleware
+    authenticator: RequestAuthenticator
+    origins: Origins
     streams: Streams
     #: Messages for the operator at start-up.
     notices: Sequence[str]
@@ -81,20 +82,21 @@ async def open_api(
     runs, inbox = RunFeed(store, wakeups), InboxFeed(store.inbox, wakeups)
     rates = KeyRateLimiter(settings.rate_limit)
     visibility = Visibility(store)
-    auth = AuthMiddleware(
+    origins = Origins(frozenset(settings.cors_origins), settings.public_url)
+    requests = RequestAuthenticator(
         keys,
         rates,
         visibility,
         authenticator,
         trust,
         wrong_keys or WrongKeys(),
-        Origins(frozenset(settings.cors_origins), settings.public_url),
+        origins,
     )
     streams = Streams(
         store,
         runs,
         inbox,
-        auth.still_valid,
+        requests.still_valid,
         visibility,
         timings or StreamTimings(),
         most_per_key=settings.streams_per_key,
@@ -102,7 +104,7 @@ async def open_api(
     table = operations(_handlers(store, streams, rates, visibility, Starts(store, settings.start_urls)))
     notices = _notices(trust, keys)
     async with run_alongside(runs.run(), inbox.run()):
-        yield Api(_routes(table), auth, streams, notices, _headers(settings))
+        yield Api(_routes(table), requests, origins, streams, notices, _headers(settings))
 
 
 def _handlers(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from bot.core.errors import StoreUnavailable
 from bot.core.inbox import Cursor, Entry, Inbox, Position, Positions, Ref, inbox_topic, was_trimmed
 from bot.core.wakeups import Signal, Wakeups
-from bot.surfaces.http.auth import CanView
+from bot.surfaces.http.callers import CanView
 from bot.surfaces.http.wire import (
     RECHECK_INTERVAL_S,
     RESET,

@@ -15,8 +15,8 @@ from pydantic_core import from_json
 
 from bot.core.api_keys import Scope
 from bot.core.text import valid_json
-from bot.surfaces.http.auth import CALLER, NOBODY, Caller
 from bot.surfaces.http.bodies import Nothing
+from bot.surfaces.http.callers import CALLER, NOBODY, Caller
 from bot.surfaces.http.problems import Problem, invalid
 
 B = TypeVar("B")

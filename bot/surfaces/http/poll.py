@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Sequence
 from aiohttp import web
 
 from bot.core.event import Event
-from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import EventsQuery, PollQuery
+from bot.surfaces.http.callers import Caller
 from bot.surfaces.http.operations import RequestContext
 from bot.surfaces.http.streams import Opening, Streams, open_run
 from bot.surfaces.http.wire import Follower, Message, of_run

@@ -16,8 +16,8 @@ from bot.core.policy import ANYONE, Policy, can_decide
 from bot.core.ports import Prefetched, Store
 from bot.core.question import Question
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import Caller, Visibility
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery, ReadReceiptBody
+from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.question_views import QuestionsView, QuestionView

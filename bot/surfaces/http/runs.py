@@ -22,8 +22,8 @@ from bot.core.ports import Store
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run
 from bot.core.starting import can_start
-from bot.surfaces.http.auth import Caller, Visibility
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
+from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.question_views import QuestionView, full

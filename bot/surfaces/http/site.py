@@ -16,8 +16,8 @@ from aiohttp.typedefs import Middleware
 
 from bot.surfaces.http import problems
 from bot.surfaces.http.api import Api
-from bot.surfaces.http.middleware import AuthMiddleware
 from bot.surfaces.http.problems import Problem
+from bot.surfaces.http.request_authenticator import RequestAuthenticator
 
 log = structlog.get_logger(__name__)
 
@@ -159,9 +159,9 @@ class Silent(AbstractAccessLogger):
 
 def application(routes: Iterable[web.AbstractRouteDef], api: Api) -> web.Application:
     """The application with all routes, authentication, limits and response headers."""
-    site = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarded(api.auth)])
+    site = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarded(api.authenticator)])
     site[EXTRA_HEADERS] = api.headers
-    site.on_response_prepare.extend([_set_headers, api.auth.add_cors])
+    site.on_response_prepare.extend([_set_headers, api.origins.add_cors])
     site.on_shutdown.append(api.close_streams)
     site.add_routes([*routes, *api.routes])
     return site
@@ -194,13 +194,13 @@ async def read_body(request: web.Request) -> None:
             raise web.HTTPBadRequest from None
 
 
-def guarded(auth: AuthMiddleware) -> Middleware:
+def guarded(authenticator: RequestAuthenticator) -> Middleware:
     """All checks before a handler, in one middleware: each further one costs a frame for each stream."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if (answered := await auth.admit(request)) is not None:
+            if (answered := await authenticator.authenticate(request)) is not None:
                 return answered
             await read_body(request)
             return await handler(request)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from aiohttp import HttpVersion11, web
 
 from bot.core.errors import NotFound
-from bot.surfaces.http.auth import Caller
 from bot.surfaces.http.bodies import StreamQuery
+from bot.surfaces.http.callers import Caller
 from bot.surfaces.http.operations import RequestContext
 from bot.surfaces.http.streams import (
     Streams,

@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.core import ids
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Runs, Store
-from bot.surfaces.http.auth import Caller, Visibility
+from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.run_feed import RunFeed

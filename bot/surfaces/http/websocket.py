@@ -18,8 +18,8 @@ from bot.core.event import encode
 from bot.core.ports import Prefetched
 from bot.surfaces.http import problems
 from bot.surfaces.http.answers import Answers
-from bot.surfaces.http.auth import Caller, KeyRateLimiter
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
+from bot.surfaces.http.callers import Caller, KeyRateLimiter
 from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.streams import (

@@ -11,7 +11,7 @@ from bot.core.ports import Store
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.core.sessions import Session
-from bot.surfaces.http.auth import LOCAL, Caller, Visibility
+from bot.surfaces.http.callers import LOCAL, Caller, Visibility
 from tests.contract.examples import ADA, BOB
 
 ID = ids.run_id("visibility")

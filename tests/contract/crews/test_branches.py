@@ -12,7 +12,7 @@ from tests.loopback.models import LoopbackModel, call, say, text_of
 
 CREWS = ("tasks", "awaited_tasks", "tasks_in_a_thread", "tasks_in_a_method", "methods")
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
-    f"{name} = tests.contract.crews.linebox:{name}" for name in (*CREWS, "tickets")
+    f"{name} = tests.contract.crews.branchbox:{name}" for name in (*CREWS, "tickets")
 )
 
 
@@ -54,7 +54,7 @@ async def test_a_question_is_asked_however_late_the_code_before_it_comes_to_it(
     assert [model.count(name) - earlier for name, earlier in zip(asks, before, strict=True)] == [2, 2]
 
 
-async def test_equal_calls_of_a_turn_have_their_own_results_again(
+async def test_duplicate_calls_of_a_turn_have_their_own_results_again(
     deployment: Deployment, worker: WorkerProcess, model: LoopbackModel
 ) -> None:
     """Whichever thread came first, before the run was parked and afterwards: the model is told the same."""

@@ -14,7 +14,7 @@ from tests.waiting import WITHIN
 
 
 class Ticket(BaseTool):
-    """Returns another number each time. Of equal calls the second one of the turn gets the first number."""
+    """Returns another number each time. Of a turn's duplicate calls the second one gets the first number."""
 
     name: str = "ticket"
     description: str = "Draws a number."

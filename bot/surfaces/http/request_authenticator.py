@@ -21,7 +21,7 @@ from bot.core.addresses import is_loopback
 from bot.core.api_keys import Scope
 from bot.core.errors import StoreUnavailable
 from bot.core.sessions import SessionAuthenticator
-from bot.surfaces.http.auth import (
+from bot.surfaces.http.callers import (
     CALLER,
     LOCAL,
     Caller,
@@ -71,8 +71,31 @@ class Origins:
     #: The public address of this server; "" if it is not configured.
     public_url: str
 
+    async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add CORS headers for the configured origins."""
+        origin = request.headers.get("Origin", "")
+        if origin not in self.named:
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
+        response.headers.add("Vary", "Origin")
+        if self.is_preflight(request):
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
+            response.headers["Access-Control-Allow-Headers"] = (
+                "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+            )
+            response.headers["Access-Control-Max-Age"] = "600"
 
-class AuthMiddleware:
+    def is_preflight(self, request: web.Request) -> bool:
+        """Whether a page of another server asks what it may send."""
+        return (
+            request.method == "OPTIONS"
+            and request.headers.get("Origin", "") in self.named
+            and "Access-Control-Request-Method" in request.headers
+        )
+
+
+class RequestAuthenticator:
     """Authenticates callers, or refuses the request with a reason."""
 
     def __init__(
@@ -93,41 +116,19 @@ class AuthMiddleware:
         self._wrong_keys = wrong_keys
         self._origins = origins
 
-    async def admit(self, request: web.Request) -> web.StreamResponse | None:
-        """Authenticate the caller. Raises Problem. What has no handler is answered here."""
+    async def authenticate(self, request: web.Request) -> web.StreamResponse | None:
+        """Set the request's caller. Raises Problem. Returns the response to a preflight."""
         if request.path in ALWAYS_OPEN_PATHS or request.path.startswith(SIGNED_PREFIXES):
             return None
-        if self._is_preflight(request):
+        if self._origins.is_preflight(request):
             return web.Response(status=204)
-        await self._admit(request)
+        await self._authenticate(request)
         return None
 
-    async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Add CORS headers for the configured origins."""
-        origin = request.headers.get("Origin", "")
-        if origin not in self._origins.named:
-            return
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
-        response.headers.add("Vary", "Origin")
-        if self._is_preflight(request):
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
-            response.headers["Access-Control-Allow-Headers"] = (
-                "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-            )
-            response.headers["Access-Control-Max-Age"] = "600"
-
-    def _is_preflight(self, request: web.Request) -> bool:
-        return (
-            request.method == "OPTIONS"
-            and request.headers.get("Origin", "") in self._origins.named
-            and "Access-Control-Request-Method" in request.headers
-        )
-
-    async def _admit(self, request: web.Request) -> None:
+    async def _authenticate(self, request: web.Request) -> None:
         await self._read_keys(request.path)
         if not self._keys.locked:
-            await self._admit_without_keys(request)
+            await self._authenticate_without_keys(request)
         elif not self._public(request.path):
             request[CALLER] = caller = await self._session_caller(request) or self._holder(request)
             if request.path in PROBE_PATHS:
@@ -145,7 +146,7 @@ class AuthMiddleware:
             async with asyncio.timeout(KEYS_TIMEOUT_S):
                 await self._keys.refresh()
 
-    async def _admit_without_keys(self, request: web.Request) -> None:
+    async def _authenticate_without_keys(self, request: web.Request) -> None:
         if self._trust.local_only:
             self._check_local(request)
             if not self._public(request.path):
