@@ -27,7 +27,7 @@ from bot.store.durability import inspect
 from bot.store.embedded import Embedded
 from bot.store.open import open_configured
 from bot.store.write_concern import WriteConcern
-from bot.surfaces.chat.connection import count_present
+from bot.surfaces.chat.presence import count_present
 
 MARKS = {
     "ok": ("ok    ", "32"),

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from bot.store.redis import RedisStore
-from bot.surfaces.chat.connection import TTL_S, Presence, count_present
+from bot.surfaces.chat.presence import TTL_S, Presence, count_present
 from tests.waiting import eventually
 
 HOUR = 3600.0

@@ -14,17 +14,12 @@ from bot.core.directory import MembershipLookup
 from bot.core.ports import KeyValueStore, Store
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
-from bot.surfaces.chat.connection import (
-    ConnectionStatus,
-    Presence,
-    ProcessServices,
-    keep_resumed,
-    resume_workspace,
-)
+from bot.surfaces.chat.connection import ConnectionStatus, ProcessServices, keep_resumed, resume_workspace
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups, keep_announced

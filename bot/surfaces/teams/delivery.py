@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.core.actor import Actor
-from bot.surfaces.chat.connection import Presence, ProcessServices
+from bot.surfaces.chat.connection import ProcessServices
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected
 from bot.surfaces.chat.platform import ProfileUnavailable, Recipients
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect

@@ -15,12 +15,13 @@ from bot.core.ports import Store
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.connection import ConnectionStatus, Presence, ProcessServices
+from bot.surfaces.chat.connection import ConnectionStatus, ProcessServices
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.commands import ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect

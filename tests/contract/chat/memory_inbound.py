@@ -18,7 +18,6 @@ from bot.core.question import Question
 from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
@@ -33,6 +32,7 @@ from bot.surfaces.chat.inbound.ports import (
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.places import MessageRef
 from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.chat.presence import Presence
 from bot.tasks import BackgroundTasks
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_platform import CAPABILITIES

@@ -16,10 +16,10 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.messages import text_message
 from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 from bot.surfaces.slack.inbound.request_url import PATH, RequestUrl

@@ -20,9 +20,9 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target
-from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.teams import SURFACE, card_data
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import TeamsApp

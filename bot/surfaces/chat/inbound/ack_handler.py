@@ -18,7 +18,6 @@ import structlog
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.ports import KeyValueStore, Store
-from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ports import (
     REPLAYED,
     SILENT,
@@ -29,6 +28,7 @@ from bot.surfaces.chat.inbound.ports import (
     text_reply,
 )
 from bot.surfaces.chat.messages import Form
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.chat.wording import sentences
 from bot.tasks import BackgroundTasks
 

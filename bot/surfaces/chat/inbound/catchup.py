@@ -22,13 +22,13 @@ from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.value import Value
-from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of
 from bot.surfaces.chat.inbound.ports import InboundRequest, IncomingMessage
 from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.message_keys import MOVED, is_direct, messages_showing
 from bot.surfaces.chat.places import ChatPlace, MessageRef
+from bot.surfaces.chat.presence import Presence
 from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)

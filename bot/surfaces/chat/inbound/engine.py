@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from bot.core.ports import Store
 from bot.core.wakeups import Wakeups
-from bot.surfaces.chat.connection import Presence
 from bot.surfaces.chat.inbound.ack_handler import AckHandler, PendingRequests
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.catchup import CatchUp, ThreadHistory
@@ -26,6 +25,7 @@ from bot.surfaces.chat.inbound.replies import Replies
 from bot.surfaces.chat.inbound.routing import MessageRouter
 from bot.surfaces.chat.inbound.starting import RunStarter
 from bot.surfaces.chat.platform import Capabilities
+from bot.surfaces.chat.presence import Presence
 from bot.tasks import BackgroundTasks
 
 

@@ -16,7 +16,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.surfaces.chat.connection import Presence
+from bot.surfaces.chat.presence import Presence
 from bot.surfaces.slack.inbound.bolt import ENVELOPES, Dispatcher, kind_of
 from bot.tasks import run_alongside
 
