@@ -35,8 +35,8 @@ OPEN_EDIT: Final = "open.edit"
 #: Opens the form for the reason of a rejection.
 OPEN_REJECT: Final = "open.reject"
 #: Opens the window with what somebody had filled in when somebody else was first.
-OPEN_UNSENT: Final = "open.unsent"
-_OPENING: Final = frozenset({OPEN_REPLY, OPEN_UNSENT, OPEN_FULL, OPEN_START, OPEN_EDIT, OPEN_REJECT})
+OPEN_UNCOUNTED: Final = "open.unsent"
+_OPENING: Final = frozenset({OPEN_REPLY, OPEN_UNCOUNTED, OPEN_FULL, OPEN_START, OPEN_EDIT, OPEN_REJECT})
 #: Takes one's own response back.
 WITHDRAW: Final = "answer.withdraw"
 #: A tick in a message; it counts with the press of one of the two below it.

@@ -251,7 +251,7 @@ async def test_a_long_text_is_given_back_whole_behind_a_button(chat: SlackChat) 
     await chat.inbound.background.drain(WITHIN)
     told = chat.slack.messages(bob.im)[-1]
     assert "END" not in told.words
-    await bob.press(told, actions.OPEN_UNSENT)
+    await bob.press(told, actions.OPEN_UNCOUNTED)
     await chat.inbound.background.drain(WITHIN)
     assert "END" in chat.slack.view(bob.id).words
 
@@ -261,7 +261,7 @@ async def test_nobody_gets_what_another_typed(chat: SlackChat) -> None:
     bob, first = await opened(chat, BOB, question)
     await bob.close(bob.typed(first, {NOTE: "a secret of Bob's"}))
     await settled_by_ada(chat, question)
-    told = await chat.press(ADA, actions.OPEN_UNSENT, Target(question.run_id, question.id))
+    told = await chat.press(ADA, actions.OPEN_UNCOUNTED, Target(question.run_id, question.id))
     assert "no longer there" in told
 
 

@@ -33,7 +33,7 @@ from bot.surfaces.chat.wording import (
     private_messages,
     question_forms,
     sentences,
-    unsent,
+    uncounted_forms,
 )
 from bot.surfaces.chat.wording.field_forms import FormState, shown_step
 
@@ -129,7 +129,7 @@ class FieldForms:
             return SILENT
         values = await _keep(session, sent)
         ended = await session.ended(values, sent.key)
-        has_text = bool(unsent.typed(session.state.fields, values))
+        has_text = bool(uncounted_forms.typed(session.state.fields, values))
         if ended is None or ended.fallback is None or not has_text:
             return SILENT
         return Reply(say=await ended.fallback())
@@ -150,20 +150,20 @@ class FieldForms:
             return Form(sentences.NOT_COUNTED, (Paragraph((sentences.NOTHING_DONE,)),))
         return session.form(session.state)
 
-    async def unsent(self, target: Target, actor: Actor) -> Reply | None:
+    async def uncounted(self, target: Target, actor: Actor) -> Reply | None:
         """What this person had filled in when somebody else was first; None if there is nothing."""
         question = await self._answers.find(target)
         if question is None or question.open or question.kind is not QuestionKind.FORM:
             return None
         session = await self._question(question, target, actor, Locale())
         values = session.state.values
-        return await session.ended(values, "") if unsent.typed(question.form, values) else None
+        return await session.ended(values, "") if uncounted_forms.typed(question.form, values) else None
 
     async def wrong(self, sent: FormSubmission, why: tuple[str, ...]) -> Message:
         """What is wrong with a form that is closed by now, and the way back to it."""
         session = await self._session(sent)
         again = None if isinstance(session, Reply) else session.reopening()
-        return unsent.wrong(why, "", self._limits, again)
+        return uncounted_forms.wrong(why, "", self._limits, again)
 
     async def _received(self, sent: FormSubmission) -> tuple[FormSession, Values, Mapping[str, str]] | Reply:
         """A form with what was filled in, which the draft has now, and why files of it can't be read."""
@@ -290,13 +290,13 @@ class QuestionForm:
 
     def _not_counted(self, why: str, typed: Values) -> Reply:
         """This can't be sent any more: why, and all that this person filled in, in whatever step."""
-        text = unsent.typed(self.question.form, typed)
-        everything = unsent.everything(Target(self.question.run_id, self.question.id))
+        text = uncounted_forms.typed(self.question.form, typed)
+        everything = uncounted_forms.everything(Target(self.question.run_id, self.question.id))
 
         async def fallback() -> Message:
-            return unsent.message(why, text, self.limits, everything)
+            return uncounted_forms.message(why, text, self.limits, everything)
 
-        return Reply(form=unsent.window(why, text, self.limits), fallback=fallback)
+        return Reply(form=uncounted_forms.window(why, text, self.limits), fallback=fallback)
 
     def _refusal(self, ruling: Ruling) -> str:
         settled = ruling.question.outcome if ruling.question is not None else None

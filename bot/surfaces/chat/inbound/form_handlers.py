@@ -21,7 +21,13 @@ from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, FormSubmissio
 from bot.surfaces.chat.messages import Form, Input, Message, text_message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.rendering import offload
-from bot.surfaces.chat.wording import answer_messages, decision_forms, question_forms, sentences, unsent
+from bot.surfaces.chat.wording import (
+    answer_messages,
+    decision_forms,
+    question_forms,
+    sentences,
+    uncounted_forms,
+)
 
 MAX_ERROR_LENGTH = 150
 
@@ -62,8 +68,8 @@ class FormHandlers:
             form = await self.filled(sent, {})
         except (CrewdeckError, ValueError):
             form = None
-        text = unsent.typed_in(form) if form else "\n".join(filter(None, sent.values.values()))
-        return unsent.wrong(why, text, self._limits)
+        text = uncounted_forms.typed_in(form) if form else "\n".join(filter(None, sent.values.values()))
+        return uncounted_forms.wrong(why, text, self._limits)
 
     async def _handled(self, sent: FormSubmission) -> Reply:
         try:
@@ -106,9 +112,9 @@ class FormHandlers:
         """The form of a question, for who may answer it."""
         return await self._fields.open(target, actor, user)
 
-    async def unsent(self, target: Target, actor: Actor) -> Reply | None:
+    async def uncounted(self, target: Target, actor: Actor) -> Reply | None:
         """What this person had filled in when somebody else was first; None if there is nothing."""
-        return await self._fields.unsent(target, actor)
+        return await self._fields.uncounted(target, actor)
 
     async def change(self, sent: FormSubmission) -> Reply:
         """A field of an open form was changed."""

@@ -65,7 +65,7 @@ class PressHandlers:
         handlers: Mapping[str, Handler] = {
             actions.OPEN_REPLY: self._open_reply,
             actions.OPEN_FULL: self._open_full,
-            actions.OPEN_UNSENT: self._open_unsent,
+            actions.OPEN_UNCOUNTED: self._open_uncounted,
             actions.OPEN_START: self._open_start,
             actions.OPEN_EDIT: self._open_decision,
             actions.OPEN_REJECT: self._open_decision,
@@ -98,16 +98,16 @@ class PressHandlers:
         await self._adopt(press, target)
         found = await self.answers.answerable(target, actor)
         if isinstance(found, Reply):
-            kept = await self.forms.unsent(target, actor)
+            kept = await self.forms.uncounted(target, actor)
             return self._refused(press, target, kept or found)
         if found.kind is QuestionKind.FORM:
             return await self.forms.open(target, actor, press.reply_to.user)
         return Reply(form=await self.forms.with_draft(question_forms.reply_form(found), actor))
 
-    async def _open_unsent(self, _press: Press, target: Target, actor: Actor) -> Reply:
+    async def _open_uncounted(self, _press: Press, target: Target, actor: Actor) -> Reply:
         """Show all that this person had filled in when somebody else was first."""
-        kept = await self.forms.unsent(target, actor)
-        return kept or text_reply(sentences.UNSENT_GONE)
+        kept = await self.forms.uncounted(target, actor)
+        return kept or text_reply(sentences.UNCOUNTED_GONE)
 
     async def _open_decision(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Open the form for a reason or an edit, for who may decide."""

@@ -134,7 +134,7 @@ def form_settled(by: str) -> str:
 
 
 FORM_SENT_BEFORE: Final = "You have answered this already, so this was not counted."
-UNSENT_GONE: Final = "What you had filled in is no longer there."
+UNCOUNTED_GONE: Final = "What you had filled in is no longer there."
 
 
 def form_too_late(platform: str) -> str:
