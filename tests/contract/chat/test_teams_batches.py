@@ -16,7 +16,7 @@ from bot.core.tool_call import ToolCall
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.delivery.question_copies import QuestionCopies
+from bot.surfaces.chat.delivery.question_sender import QuestionSender
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
 from bot.surfaces.chat.message_keys import question_message, questions_at
 from bot.surfaces.chat.places import MessageRef
@@ -145,10 +145,10 @@ async def test_a_view_of_ones_own_has_what_was_added_a_moment_ago(redis_url: str
         await outbox.lease_shard(surface, outbox.shard_of(bolt.run_id), "web-2", 60)
         recorder = DeliveryRecorder(outbox, surface, "web-2")
         messages = RunMessages(chat.platform, recorder, claim.run, await recorder.recorded(bolt.run_id))
-        copies = QuestionCopies(chat.store, chat.platform.capabilities.limits)
+        sender = QuestionSender(chat.store, chat.platform.capabilities.limits)
         beside = MessageRef(message.conversation, message.id)
         with chat.teams.connector.faults.holding_answers("update"):
-            joined = asyncio.create_task(copies.join(messages, bolt, question_message(bolt.id), beside))
+            joined = asyncio.create_task(sender.join(messages, bolt, question_message(bolt.id), beside))
             message = await shared(chat, lambda message: "Bolt" in message.words)
             card = await view(chat, ADA, message)
         assert await joined

@@ -15,7 +15,7 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.outbox import is_redrawn, redrawn_message
 from bot.core.ports import Store
-from bot.surfaces.chat.delivery.question_copies import ShownQuestions
+from bot.surfaces.chat.delivery.question_sender import QuestionMessageBuilder
 from bot.surfaces.chat.delivery.thread import Links, RunThread
 from bot.surfaces.chat.failures import Rejected, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import with_retries
@@ -50,7 +50,7 @@ class OrphanReconciler:
         self._surface = platform.capabilities.surface
         self._limits = platform.capabilities.limits
         self._links = links
-        self._shown = ShownQuestions(store, self._limits)
+        self._builder = QuestionMessageBuilder(store, self._limits)
 
     # ── adopting ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -116,7 +116,7 @@ class OrphanReconciler:
             return
         if not question.open:
             names = (await self._store.outbox.state(self._surface, run_id)).messages
-            await self._update(posted, await self._shown.message(run, question, names, posted))
+            await self._update(posted, await self._builder.message(run, question, names, posted))
 
     async def _update(self, posted: MessageRef, message: Message) -> None:
         try:
@@ -166,5 +166,5 @@ class OrphanReconciler:
         except NotFound:
             return
         if not question.open or question.progress.counted:
-            message = await self._shown.message(thread.run, question, thread.messages, posted)
+            message = await self._builder.message(thread.run, question, thread.messages, posted)
             await thread.rewrite_one(posted, message, Priority.DECISION)

@@ -20,7 +20,7 @@ from bot.core.question import Question
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.cards import QuestionCard
-from bot.surfaces.chat.delivery.question_copies import QuestionCopies
+from bot.surfaces.chat.delivery.question_sender import QuestionSender
 from bot.surfaces.chat.delivery.thread import Links, RunThread
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected
 from bot.surfaces.chat.message_keys import (
@@ -48,19 +48,19 @@ class DirectQuestions:
     """Questions in direct messages to who may answer."""
 
     def __init__(
-        self, store: Store, platform: ChatPlatform, metrics: Metrics, copies: QuestionCopies
+        self, store: Store, platform: ChatPlatform, metrics: Metrics, sender: QuestionSender
     ) -> None:
         self._store = store
         self._platform = platform
         self._metrics = metrics
-        self._copies = copies
+        self._sender = sender
 
     async def ask(self, thread: RunThread, question: Question) -> None:
         """Ask everybody who may answer and was not asked yet.
 
         Raises RetryLater, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
         """
-        card = await self._copies.shown.card(thread.run, question)
+        card = await self._sender.builder.card(thread.run, question)
         people = await self._store.directory.people(question.policy, [thread.run.requester])
         asked, refusal = False, ""
         for user_id in ("", *self._others(thread, question, people)):
@@ -110,21 +110,21 @@ class DirectQuestions:
                     question_messages.read_only(card, self._platform.capabilities.limits), name=name
                 )
             elif not await self._join_where_moved(thread, question, name):
-                await self._copies.post(thread, card, name, thread.conversation)
+                await self._sender.post(thread, card, name, thread.conversation)
         return may_answer
 
     async def _join_where_moved(self, thread: RunThread, question: Question, name: str) -> bool:
         """Ask beside approvals of the turn with the same policy: the requester may decide all of them."""
         closed = f"{thread.place.channel}/"
         here = {each: ref for each, ref in thread.messages.items() if not ref.startswith(closed)}
-        beside = await self._copies.shown.joinable(thread.run, question, here)
+        beside = await self._sender.builder.joinable(thread.run, question, here)
         if beside is None:
             return False
         sharing = questions_at(here, beside)
         others = [each for each in await self._store.questions.list(thread.run.id) if each.id in sharing]
         if any(each.policy != question.policy for each in others):
             return False
-        return await self._copies.join(thread, question, name, beside)
+        return await self._sender.join(thread, question, name, beside)
 
     async def _ask_one(
         self, thread: RunThread, question: Question, card: QuestionCard, user_id: str, people: People
@@ -134,11 +134,11 @@ class DirectQuestions:
             return await self._ask_requester(thread, question, card, people)
         name = direct_question(card.question_id, user_id)
         if name not in thread.messages:
-            beside = await self._copies.shown.joinable(thread.run, question, thread.messages, user_id)
-            if beside is None or not await self._copies.join(thread, question, name, beside):
+            beside = await self._sender.builder.joinable(thread.run, question, thread.messages, user_id)
+            if beside is None or not await self._sender.join(thread, question, name, beside):
                 to = await self._platform.open_direct(user_id)
                 await self._add_place(thread, to)
-                await self._copies.post(thread, card, name, to)
+                await self._sender.post(thread, card, name, to)
         # Also where it was posted already: a crash may have prevented it.
         await self._add_place(thread, self._platform.thread_of(MessageRef.decode(thread.messages[name])))
         return True
@@ -196,9 +196,9 @@ class QuestionPoster:
         self._platform = platform
         self._limits = platform.capabilities.limits
         self._links = links
-        self._copies = QuestionCopies(store, self._limits)
-        self._shown = self._copies.shown
-        self._direct = DirectQuestions(store, platform, metrics, self._copies)
+        self._sender = QuestionSender(store, self._limits)
+        self._builder = self._sender.builder
+        self._direct = DirectQuestions(store, platform, metrics, self._sender)
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,10 +216,12 @@ class QuestionPoster:
                 await thread.record(notification_failure(question_id), "")
 
     async def _ask_in_thread(self, thread: RunThread, question: Question, name: str) -> None:
-        beside = await self._shown.joinable(thread.run, question, thread.messages) if question.open else None
-        if beside is None or not await self._copies.join(thread, question, name, beside):
-            card = await self._shown.card(thread.run, question)
-            await self._copies.post(thread, card, name, thread.conversation)
+        beside = (
+            await self._builder.joinable(thread.run, question, thread.messages) if question.open else None
+        )
+        if beside is None or not await self._sender.join(thread, question, name, beside):
+            card = await self._builder.card(thread.run, question)
+            await self._sender.post(thread, card, name, thread.conversation)
 
     async def ask_directly(self, thread: RunThread, question_id: str = "") -> None:
         """Ask all open questions, or this one, in direct messages; of whom nobody hears it is tried again."""
@@ -251,9 +253,9 @@ class QuestionPoster:
         question = await self._question(thread, recorded.question_id)
         if question is None or not question.open:
             return
-        card = await self._shown.card(thread.run, question)
+        card = await self._builder.card(thread.run, question)
         for conversation in self._conversations(thread, question.id):
-            await self._copies.upload_if_long(thread, card, conversation)
+            await self._sender.upload_if_long(thread, card, conversation)
         await self._rewrite_all(thread, question)
         await thread.record(keys.shown_digest(question.id), question.digest)
         if recorded.arguments is not None or recorded.value is not None:
@@ -280,7 +282,7 @@ class QuestionPoster:
         if thread.named(question_message(question_id)):
             await self._rewrite_all(thread, question)
         else:
-            card = await self._shown.card(thread.run, question)
+            card = await self._builder.card(thread.run, question)
             await thread.post(await settled_message(card, self._limits), name=question_message(question_id))
 
     async def show_anew(self, thread: RunThread, question_id: str) -> None:
@@ -300,8 +302,8 @@ class QuestionPoster:
                 thread.forget(posted, question.id)
                 ask_directly = question.open
             elif posted.encode() == in_thread and thread.moved is None:
-                card = await self._shown.card(thread.run, question)
-                await self._copies.post(thread, card, name, thread.conversation)
+                card = await self._builder.card(thread.run, question)
+                await self._sender.post(thread, card, name, thread.conversation)
         if ask_directly:
             await self._direct.ask(thread, question)
 
@@ -309,8 +311,8 @@ class QuestionPoster:
         """Returns False if somebody deleted the copy. The requester decides only what they may decide."""
         moved = thread.moved is not None and thread.moved.channel == posted.channel
         if not (moved and question.open) or await self._direct.requester_decides(thread, question):
-            return await self._copies.rewrite(thread, question, posted)
-        card = await self._shown.card(thread.run, question)
+            return await self._sender.rewrite(thread, question, posted)
+        card = await self._builder.card(thread.run, question)
         return await thread.rewrite_one(posted, question_messages.read_only(card, self._limits))
 
     async def remind(self, thread: RunThread, question_id: str, seq: int) -> None:
@@ -322,7 +324,7 @@ class QuestionPoster:
         await self._rewrite_all(thread, question)  # So that the reminder leads to a message that is there.
         posted = thread.named(question_message(question_id))
         link = await self._links.address(posted[-1]) if posted else None
-        message = question_messages.reminder(await self._shown.card(thread.run, question), link)
+        message = question_messages.reminder(await self._builder.card(thread.run, question), link)
         await self._direct.remind(thread, question_id, message, name)
         await thread.post(message, name=name)
 

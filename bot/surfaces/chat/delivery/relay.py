@@ -27,8 +27,8 @@ from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run
 from bot.surfaces.chat import message_keys as keys
-from bot.surfaces.chat.delivery.question_copies import Change, QuestionCopies
 from bot.surfaces.chat.delivery.question_poster import MAX_ASKED
+from bot.surfaces.chat.delivery.question_sender import Change, QuestionSender
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Links, RunMessages
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
 from bot.surfaces.chat.formatted_text import Mention
@@ -96,7 +96,7 @@ class QuestionRelay:
         self._recorder = recorder
         self._recipients = recipients
         self._links = Links(store.key_values, platform)
-        self._copies = QuestionCopies(store, platform.capabilities.limits)
+        self._sender = QuestionSender(store, platform.capabilities.limits)
 
     async def catch_up(self, run: Run) -> None:
         """Show what is new in the questions of this run."""
@@ -185,10 +185,10 @@ class QuestionRelay:
         name = keys.direct_question(asking.question.id, recipient.user)
         try:
             if not await self._join(messages, asking, recipient, name):
-                card = await self._copies.shown.card(messages.run, asking.question)
+                card = await self._sender.builder.card(messages.run, asking.question)
                 to = await self._platform.open_direct(recipient.user)
                 await self._add_place(messages, recipient, to)
-                await self._copies.post(messages, card, name, to, _relayed(messages, asking))
+                await self._sender.post(messages, card, name, to, _relayed(messages, asking))
         except CredentialsRefused:
             raise
         except Rejected as rejected:
@@ -205,13 +205,15 @@ class QuestionRelay:
     ) -> bool:
         """Ask beside other approvals of the turn that wait for this person; False if there are none."""
         question = asking.question
-        beside = await self._copies.shown.joinable(messages.run, question, messages.messages, recipient.user)
+        beside = await self._sender.builder.joinable(
+            messages.run, question, messages.messages, recipient.user
+        )
         others = await self._theirs(messages, recipient, beside) if beside is not None else {}
         if beside is None or not any(each.open for each in others.values()):
             return False
         only = {*others, question.id}
         change = _relayed(messages, asking)
-        return await self._copies.join(messages, question, name, beside, change, only)
+        return await self._sender.join(messages, question, name, beside, change, only)
 
     async def _theirs(
         self, messages: RunMessages, recipient: Recipient, posted: MessageRef
@@ -265,7 +267,7 @@ class QuestionRelay:
         known = {each.channel for each in asked}
         for posted in messages.named(keys.question_message(shown.question.id)):
             if posted.channel not in known:
-                await self._copies.rewrite(messages, shown.question, posted, _relayed(messages, shown))
+                await self._sender.rewrite(messages, shown.question, posted, _relayed(messages, shown))
 
     async def _take_away(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
@@ -277,27 +279,27 @@ class QuestionRelay:
             await messages.rewrite_one(posted, relayed.not_yours_any_more(unlinked=recipient.unlinked))
             return
         change = _relayed(messages, shown)
-        await self._copies.rewrite(messages, next(iter(left.values())), posted, change, left.keys())
+        await self._sender.rewrite(messages, next(iter(left.values())), posted, change, left.keys())
 
     async def _rewrite(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
     ) -> bool:
         """Returns False if somebody deleted the message."""
         if shown.question.open:
-            card = await self._copies.shown.card(messages.run, shown.question)
-            await self._copies.upload_if_long(messages, card, self._platform.thread_of(posted))
+            card = await self._sender.builder.card(messages.run, shown.question)
+            await self._sender.upload_if_long(messages, card, self._platform.thread_of(posted))
         only = None
         if len(keys.questions_at(messages.messages, posted)) > 1:
             only = {*(await self._theirs(messages, recipient, posted)), shown.question.id}
         change = _relayed(messages, shown)
-        return await self._copies.rewrite(messages, shown.question, posted, change, only)
+        return await self._sender.rewrite(messages, shown.question, posted, change, only)
 
     async def _tell_news(self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient) -> None:
         """Tell of edits, which make approvals void, and remind."""
         asked = _asked(messages, shown.question.id).get(recipient.user)
         if asked is None:
             return
-        card = await self._copies.shown.card(messages.run, shown.question)
+        card = await self._sender.builder.card(messages.run, shown.question)
         for event in shown.events:
             match event.body:
                 case HumanInputRecorded(arguments=None, value=None):

@@ -76,7 +76,9 @@ def wrong(problems: Iterable[str], text: str, limits: Limits, again: Button | No
 
 def everything(target: Target) -> Button:
     """Opens the window with all that this person had filled in."""
-    return Button("Show all of it", actions.OPEN_UNCOUNTED, target.encode(), "Show all that you had filled in")
+    return Button(
+        "Show all of it", actions.OPEN_UNCOUNTED, target.encode(), "Show all that you had filled in"
+    )
 
 
 def _given_back(text: str, limit: int) -> list[Block]:

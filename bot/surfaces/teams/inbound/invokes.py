@@ -15,7 +15,7 @@ from bot.core.policy import can_decide
 from bot.core.ports import Store
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.delivery.question_copies import ShownQuestions
+from bot.surfaces.chat.delivery.question_sender import QuestionMessageBuilder
 from bot.surfaces.chat.inbound.commands import can_view_questions_from
 from bot.surfaces.chat.inbound.ports import Reply
 from bot.surfaces.chat.message_keys import questions_at
@@ -134,7 +134,7 @@ class PersonalCards:
     def __init__(self, store: Store, readers: Readers) -> None:
         self._store = store
         self._readers = readers
-        self._shown = ShownQuestions(store, LIMITS)
+        self._builder = QuestionMessageBuilder(store, LIMITS)
 
     async def of(
         self, target: Target, actor: Actor, channel: str, posted: MessageRef | None = None
@@ -157,7 +157,7 @@ class PersonalCards:
         sees = can_view_questions_from(run, actor, channel)
         if not decides and not sees:
             return None
-        message = await self._shown.message(run, question, names, posted, None if sees else decides)
+        message = await self._builder.message(run, question, names, posted, None if sees else decides)
         if decides:
             message = message.for_everybody()
         reader = await self._readers.reader(message, channel, actor.principal)

@@ -35,8 +35,8 @@ BATCH_WINDOW_MS = 60_000
 """Approvals that are asked for within this time share a message: those of one turn."""
 
 
-class ShownQuestions:
-    """Makes the messages of a run's questions from what the store has now."""
+class QuestionMessageBuilder:
+    """Builds the messages of a run's questions from what the store has now."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
@@ -126,15 +126,15 @@ def unchanged(message: Message) -> Message:
     return message
 
 
-class QuestionCopies:
-    """Posts and rewrites copies.
+class QuestionSender:
+    """Posts and edits the messages that show a question: one in its thread, or one for each decider.
 
     Raises RetryLater, Rejected, CredentialsRefused, ShardLeaseLost, StoreUnavailable.
     """
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._limits = limits
-        self.shown = ShownQuestions(store, limits)
+        self.builder = QuestionMessageBuilder(store, limits)
 
     async def post(
         self,
@@ -181,7 +181,7 @@ class QuestionCopies:
         # Recorded before: somebody may look at the message, or press in it, at once.
         joining = keys.joining(name)
         await messages.record(joining, beside.encode())
-        message = await self.shown.message(messages.run, question, messages.messages, beside, only)
+        message = await self.builder.message(messages.run, question, messages.messages, beside, only)
         joined = await messages.replace(beside, change(message))
         # And once it is shown: whoever repeats this shows it again.
         shown = {name: beside.encode(), keys.shown_digest(question.id): question.digest} if joined else {}
@@ -200,16 +200,16 @@ class QuestionCopies:
 
         Returns False if somebody deleted the copy.
         """
-        message = await self.shown.message(messages.run, question, messages.messages, posted, only)
+        message = await self.builder.message(messages.run, question, messages.messages, posted, only)
         otherwise = None
         if question.open:
-            card = await self.shown.card(messages.run, question)
+            card = await self.builder.card(messages.run, question)
             otherwise = change(await open_message(card, self._limits, words=True))
         return await messages.rewrite_one(posted, change(message), Priority.DECISION, otherwise)
 
     async def upload_if_long(self, messages: RunMessages, card: QuestionCard, to: Conversation) -> None:
         """Post all that is to be decided as a file where neither a message nor a form holds it."""
-        if await self.shown.takes_file(card):
+        if await self.builder.takes_file(card):
             await self._upload(messages, card, to)
 
     async def _post_as_text(
