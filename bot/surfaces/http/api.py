@@ -17,22 +17,22 @@ from bot.core.sessions import SessionAuthenticator
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.surfaces.http import docs_page, openapi
-from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.callers import KeyCache, KeyRateLimiter, Visibility
 from bot.surfaces.http.files import FileRoutes
 from bot.surfaces.http.identities import IdentityRoutes
-from bot.surfaces.http.inbox_feed import InboxFeed
 from bot.surfaces.http.operation_table import Handlers, operations
 from bot.surfaces.http.operations import AnyOperation
-from bot.surfaces.http.poll import PollRoutes
-from bot.surfaces.http.questions import QuestionRoutes, QuestionViews
+from bot.surfaces.http.questions.answers import Answers
+from bot.surfaces.http.questions.questions import QuestionRoutes, QuestionViews
 from bot.surfaces.http.request_authenticator import Origins, RequestAuthenticator
-from bot.surfaces.http.run_feed import RunFeed
 from bot.surfaces.http.runs import RunRoutes, Starts
-from bot.surfaces.http.sse import SseRoutes
-from bot.surfaces.http.stream_table import StreamHandlers
-from bot.surfaces.http.streams import Streams, StreamTimings
-from bot.surfaces.http.websocket import WebSocketRoutes
+from bot.surfaces.http.streams.inbox_feed import InboxFeed
+from bot.surfaces.http.streams.poll import PollRoutes
+from bot.surfaces.http.streams.run_feed import RunFeed
+from bot.surfaces.http.streams.sse import SseRoutes
+from bot.surfaces.http.streams.stream_table import StreamHandlers
+from bot.surfaces.http.streams.streams import Streams, StreamTimings
+from bot.surfaces.http.streams.websocket import WebSocketRoutes
 from bot.surfaces.trust import LocalTrust, WrongKeys
 from bot.tasks import run_alongside
 

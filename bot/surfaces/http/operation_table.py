@@ -23,13 +23,13 @@ from bot.surfaces.http.bodies import (
 from bot.surfaces.http.files import FileRoutes, FilesView, UploadQuery, UploadView
 from bot.surfaces.http.identities import CodeView, IdentitiesView, IdentityRoutes, IdentityView
 from bot.surfaces.http.operations import AnyOperation, Operation, RequestContext, ResponseSpec, reply
-from bot.surfaces.http.poll import PollRoutes
 from bot.surfaces.http.probes import health
-from bot.surfaces.http.question_views import AnswerView, QuestionsView, QuestionView, RunView
-from bot.surfaces.http.questions import QuestionRoutes
-from bot.surfaces.http.record_views import RecordView
+from bot.surfaces.http.questions.question_views import AnswerView, QuestionsView, QuestionView, RunView
+from bot.surfaces.http.questions.questions import QuestionRoutes
+from bot.surfaces.http.questions.record_views import RecordView
 from bot.surfaces.http.runs import RunRoutes
-from bot.surfaces.http.stream_table import StreamHandlers, stream_operations
+from bot.surfaces.http.streams.poll import PollRoutes
+from bot.surfaces.http.streams.stream_table import StreamHandlers, stream_operations
 from bot.surfaces.http.views import (
     CallerView,
     CrewsView,

@@ -26,8 +26,8 @@ from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBo
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.question_views import QuestionView, full
-from bot.surfaces.http.questions import QuestionViews
+from bot.surfaces.http.questions.question_views import QuestionView, full
+from bot.surfaces.http.questions.questions import QuestionViews
 from bot.surfaces.http.views import CrewProblemView, CrewsView, CrewView, RunsView, started, summary
 
 

@@ -24,7 +24,7 @@ from bot.store.redis import RedisStore
 from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.site import IDLE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, serving
-from bot.surfaces.http.streams import StreamTimings
+from bot.surfaces.http.streams.streams import StreamTimings
 from bot.surfaces.trust import LocalTrust, WrongKeys
 from tests.waiting import WITHIN
 

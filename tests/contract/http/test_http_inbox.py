@@ -18,7 +18,7 @@ from bot.store import redis_keys
 from bot.store.clock import ClockSettings
 from bot.store.redis import compose, open_store
 from bot.store.redis_keys import shard_of
-from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
+from bot.surfaces.http.streams.inbox_feed import InboxFeed, InboxFollower
 from tests.contract.examples import DEMO, LEASE, approval, new_run
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
 from tests.contract.http.served import Served

@@ -14,7 +14,7 @@ from bot.core.actor import Actor
 from bot.core.api_keys import ApiKey, Scope, digest, new_secret
 from bot.core.policy import Approvers
 from bot.store.redis import RedisStore
-from bot.surfaces.http.streams import StreamTimings
+from bot.surfaces.http.streams.streams import StreamTimings
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo, serve
 from tests.waiting import WITHIN, eventually

@@ -17,7 +17,7 @@ from bot.core.event import TaskCompleted
 from bot.core.files import stored_file
 from bot.core.run import Claim
 from bot.store.redis import RedisStore
-from bot.surfaces.http.streams import StreamTimings
+from bot.surfaces.http.streams.streams import StreamTimings
 from tests.contract.examples import DEMO
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, serve

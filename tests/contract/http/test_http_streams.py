@@ -16,7 +16,7 @@ from httpx_sse import aconnect_sse
 from bot.core import ids
 from bot.core.run import Claim, RunError
 from bot.store.redis import RedisStore
-from bot.surfaces.http.streams import StreamTimings
+from bot.surfaces.http.streams.streams import StreamTimings
 from tests.contract.examples import DEMO
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, all_of, over_sse, some_of
 from tests.contract.http.served import Served, serve

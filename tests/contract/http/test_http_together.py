@@ -13,7 +13,7 @@ from bot.core.policy import Approvers, can_decide
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.response import make_response
 from bot.core.run import Run
-from bot.surfaces.http.wire import RECHECK_INTERVAL_S
+from bot.surfaces.http.streams.wire import RECHECK_INTERVAL_S
 from tests.contract.examples import ADA, LOST
 from tests.contract.http.conftest import Serve
 from tests.contract.http.following import all_of, over_sse, over_websocket

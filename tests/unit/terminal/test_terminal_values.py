@@ -16,7 +16,7 @@ from bot.core.question_events import recorded_event, required_event
 from bot.core.response import Approve
 from bot.core.tool_call import ToolCall
 from bot.surfaces.chat.wording import gates
-from bot.surfaces.http.question_views import CallView
+from bot.surfaces.http.questions.question_views import CallView
 from bot.terminal import decisions, lines
 from crewdeck.client import ToolCall as ShownCall
 from crewdeck.client.events import parse

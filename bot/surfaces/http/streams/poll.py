@@ -11,8 +11,8 @@ from bot.core.event import Event
 from bot.surfaces.http.bodies import EventsQuery, PollQuery
 from bot.surfaces.http.callers import Caller
 from bot.surfaces.http.operations import RequestContext
-from bot.surfaces.http.streams import Opening, Streams, open_run
-from bot.surfaces.http.wire import Follower, Message, of_run
+from bot.surfaces.http.streams.streams import Opening, Streams, open_run
+from bot.surfaces.http.streams.wire import Follower, Message, of_run
 
 PAGE_SIZE = 500
 """Events per response; a client continues after the last one."""

@@ -13,8 +13,8 @@ import pytest
 from bot.core.event import PublishedEvent
 from bot.core.ports import Store
 from bot.core.wakeups import Wakeups, run_topic
-from bot.surfaces.http.run_feed import SENDS_PER_TURN, WAKEUPS_PER_TURN, RunFeed, RunFollower
-from bot.surfaces.http.wire import EventMessage, Message
+from bot.surfaces.http.streams.run_feed import SENDS_PER_TURN, WAKEUPS_PER_TURN, RunFeed, RunFollower
+from bot.surfaces.http.streams.wire import EventMessage, Message
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
 OTHER = "0d3b7c1e-3f3a-5a55-8e0e-1c6f1d9b7c22"

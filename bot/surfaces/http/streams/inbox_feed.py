@@ -14,7 +14,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.inbox import Cursor, Entry, Inbox, Position, Positions, Ref, inbox_topic, was_trimmed
 from bot.core.wakeups import Signal, Wakeups
 from bot.surfaces.http.callers import CanView
-from bot.surfaces.http.wire import (
+from bot.surfaces.http.streams.wire import (
     RECHECK_INTERVAL_S,
     RESET,
     RETRY_DELAY_S,

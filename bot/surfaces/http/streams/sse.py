@@ -16,7 +16,7 @@ from bot.core.errors import NotFound
 from bot.surfaces.http.bodies import StreamQuery
 from bot.surfaces.http.callers import Caller
 from bot.surfaces.http.operations import RequestContext
-from bot.surfaces.http.streams import (
+from bot.surfaces.http.streams.streams import (
     Streams,
     abort,
     can_send_now,
@@ -25,7 +25,7 @@ from bot.surfaces.http.streams import (
     open_run,
     send_now,
 )
-from bot.surfaces.http.wire import HEARTBEAT, SSE_COMMENT, Follower, Message
+from bot.surfaces.http.streams.wire import HEARTBEAT, SSE_COMMENT, Follower, Message
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",

@@ -18,7 +18,7 @@ from bot.core.record import Executed, Record
 from bot.core.response import Approve, Choose, Response, Submit, Withdraw
 from bot.core.sessions import account_of
 from bot.core.tool_call import sha256_of
-from bot.surfaces.http.question_views import CallView, OutcomeView, QuestionProgress, progress_of
+from bot.surfaces.http.questions.question_views import CallView, OutcomeView, QuestionProgress, progress_of
 from bot.surfaces.http.views import View, iso_or_none
 
 

@@ -24,7 +24,7 @@ from bot.core.response import Approve, Response, Submit, UnexpectedParts, make_r
 from bot.core.run import Run
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.question_views import AnswerView, outcome_of
+from bot.surfaces.http.questions.question_views import AnswerView, outcome_of
 
 
 class FullAnswer(Protocol):

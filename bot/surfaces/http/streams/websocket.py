@@ -17,12 +17,12 @@ from bot.core.errors import NotFound
 from bot.core.event import encode
 from bot.core.ports import Prefetched
 from bot.surfaces.http import problems
-from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
 from bot.surfaces.http.callers import Caller, KeyRateLimiter
 from bot.surfaces.http.operations import RequestContext, read_json
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.streams import (
+from bot.surfaces.http.questions.answers import Answers
+from bot.surfaces.http.streams.streams import (
     Streams,
     abort,
     can_send_now,
@@ -31,7 +31,7 @@ from bot.surfaces.http.streams import (
     open_run,
     send_now,
 )
-from bot.surfaces.http.wire import Follower, Message
+from bot.surfaces.http.streams.wire import Follower, Message
 
 CLOSE_TIMEOUT_S = 0.5
 """Seconds that a client gets to confirm the closing handshake."""

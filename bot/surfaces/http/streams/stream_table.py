@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bot.surfaces.http.bodies import PollQuery, StreamQuery
 from bot.surfaces.http.operations import AnyOperation, Operation, ResponseSpec
-from bot.surfaces.http.poll import PollRoutes
-from bot.surfaces.http.sse import SseRoutes
+from bot.surfaces.http.streams.poll import PollRoutes
+from bot.surfaces.http.streams.sse import SseRoutes
+from bot.surfaces.http.streams.websocket import WebSocketRoutes
 from bot.surfaces.http.views import EventsView
-from bot.surfaces.http.websocket import WebSocketRoutes
 
 LAST_EVENT_ID = {"Last-Event-ID": "Like `last_event_id`, as an EventSource sends it; takes precedence."}
 STREAM = {

@@ -15,10 +15,10 @@ from bot.core import ids
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Runs, Store
 from bot.surfaces.http.callers import Caller, Visibility
-from bot.surfaces.http.inbox_feed import InboxFeed, InboxFollower
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.run_feed import RunFeed
-from bot.surfaces.http.wire import RESET, RETRY_DELAY_S, Follower, Message
+from bot.surfaces.http.streams.inbox_feed import InboxFeed, InboxFollower
+from bot.surfaces.http.streams.run_feed import RunFeed
+from bot.surfaces.http.streams.wire import RESET, RETRY_DELAY_S, Follower, Message
 
 SMALL_BYTES = 32 * 1024
 """What a client's empty buffer takes at once: half of what asyncio lets it hold."""

@@ -19,7 +19,7 @@ from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event, PublishedEvent
 from bot.core.ports import Events, Store
 from bot.core.wakeups import Signal, Wakeups, run_topic
-from bot.surfaces.http.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, EventMessage, Sink, of_run
+from bot.surfaces.http.streams.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, EventMessage, Sink, of_run
 
 MAX_KEPT_EVENTS = 500
 """Messages per channel that are kept for clients that lag; clients further behind read the store."""

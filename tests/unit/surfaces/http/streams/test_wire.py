@@ -9,7 +9,7 @@ from aiohttp._websocket.writer import WebSocketWriter
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_writer import StreamWriter
 
-from bot.surfaces.http.wire import chunk, text_frame
+from bot.surfaces.http.streams.wire import chunk, text_frame
 
 SIZES = (1, 15, 16, 125, 126, 127, 255, 256, 65_535, 65_536, 200_000)
 

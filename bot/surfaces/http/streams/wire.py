@@ -1,4 +1,4 @@
-"""The encoding of events: done once, and shared by all transports and clients."""
+"""The encoding of events: done once, and shared by all transports and clients. Also what both feeds share."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from bot.core.question import Question, QuestionKind, Source
 from bot.core.record import Record
 from bot.core.response import Approve, Reject, Response, Withdraw
 from bot.core.tool_call import ToolCall
-from bot.surfaces.http.record_views import RecordView, ResponseState
+from bot.surfaces.http.questions.record_views import RecordView, ResponseState
 
 ADA = Actor(surface="slack", tenant="T1", user_id="ada", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="bob", name="Bob")

@@ -15,13 +15,13 @@ from bot.core.people import UNKNOWN, People, names_of
 from bot.core.policy import ANYONE, Policy, can_decide
 from bot.core.ports import Prefetched, Store
 from bot.core.question import Question
-from bot.surfaces.http.answers import Answers
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery, ReadReceiptBody
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.http.question_views import QuestionsView, QuestionView
-from bot.surfaces.http.record_views import RecordView
+from bot.surfaces.http.questions.answers import Answers
+from bot.surfaces.http.questions.question_views import QuestionsView, QuestionView
+from bot.surfaces.http.questions.record_views import RecordView
 
 NOBODY = Policy(deciders=())
 

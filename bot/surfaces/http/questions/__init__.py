@@ -1,0 +1,1 @@
+"""Questions over HTTP: listed, shown, answered, and the record of each decision."""
