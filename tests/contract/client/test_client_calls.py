@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -20,6 +18,7 @@ from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, Stream
 from tests.contract.client.conftest import HttpProxy
 from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, SECRETS, Served, demo, serve
+from tests.new_interpreter import output_of
 from tests.ports import HOST, reserved
 from tests.waiting import eventually
 
@@ -281,9 +280,7 @@ async def test_nobody_there_is_one_readable_error() -> None:
 
 def test_the_client_stands_alone() -> None:
     code = "import sys, crewdeck.client; print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = output_of(code).split()
     assert {"crewdeck", "httpx", "httpx_sse", "pydantic"} <= set(loaded)
     assert {"aiohttp", "bot", "crewai", "crews", "pydantic_settings", "redis"}.isdisjoint(loaded)
 

@@ -1,9 +1,6 @@
 """Agents elsewhere (A2A): what they were asked is a step of the run, and isn't asked again."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -22,6 +19,7 @@ from tests.contract.crews.test_features import (
 )
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
+from tests.new_interpreter import output_of
 from tests.waiting import WITHIN, until
 
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
@@ -185,13 +183,6 @@ except CrewBroken as error:
 
 @shows("A2A")
 def test_without_the_extra_of_crewai_it_is_said_what_to_install() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", MISSING],
-        env=os.environ | {"OPENAI_API_KEY": "sk-test"},
-        capture_output=True,
-        text=True,
-        timeout=WITHIN * 2,
-        check=True,
-    )
-    assert done.stdout.startswith("The agent 'Asks' has `a2a`, which needs packages")
-    assert done.stdout.endswith('pip install "crewai[a2a]"\n')
+    said = output_of(MISSING, OPENAI_API_KEY="sk-test")
+    assert said.startswith("The agent 'Asks' has `a2a`, which needs packages")
+    assert said.endswith('pip install "crewai[a2a]"\n')

@@ -36,6 +36,7 @@ from crewdeck.testing import (
     submit,
     withdraw,
 )
+from tests.new_interpreter import output_of
 from tests.waiting import WITHIN
 
 if TYPE_CHECKING:
@@ -415,8 +416,7 @@ quiet.__exit__()
 states.append(structlog.is_configured())
 print(states)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[True, True, False]"
+    assert output_of(program) == "[True, True, False]\n"
 
 
 def test_of_a_run_that_fails_the_error_is_printed_and_no_variables_of_it(python: str) -> None:

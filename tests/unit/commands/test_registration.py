@@ -1,7 +1,5 @@
 """Commands and the extras of the package that they need: what a command says whose extra is missing."""
 
-import subprocess
-import sys
 import tomllib
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -10,6 +8,7 @@ import pytest
 
 from bot.commands import installation
 from bot.commands.main import main
+from tests.new_interpreter import output_of
 
 REPOSITORY = Path(__file__).parents[3]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -28,18 +27,12 @@ def test_authors_and_clients_load_no_library_of_an_extra() -> None:
         "crewdeck.crew(title='Tides')(lambda inputs: None)\n"
         f"print([name for name in {libraries!r} if name in sys.modules])\n"
     )
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, check=True, capture_output=True, text=True
-    )
-    assert loaded.stdout == "[]\n"
+    assert output_of(script) == "[]\n"
 
 
 def test_a_command_loads_the_library_of_screens_only_at_a_terminal() -> None:
     script = "import sys, bot.terminal.commands; print('prompt_toolkit' in sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, check=True, capture_output=True, text=True
-    )
-    assert loaded.stdout == "False\n"
+    assert output_of(script) == "False\n"
 
 
 @pytest.mark.parametrize(
@@ -79,14 +72,8 @@ def test_a_server_that_would_start_workers_says_that_it_can_not(
 def test_a_name_for_authors_says_which_extra_it_needs(tmp_path: Path) -> None:
     (tmp_path / "crewai.py").write_text("raise ModuleNotFoundError('No module', name='crewai')\n")
     script = "import crewdeck\ntry:\n    crewdeck.AskHuman\nexcept ImportError as error:\n    print(error)\n"
-    asked = subprocess.run(
-        [sys.executable, "-c", script],
-        env={"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert asked.stdout == 'crewdeck.AskHuman needs crewai: pip install "crewdeck[worker]"\n'
+    said = output_of(script, PYTHONPATH=str(tmp_path))
+    assert said == 'crewdeck.AskHuman needs crewai: pip install "crewdeck[worker]"\n'
 
 
 def test_the_summary_of_no_command_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:

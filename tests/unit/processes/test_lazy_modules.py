@@ -1,10 +1,6 @@
 """Modules that are loaded when something of them is used."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-from tests.waiting import WITHIN
+from tests.new_interpreter import output_of
 
 SERVER = """
 import sys
@@ -26,21 +22,8 @@ def loaded():
 """
 
 
-def _run(script: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WITHIN,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_a_server_names_them_all_and_loads_none() -> None:
-    said = _run(
+    said = output_of(
         f"{SERVER}\n"
         "print(sorted(lazy_modules.MODULES - set(named)), loaded)\n"
         "print({'sqlite3', 'http.server'} & set(sys.modules))  # what they would bring along"
@@ -50,13 +33,13 @@ def test_a_server_names_them_all_and_loads_none() -> None:
 
 def test_what_only_some_servers_need_is_loaded_when_it_is_needed() -> None:
     """Where people's data is by default, and the media types, for which Python reads the machine's files."""
-    said = _run(f"{SERVER}\nimport mimetypes\nprint('platformdirs' in sys.modules, mimetypes.inited)")
+    said = output_of(f"{SERVER}\nimport mimetypes\nprint('platformdirs' in sys.modules, mimetypes.inited)")
     assert said == "False False\n"
 
 
 def test_what_a_server_uses_of_libraries_is_as_it_was() -> None:
     """Bolt, redis-py and aiohttp offer what they offered."""
-    said = _run(
+    said = output_of(
         f"{SERVER}\n"
         "import slack_bolt, slack_sdk, redis, aiohttp\n"
         "from aiohttp import web\n"
@@ -69,7 +52,7 @@ def test_what_a_server_uses_of_libraries_is_as_it_was() -> None:
 
 
 def test_naming_and_asking_for_types_loads_nothing() -> None:
-    said = _run(
+    said = output_of(
         f"{STAND_IN}\n"
         "def f(a: typing.Optional[Request], b: 'Request | None') -> typing.Callable[..., Request]: ...\n"
         "print(isinstance(3, Request), isinstance(3, (int, Request)), issubclass(int, Request), loaded())"
@@ -78,7 +61,7 @@ def test_naming_and_asking_for_types_loads_nothing() -> None:
 
 
 def test_a_stand_in_does_what_the_class_does() -> None:
-    said = _run(
+    said = output_of(
         f"{STAND_IN}\n"
         "request = Request('http://example.com/a')\n"
         "print(request.host, isinstance(request, Request), loaded())\n"
@@ -88,7 +71,7 @@ def test_a_stand_in_does_what_the_class_does() -> None:
 
 
 def test_a_subclass_has_the_class_itself_as_its_base() -> None:
-    said = _run(
+    said = output_of(
         f"{STAND_IN}\n"
         "class Mine(Request): pass\n"
         "print(Mine('http://example.com/a').host, issubclass(Mine, Request), Mine.__mro__[1])"
@@ -97,26 +80,26 @@ def test_a_subclass_has_the_class_itself_as_its_base() -> None:
 
 
 def test_attributes_unions_and_functions_are_those_of_the_module() -> None:
-    said = _run(
+    said = output_of(
         f"{STAND_IN}\n"
         "print(Request.__name__, urlopen.__name__, loaded())\n"
         "print(Request.get_method.__qualname__, loaded(), urlopen.__defaults__ is None)"
     )
     assert said == "Request urlopen False\nRequest.get_method True False\n"
-    said = _run(f"{STAND_IN}\nprint((Request | None), (None | Request))")
+    said = output_of(f"{STAND_IN}\nprint((Request | None), (None | Request))")
     assert said == "urllib.request.Request | None None | urllib.request.Request\n"
 
 
 def test_exceptions_are_never_stand_ins() -> None:
     """`except` takes classes alone."""
-    said = _run(
+    said = output_of(
         f"{STAND_IN}\nfrom urllib.request import HTTPError\nprint(issubclass(HTTPError, Exception), loaded())"
     )
     assert said == "True True\n"
 
 
 def test_a_name_that_is_not_there_is_an_error_when_it_is_used() -> None:
-    said = _run(
+    said = output_of(
         f"{STAND_IN}\n"
         "from urllib.request import Nothing\n"
         "try:\n    Nothing()\n"
@@ -126,7 +109,7 @@ def test_a_name_that_is_not_there_is_an_error_when_it_is_used() -> None:
 
 
 def test_what_is_loaded_already_stays() -> None:
-    said = _run(
+    said = output_of(
         "import urllib.request as before\n"
         f"{STAND_IN}\n"
         "print(urllib.request is before, isinstance(Request, type))"

@@ -1,13 +1,11 @@
 """Libraries that are kept out while servers are imported, and only then."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from bot.processes.unused_libraries import UNUSED, blocked_imports
-from tests.waiting import WITHIN
+from tests.new_interpreter import output_of
 
 SCRIPT = """
 import sys
@@ -19,28 +17,12 @@ print(*(name for name in UNUSED if name in sys.modules))
 
 
 def test_those_who_would_load_them_do_without() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=WITHIN,
-    )
-    assert done.stdout == "\n"
+    assert output_of(SCRIPT) == "\n"
 
 
 def test_they_can_be_imported_afterwards() -> None:
     script = SCRIPT + "import rich.console, opentelemetry.trace; print('both')"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=WITHIN,
-    )
-    assert done.stdout.endswith("both\n")
+    assert output_of(script).endswith("both\n")
 
 
 def test_what_is_loaded_stays(monkeypatch: pytest.MonkeyPatch) -> None:

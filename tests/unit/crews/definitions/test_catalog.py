@@ -1,7 +1,5 @@
 """The catalogue: crews in YAML, and everything that can be wrong with them, with file, line and key."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from bot.core.actor import Membership
 from bot.core.fields import FieldType
 from bot.core.policy import ANYONE, Approvers
 from crews.definitions.catalog import Catalog, read
+from tests.new_interpreter import output_of
 
 CREW = """\
 title: Tides
@@ -299,8 +298,7 @@ def test_of_two_crews_with_one_name_the_later_folder_counts(tmp_path: Path) -> N
 def test_reading_the_catalogue_imports_no_crewai() -> None:
     modules = "crews.__main__, crews.definitions.catalog, crews.definitions.decorator, crews.worker.worker"
     code = f"import sys, crewdeck, {modules}; print('crewai' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert output_of(code) == "False\n"
 
 
 def test_the_crews_that_ship_are_sound() -> None:

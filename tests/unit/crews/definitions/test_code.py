@@ -1,7 +1,5 @@
 """The fingerprint of code: another one for other code, and the same one in each process that has the same."""
 
-import os
-import subprocess
 import sys
 import types
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pytest
 
 from crews.definitions.code import code_of
+from tests.new_interpreter import output_of
 
 CODE = """
 import enum
@@ -164,16 +163,7 @@ def test_functions_within_functions_count() -> None:
 
 def test_it_is_the_same_in_each_process() -> None:
     script = "from tests.unit.crews.definitions.test_code import *\nprint(code_of(imported(CODE).Tool))\n"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
+    found = {output_of(script, PYTHONHASHSEED=seed) for seed in ("1", "2", "3")}
     assert found == {f"{code_of(imported(CODE).Tool)}\n"}
 
 

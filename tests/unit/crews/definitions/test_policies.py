@@ -138,10 +138,6 @@ WRONG = [
 ]
 
 
-def line_of(text: str, part: str) -> int:
-    return text[: text.index(part)].count("\n") + 1
-
-
 @pytest.mark.parametrize(("old", "new", "problem"), WRONG)
 def test_mistakes_of_a_crew_have_file_line_and_key(tmp_path: Path, old: str, new: str, problem: str) -> None:
     assert old in POLICIES

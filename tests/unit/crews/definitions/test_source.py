@@ -1,8 +1,6 @@
 """Of what modules hold, the fingerprint of code covers how it is made, not what becomes of it."""
 
 import importlib.util
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pytest
 
 from crews.definitions.code import code_of, keep_sources
+from tests.new_interpreter import output_of
 
 LIMITS = """
 MOST = 500
@@ -267,16 +266,7 @@ def test_it_is_the_same_in_each_process(modules: Modules) -> None:
     folder = str(Path(module.__file__).parent)
     script = f"import sys; sys.path.insert(0, {folder!r}); import authors\n"
     script += "from crews.definitions.code import code_of\nprint(code_of(authors.Tool))\n"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    found = {output_of(script, PYTHONHASHSEED=seed) for seed in ("1", "2")}
     assert found == {f"{code_of(module.Tool)}\n"}
 
 
@@ -334,15 +324,6 @@ def test_what_a_library_generates_anew_in_each_process_is_no_other_code(modules:
     one, two = Path(module.__file__).parent, Path(modules.imported("unused = 1", GENERATED).__file__).parent
     script = "import sys; sys.path.insert(0, sys.argv[1]); import authors\n"
     script += "from crews.definitions.code import code_of\nprint(code_of(authors.pairs))\n"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", script, str(folder)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed, folder in (("1", one), ("2", two))
-    }
+    found = {output_of(script, str(folder), PYTHONHASHSEED=seed) for seed, folder in (("1", one), ("2", two))}
     assert len(found) == 1
     assert found != {f"{code_of(modules.imported('unused = 1', GENERATED.replace('= 2', '= 3')).pairs)}\n"}

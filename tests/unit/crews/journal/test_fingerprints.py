@@ -5,15 +5,12 @@ import dataclasses
 import io
 import json
 import math
-import os
-import subprocess
-import sys
 import threading
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum
 from fractions import Fraction
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +21,7 @@ from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, SecretStr
 
 from crews.journal.fingerprints import fingerprint, messages_for_model
+from tests.new_interpreter import output_of
 
 
 class Tone(Enum):
@@ -221,13 +219,9 @@ print(json.dumps([fingerprint(each) for pair in (*NEIGHBOURS, (Client(3.0), {"a"
 
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_they_are_the_same_in_another_process(seed: str) -> None:
-    env = os.environ | {"PYTHONHASHSEED": seed}
-    done = subprocess.run(
-        [sys.executable, "-c", IN_ANOTHER_PROCESS],
-        env=env, cwd=Path(__file__).parents[4], capture_output=True, check=True, text=True,
-    )  # fmt: skip
+    said = output_of(IN_ANOTHER_PROCESS, PYTHONHASHSEED=seed)
     pairs = (*NEIGHBOURS, (Client(3.0), {"a", "b"}))
-    assert json.loads(done.stdout.splitlines()[-1]) == [fingerprint(each) for pair in pairs for each in pair]
+    assert json.loads(said.splitlines()[-1]) == [fingerprint(each) for pair in pairs for each in pair]
 
 
 def conversation(call: str, *, target: int = 5) -> list[dict[str, Any]]:

@@ -1,10 +1,6 @@
 """Models of requests and responses."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-from tests.waiting import WITHIN
+from tests.new_interpreter import output_of
 
 SCRIPT = """
 import bot.surfaces.http.api
@@ -23,12 +19,4 @@ print([each.__name__ for each in models if each.__pydantic_complete__])
 
 def test_a_model_is_built_when_it_is_used() -> None:
     """A server that people use from chat builds none of the API's models: they take 2 MB."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=Path(__file__).parents[4],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=WITHIN,
-    )
-    assert done.stdout == "True []\n['HealthView']\n"
+    assert output_of(SCRIPT) == "True []\n['HealthView']\n"
