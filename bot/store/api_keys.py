@@ -1,4 +1,4 @@
-"""API keys in Redis, all in one shard. Revoked ones stay: a key that has existed keeps the doors locked."""
+"""API keys in Redis, all in one shard. Revoked ones stay: once there was a key, the API asks for one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RedisApiKeys:
             (name, json.dumps([spec, created.get(name), revoked.get(name, 0)]))
             for name, spec in specs.items()
         )
-        # Whoever holds one that can't be read isn't let in.
+        # A key whose record can't be read is not accepted.
         found = [key for _, key in self._connection.unreadable.readable("API key", stored, read)]
         return sorted(found, key=lambda key: key.name)
 

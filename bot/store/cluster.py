@@ -1,4 +1,4 @@
-"""The nodes of a Redis Cluster, and which of them has which key.
+"""The nodes of a Redis Cluster, and which of them owns which key.
 
 redis-py's own cluster client is not used (docs/decisions/0005-cluster-routing.md): it refuses scripts in
 pipelines, so that a transition and its WAIT can't share a connection; it raises instead of waiting when all
@@ -40,14 +40,14 @@ from bot.store.shared_connection import Reply
 log = structlog.get_logger(__name__)
 
 MAX_REDIRECTS = 4
-"""How often a command is sent elsewhere, at most, before it is given up."""
+"""How often a command is redirected, at most."""
 LAYOUT_TIMEOUT_S = 2.0
-"""Seconds for one node to say which has what; then the next one is asked."""
+"""Seconds for a node to tell the layout; then the next one is asked."""
 _LOST = (Disconnected, TookTooLong, ClusterDownError, OSError)
 
 
 class Layout:
-    """Which node has which slots, as a node told it."""
+    """Which node owns which slots, as one node told it."""
 
     def __init__(self, ranges: Iterable[tuple[int, int, Node]] = ()) -> None:
         self._ranges = sorted(ranges)
@@ -58,7 +58,7 @@ class Layout:
         return sorted({node for _, _, node in self._ranges})
 
     def owner(self, key: str) -> Node | None:
-        """The node that has a key; None if it is not known."""
+        """The node that owns a key; None if it is not known."""
         slot = key_slot(key.encode())
         at = bisect_right(self._starts, slot) - 1
         if at < 0 or slot > self._ranges[at][1]:
@@ -73,7 +73,7 @@ class Cluster:
         self._address = address
         self._clients: dict[Node, SharedClient] = {}
         self._layout = Layout()
-        self._looking = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
 
     async def with_owner(self, key: str, ask: Callable[[SharedClient], Awaitable[Result]]) -> Result:
         for _ in range(MAX_REDIRECTS):
@@ -81,10 +81,10 @@ class Cluster:
             try:
                 return await ask(self._client(owner))
             except AskError as error:
-                await self._look_behind(error, layout)
+                await self._follow(error, layout)
             except _LOST:
-                # Perhaps another node has taken over by now. If not, whoever asks comes back later.
-                await self._look(layout, last=owner)
+                # A replica may have been promoted by now. If not, the caller tries again later.
+                await self._refresh(layout, last=owner)
                 if self._layout.owner(key) == owner:
                     raise
         raise ClusterDownError("the nodes disagree about who has what")
@@ -100,7 +100,7 @@ class Cluster:
             left = [n for n in left if isinstance(replies[n], MovedError)]
             if not left:
                 break
-            await self._look(layout)
+            await self._refresh(layout)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
@@ -112,18 +112,18 @@ class Cluster:
 
     async def primaries(self) -> Sequence[SharedClient]:
         if not self._layout.primaries:
-            await self._look(self._layout)
+            await self._refresh(self._layout)
         return [self._client(node) for node in self._layout.primaries]
 
     async def on_every_primary(self, ask: Callable[[SharedClient], Awaitable[Result]]) -> list[Result]:
-        # Those that have none of our keys are replaced without a command of ours noticing.
-        await self._look(self._layout)
+        # No command of ours tells that a primary which owns none of our keys was replaced.
+        await self._refresh(self._layout)
         for _ in range(MAX_REDIRECTS):
             layout = self._layout
             try:
                 return [await ask(self._client(node)) for node in layout.primaries]
             except _LOST:
-                await self._look(layout)
+                await self._refresh(layout)
                 if self._layout.primaries == layout.primaries:
                     raise
         raise ClusterDownError("its primaries change all the time")
@@ -140,7 +140,7 @@ class Cluster:
             await close_pool(client)
 
     async def _send_once(self, calls: Sequence[Call]) -> list[Reply]:
-        """Each node gets its part at the same time. What has moved is answered with its MovedError."""
+        """Send each node its part at the same time. The reply for a key that has moved is its MovedError."""
         parts: defaultdict[Node, list[int]] = defaultdict(list)
         for n, call in enumerate(calls):
             owner, _ = await self._owner(key_of(call.words))
@@ -160,23 +160,23 @@ class Cluster:
         return replies
 
     async def _owner(self, key: str) -> tuple[Node, Layout]:
-        """Who has a key, and according to which layout."""
+        """The owner of a key, and the layout that says so."""
         if (owner := self._layout.owner(key)) is None:
-            await self._look(self._layout)
+            await self._refresh(self._layout)
             owner = self._layout.owner(key)
         if owner is None:
             raise ClusterDownError("no node has a part of the keys")
         return owner, self._layout
 
-    async def _look_behind(self, error: AskError, seen: Layout) -> None:
-        """After a MOVED, look who has it now. What is on its way to another node can't be had."""
+    async def _follow(self, error: AskError, seen: Layout) -> None:
+        """Read the layout anew after a MOVED. A slot that is being migrated (ASK) is not available."""
         if not isinstance(error, MovedError):
             raise error
-        await self._look(seen)
+        await self._refresh(seen)
 
-    async def _look(self, seen: Layout, last: Node | None = None) -> None:
-        """Ask the nodes who has what, unless another task did since `seen`; the node `last` is asked last."""
-        async with self._looking:
+    async def _refresh(self, seen: Layout, last: Node | None = None) -> None:
+        """Read the layout from a node, `last` after all others, unless another task did so since `seen`."""
+        async with self._refreshing:
             if self._layout is not seen:
                 return
             known = list({*self._clients, *self._address.nodes} - {last})

@@ -67,7 +67,7 @@ class RedisDirectory:
             update={**_as_groups(members), "memberships": memberships, "unverified": unverified}
         )
 
-    async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, _Looked]:
+    async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, _Lookup]:
         """Of those whose surface this process knows."""
         asked = {each.principal: (each, lookup) for each in actors if (lookup := self._lookup_of(each))}
         found = await asyncio.gather(*(_current(actor, lookup) for actor, lookup in asked.values()))
@@ -81,19 +81,19 @@ class RedisDirectory:
     async def known(self, actor: Actor) -> Actor:
         if not actor.at_home:
             return actor.verified
-        return await self._as_known(actor.verified, await self._look(actor.authenticated))
+        return await self._as_known(actor.verified, await self._read(actor.authenticated))
 
     async def known_while_resolving(self, principal: str, actor: Awaitable[Actor]) -> Actor:
         names, began = (principal,), time.monotonic()
-        with begun(self._look(names)) as looking:
+        with begun(self._read(names)) as reading:
             found = await actor
             if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
                 return await self.known(found)
             if not found.at_home:
                 return found.verified
-            return await self._as_known(found.verified, await looking)
+            return await self._as_known(found.verified, await reading)
 
-    async def _look(self, names: Sequence[str]) -> list[Reply]:
+    async def _read(self, names: Sequence[str]) -> list[Reply]:
         """The time, the groups that are wanted, and what is stored of these principals."""
         async with self._connection.pipeline() as batch:
             batch.time()
@@ -101,8 +101,8 @@ class RedisDirectory:
             batch.hmget(redis_keys.identities(), list(names))
         return batch.results
 
-    async def _as_known(self, actor: Actor, looked: list[Reply]) -> Actor:
-        clock, wanted, found = looked
+    async def _as_known(self, actor: Actor, replies: list[Reply]) -> Actor:
+        clock, wanted, found = replies
         if not wanted and not any(found):
             return actor  # As of most people, nothing is known.
         now, linked = at_ms(clock), self._identities.parse(actor.authenticated, found)
@@ -178,8 +178,8 @@ class RedisDirectory:
             raise Refused("already_linked", "These are linked already.")
 
 
-class _Looked(NamedTuple):
-    """What was found when somebody's membership was looked up."""
+class _Lookup(NamedTuple):
+    """The result of looking up somebody's membership."""
 
     #: None: they may not act, as far as it is known.
     membership: Membership | None
@@ -188,19 +188,19 @@ class _Looked(NamedTuple):
     why: str = ""
 
 
-async def _current(actor: Actor, lookup: MembershipLookup) -> _Looked:
+async def _current(actor: Actor, lookup: MembershipLookup) -> _Lookup:
     """Somebody's membership now."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
-            return _Looked(await lookup(actor))
+            return _Lookup(await lookup(actor))
     except StoreUnavailable:
         raise
     except (CrewdeckError, TimeoutError) as error:
         log.warning("nobody can tell whether somebody may still decide", who=actor.principal, why=str(error))
-        return _Looked(None, known=False, why=str(error))
+        return _Lookup(None, known=False, why=str(error))
 
 
-def _lost(policy: Policy, accounts: Mapping[str, _Looked]) -> frozenset[str]:
+def _lost(policy: Policy, accounts: Mapping[str, _Lookup]) -> frozenset[str]:
     """Those of these accounts as which nobody may decide now, as far as this process knows."""
     admitted = {*policy.allowed_memberships} - {Membership.EXTERNAL}
     return frozenset(name for name, each in accounts.items() if each.membership not in admitted)

@@ -1,7 +1,7 @@
-"""Whether a cluster's node is still the primary that it takes itself for, by the word of the others.
+"""Asks the other primaries of a cluster whether a node still owns a slot.
 
-A node that was paused or cut off while its replica took over goes on taking writes until it hears of that.
-What it takes then is lost, so it is not believed alone.
+A node that was paused or partitioned while its replica was promoted accepts writes until it learns of the
+promotion. These writes are lost, so the node's own view is not enough.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from redis.exceptions import ClusterDownError, RedisError
 from bot.store.servers import execute
 
 ANSWER_TIMEOUT_S = 1.0
-"""Seconds for a node to say who has what. A person waits meanwhile."""
+"""Seconds for a node to answer. A person waits meanwhile."""
 
 Nodes = Mapping[str, Mapping[str, Any]]
 """What `CLUSTER NODES` says, as redis-py reads it."""
 
 
 class View(NamedTuple):
-    """Who has a slot, as one node sees it."""
+    """Which node owns a slot, as one node sees it."""
 
     #: The node's own id.
     by: str
-    #: Whether it has a say: it is a primary itself.
+    #: Whether it is a primary: only they vote.
     primary: bool
     owner: str | None = None
-    #: The owner's; who took over from it has a higher one.
+    #: The owner's; a replica that was promoted in its place has a higher one.
     epoch: int = 0
-    #: Whether the node that says this has, or had, a replica that could take over from it.
-    heirs: bool = False
+    #: Whether this node has, or had, a replica that could be promoted in its place.
+    replicated: bool = False
 
 
 def read_view(nodes: Nodes, slot: int) -> View:
-    """What a node says of a slot."""
+    """A node's view of a slot."""
     [own] = [each for each in nodes.values() if "myself" in each["flags"]]
     by, primary = str(own["node_id"]), "master" in own["flags"]
-    heirs = any(each["master_id"] == by for each in nodes.values())
+    replicated = any(each["master_id"] == by for each in nodes.values())
     owner = next((each for each in nodes.values() if _has(each["slots"], slot)), None)
     if owner is None:
-        return View(by, primary, heirs=heirs)
-    return View(by, primary, str(owner["node_id"]), int(owner["epoch"]), heirs)
+        return View(by, primary, replicated=replicated)
+    return View(by, primary, str(owner["node_id"]), int(owner["epoch"]), replicated)
 
 
 def _has(ranges: Iterable[Sequence[str]], slot: int) -> bool:
@@ -53,10 +53,10 @@ def _has(ranges: Iterable[Sequence[str]], slot: int) -> bool:
 
 
 def confirmations_needed(others: int) -> int:
-    """How many of the other primaries have to confirm one.
+    """How many of the other primaries have to confirm that a node is still one.
 
-    A replica takes over by the votes of more than half of all primaries. Among so many others there is one of
-    the voters at least, who knows. A cluster in which fewer can be reached takes no writes anyhow.
+    A replica is promoted by the votes of more than half of all primaries. So at least one of this many knows
+    of the promotion. A cluster in which fewer can be reached accepts no writes anyhow.
     """
     return min(others, max(1, others // 2))
 
@@ -67,23 +67,23 @@ def contradicts(view: View, own: View) -> bool:
 
 
 def confirms(view: View, own: View) -> bool:
-    """Whether it is the word of another primary for the node with the view `own`."""
+    """Whether `view` is another primary's, by which the node with the view `own` still owns the slot."""
     return view.primary and view.owner == own.by
 
 
 async def check_owner(owner: Redis, others: Sequence[Redis], slot: int) -> None:
-    """Return when enough of the other primaries have said that a node has a slot still.
+    """Return when enough of the other primaries have confirmed that a node still owns a slot.
 
-    Nobody is asked where no replica could have taken over. Raises ClusterDownError if one knows better, or if
-    too few of them answer: then it can't be known.
+    None is asked where no replica could have been promoted. Raises ClusterDownError if one of them knows of a
+    promotion, or if too few of them answer.
     """
     own = await _view(owner, slot)
     if own.owner != own.by:
         raise ClusterDownError("a node that took this is no longer the primary")
-    missing = confirmations_needed(len(others)) if own.heirs else 0
+    missing = confirmations_needed(len(others)) if own.replicated else 0
     if not missing:
         return
-    async with _asked(others, slot) as answers:
+    async with _views(others, slot) as answers:
         for answer in asyncio.as_completed(answers):
             view = await answer
             if view is not None and contradicts(view, own):
@@ -95,8 +95,8 @@ async def check_owner(owner: Redis, others: Sequence[Redis], slot: int) -> None:
 
 
 @asynccontextmanager
-async def _asked(others: Sequence[Redis], slot: int) -> AsyncIterator[list[asyncio.Task[View | None]]]:
-    """All of them at once; who hasn't answered when the block ends isn't waited for."""
+async def _views(others: Sequence[Redis], slot: int) -> AsyncIterator[list[asyncio.Task[View | None]]]:
+    """Ask all of them at once. Requests that are unanswered when the block ends are cancelled."""
     asking = [asyncio.create_task(_view_or_none(each, slot)) for each in others]
     try:
         yield asking

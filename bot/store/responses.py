@@ -77,8 +77,8 @@ class Responses:
             question = read_question(question_id, fields)
         if question is None:
             return None
-        snapshot = _Snapshot(question, revision or "0", said, None, names, identities, at_ms(time))
-        return Prefetched(question, snapshot)
+        raw = _RawSnapshot(question, revision or "0", said, None, names, identities, at_ms(time))
+        return Prefetched(question, raw)
 
     async def respond(
         self, run_id: str, question_id: str, response: Response, prefetched: Prefetched | None = None
@@ -88,15 +88,16 @@ class Responses:
             if ruling is not None:
                 return ruling
         for _ in range(MAX_ATTEMPTS):
-            seen = await self._look(run_id, question_id, response)
-            if seen is None:
+            snapshot = await self._read_snapshot(run_id, question_id, response)
+            if snapshot is None:
                 return Ruling(verdict=Verdict.REFUSED, code="unknown_question")
-            if seen.is_overdue:
-                await self._timers.expire(seen.question)
+            if snapshot.is_overdue:
+                await self._timers.expire(snapshot.question)
                 continue
-            dated = _dated(response, seen.at)
-            people = await self._people(seen, dated)
-            ruling = await self._known(seen, dated, people) or await self._append(seen, dated, people)
+            dated = _dated(response, snapshot.at)
+            people = await self._people(snapshot, dated)
+            ruling = await self._if_uncounted(snapshot, dated, people)
+            ruling = ruling or await self._append(snapshot, dated, people)
             if ruling is not None:
                 return ruling
         raise StoreUnavailable("Many people answer this at the same time, so this answer was not recorded.")
@@ -108,25 +109,25 @@ class Responses:
         )
         return self._readable(question_id, stored)
 
-    async def _ruling_from_prefetched(self, response: Response, snapshot: object) -> Ruling | None:
+    async def _ruling_from_prefetched(self, response: Response, raw: object) -> Ruling | None:
         """The ruling on a response that counts by what was prefetched; None: it is to be read again.
 
         A refusal, and a repetition, are only told of by what is read for the response itself.
         """
-        if not isinstance(snapshot, _Snapshot) or snapshot.names != list(response.actor.authenticated):
+        if not isinstance(raw, _RawSnapshot) or raw.names != list(response.actor.authenticated):
             return None
-        seen = self._seen(snapshot)
-        if seen.is_overdue:
+        snapshot = self._parse(raw)
+        if snapshot.is_overdue:
             return None
-        dated = _dated(response, seen.at)
-        people = await self._people(seen, dated)
-        if decision.refusal(seen.question, dated, people, seen.responses) is not None:
+        dated = _dated(response, snapshot.at)
+        people = await self._people(snapshot, dated)
+        if decision.refusal(snapshot.question, dated, people, snapshot.responses) is not None:
             return None
-        if decision.repeats(seen.question, dated, people, seen.responses):
+        if decision.repeats(snapshot.question, dated, people, snapshot.responses):
             return None
-        return await self._append(seen, dated, people)
+        return await self._append(snapshot, dated, people)
 
-    async def _look(self, run_id: str, question_id: str, response: Response) -> _Seen | None:
+    async def _read_snapshot(self, run_id: str, question_id: str, response: Response) -> _Snapshot | None:
         """Read at once what the evaluation of a response needs; None if there is no such question."""
         names = list(response.actor.authenticated)
         key = redis_keys.question(run_id, question_id)
@@ -143,55 +144,55 @@ class Responses:
             question = read_question(question_id, fields)
         if question is None:
             return None
-        snapshot = _Snapshot(question, revision or "0", said, answered, names, identities, at_ms(time))
-        return self._seen(snapshot)
+        raw = _RawSnapshot(question, revision or "0", said, answered, names, identities, at_ms(time))
+        return self._parse(raw)
 
-    def _seen(self, snapshot: _Snapshot) -> _Seen:
-        question = snapshot.question
+    def _parse(self, raw: _RawSnapshot) -> _Snapshot:
+        question = raw.question
         if question.open:  # The outcome rests on all of them.
-            earlier = [read_response(question.id, each) for each in snapshot.said]
+            earlier = [read_response(question.id, each) for each in raw.said]
         else:
-            earlier = self._readable(question.id, snapshot.said)
-        linked = self._identities.parse(snapshot.names, snapshot.identities)
-        at = max([snapshot.at, *(each.at for each in earlier)])
-        return _Seen(question, snapshot.revision, tuple(earlier), snapshot.answered, linked, at)
+            earlier = self._readable(question.id, raw.said)
+        linked = self._identities.parse(raw.names, raw.identities)
+        at = max([raw.at, *(each.at for each in earlier)])
+        return _Snapshot(question, raw.revision, tuple(earlier), raw.answered, linked, at)
 
-    async def _people(self, seen: _Seen, response: Response) -> People:
+    async def _people(self, snapshot: _Snapshot, response: Response) -> People:
         """Who is who for this decision; another round trip only if more matters than who the responder is."""
-        policy = seen.question.policy
-        about_others = seen.question.open and (seen.responses or policy.on_reject is OnReject.COUNTS)
-        about_accounts = relied_on(policy, [response.actor], seen.linked)
+        policy = snapshot.question.policy
+        about_others = snapshot.question.open and (snapshot.responses or policy.on_reject is OnReject.COUNTS)
+        about_accounts = relied_on(policy, [response.actor], snapshot.linked)
         if not policy.live_groups and not about_others and not about_accounts:
-            return people_among(seen.linked, [response.actor], seen.at)
-        earlier = [each.actor for each in seen.responses]
+            return people_among(snapshot.linked, [response.actor], snapshot.at)
+        earlier = [each.actor for each in snapshot.responses]
         return await self._directory.people(policy, [response.actor, *earlier], earlier=earlier)
 
-    async def _known(self, seen: _Seen, response: Response, people: People) -> Ruling | None:
+    async def _if_uncounted(self, snapshot: _Snapshot, response: Response, people: People) -> Ruling | None:
         """The ruling on a response that doesn't count; None if it counts."""
-        question = seen.question
-        refused = decision.refusal(question, response, people, seen.responses)
+        question = snapshot.question
+        refused = decision.refusal(question, response, people, snapshot.responses)
         if refused is not None and refused.code == "not_allowed":
             return _refused(refused)
-        if seen.answered is not None or decision.repeats(question, response, people, seen.responses):
+        if snapshot.answered is not None or decision.repeats(question, response, people, snapshot.responses):
             # What people are told of an earlier answer must not be taken back by a failover either.
             await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
-            return Ruling(verdict=Verdict.REPEATED, question=await self._answered(seen))
+            return Ruling(verdict=Verdict.REPEATED, question=await self._answered(snapshot))
         if refused is None:
             return None
         if refused.code == "settled":
             await self._connection.wait_durable(redis_keys.shard_of(question.run_id))
         return _refused(refused, question)
 
-    async def _answered(self, seen: _Seen) -> Question | None:
+    async def _answered(self, snapshot: _Snapshot) -> Question | None:
         """The question that this response key has answered."""
-        if seen.answered in {None, seen.question.id}:
-            return seen.question
-        return await self._read(seen.question.run_id, str(seen.answered))
+        if snapshot.answered in {None, snapshot.question.id}:
+            return snapshot.question
+        return await self._read(snapshot.question.run_id, str(snapshot.answered))
 
-    async def _append(self, seen: _Seen, response: Response, people: People) -> Ruling | None:
+    async def _append(self, snapshot: _Snapshot, response: Response, people: People) -> Ruling | None:
         """Append the response with its effect; None on a conflict: then it is evaluated again."""
-        question, response = decision.amend(seen.question, response)
-        decided = decision.evaluate(question, (response,), people, earlier=seen.responses)
+        question, response = decision.amend(snapshot.question, response)
+        decided = decision.evaluate(question, (response,), people, earlier=snapshot.responses)
         outcome = decided.outcome if isinstance(decided, decision.Settled) else None
         question = question.model_copy(update={"progress": decided.progress})
         event = completed_event(question, outcome) if outcome else recorded_event(question, response)
@@ -200,17 +201,17 @@ class Responses:
             redis_keys.shard_of(question.run_id),
             question.run_id,
             question.id,
-            seen.revision,
+            snapshot.revision,
             response_key(response),
             dump(response),
             response.action,
             dump(outcome) if outcome else "",
             dump(event),
             dump(question.progress),
-            dump(question, exclude=QUESTION_OWN) if question.digest != seen.question.digest else "",
+            dump(question, exclude=QUESTION_OWN) if question.digest != snapshot.question.digest else "",
         )
         if done == "repeated":
-            return await self._repeated(seen, value)
+            return await self._repeated(snapshot, value)
         if done != "done":
             return None
         if outcome is None:
@@ -218,9 +219,9 @@ class Responses:
         settled = question.model_copy(update={"outcome": outcome, "settled_at": int(value)})
         return Ruling(verdict=Verdict.SETTLED, question=settled)
 
-    async def _repeated(self, seen: _Seen, answered: str) -> Ruling:
+    async def _repeated(self, snapshot: _Snapshot, answered: str) -> Ruling:
         """The ruling on a delivery that was recorded since it was looked for, as when a reply was lost."""
-        question = await self._answered(seen._replace(answered=answered)) or seen.question
+        question = await self._answered(snapshot._replace(answered=answered)) or snapshot.question
         now = await self._read(question.run_id, question.id)
         return Ruling(verdict=Verdict.REPEATED, question=now)
 
@@ -240,8 +241,8 @@ class Responses:
         return found
 
 
-class _Snapshot(NamedTuple):
-    """A question, and all that a response rests on, as the store had it when it was read."""
+class _RawSnapshot(NamedTuple):
+    """A question and all that a response to it rests on, as they were stored at one moment."""
 
     question: Question
     revision: str
@@ -254,8 +255,8 @@ class _Snapshot(NamedTuple):
     at: int
 
 
-class _Seen(NamedTuple):
-    """A question as it was when a response to it was evaluated."""
+class _Snapshot(NamedTuple):
+    """The same, parsed: what a response is evaluated with."""
 
     question: Question
     revision: str

@@ -123,14 +123,14 @@ class OnePrimary:
         pool = redis.connection_pool
         if isinstance(pool, SentinelPool):
             return partial(_check_with_sentinels, pool, pool.master_address)
-        return _alone
+        return _nobody_to_ask
 
     async def close(self) -> None:
         await close_pool(self._redis)
 
 
-async def _alone() -> None:
-    """Nobody else is there who could have another take its place."""
+async def _nobody_to_ask() -> None:
+    """Nothing promotes another server in place of a single one."""
 
 
 async def _check_with_sentinels(pool: SentinelPool, named: Node | None) -> None:

@@ -67,6 +67,6 @@ class Subscription(SharedConnection):
 
 
 def _noticed(answered: asyncio.Future[list[Reply]]) -> None:
-    """Whoever listens hears of the end of the connection in another way."""
+    """Retrieve the error of a ping: listeners are told of the end of the connection by the messages' end."""
     if not answered.cancelled():
         answered.exception()

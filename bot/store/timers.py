@@ -36,23 +36,27 @@ class Timers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         #: By unreadable timer: when it is tried again, by the clock of the store.
-        self._left: dict[str, int] = {}
+        self._unreadable_until: dict[str, int] = {}
 
     async def due(self, within: int) -> int:
         """Milliseconds until the next one is due, from 0 to `within`."""
         now = await self._connection.now()
         waits = [
-            max(0, int(at) - now) for name, at in await self._look(now + within) if self._is_seen(name, now)
+            max(0, int(at) - now)
+            for name, at in await self._first_due(now + within)
+            if self._may_be_tried(name, now)
         ]
         return min(within, *waits) if waits else within
 
     async def fire(self) -> int:
         """Apply the due timers, in order; returns how many had an effect."""
         now = await self._connection.now()
-        self._left = {name: until for name, until in self._left.items() if until > now}
+        self._unreadable_until = {
+            name: until for name, until in self._unreadable_until.items() if until > now
+        }
         fired = 0
-        for name, _ in await self._look(now):
-            if self._is_seen(name, now):
+        for name, _ in await self._first_due(now):
+            if self._may_be_tried(name, now):
                 fired += await self._fire(name, now)
         return fired
 
@@ -61,7 +65,7 @@ class Timers:
         name = f"deadline/{question.run_id}/{question.id}"
         await self._apply(Timer(name, "deadline", question.run_id, question.id))
 
-    async def _look(self, until: int) -> list[tuple[str, float]]:
+    async def _first_due(self, until: int) -> list[tuple[str, float]]:
         """The first timers of each shard that are due by `until`."""
         async with self._connection.pipeline() as batch:
             for shard in range(redis_keys.SHARDS):
@@ -72,19 +76,19 @@ class Timers:
                     byscore=True,
                     withscores=True,
                     offset=0,
-                    num=len(self._left) + PAGE_SIZE,
+                    num=len(self._unreadable_until) + PAGE_SIZE,
                 )
         return sorted((each for found in batch.results for each in found), key=lambda each: each[1])
 
-    def _is_seen(self, name: str, now: int) -> bool:
-        return self._left.get(name, 0) <= now
+    def _may_be_tried(self, name: str, now: int) -> bool:
+        return self._unreadable_until.get(name, 0) <= now
 
     async def _fire(self, name: str, now: int) -> int:
         try:
             with self._connection.unreadable.reported():
                 return await self._apply(_timer(name))
         except UnreadableRecord:
-            self._left[name] = now + UNREADABLE_DELAY_MS
+            self._unreadable_until[name] = now + UNREADABLE_DELAY_MS
             return 0
 
     async def _apply(self, timer: Timer) -> int:
@@ -93,7 +97,7 @@ class Timers:
         if question is not None and timer.kind == "remind":
             body = dump(reminded_event(question))
         elif question is not None and question.open:
-            for each in said:  # One that can't be read may have been enough: then nothing is decided here.
+            for each in said:  # One that can't be read might have settled it: then nothing is decided here.
                 read_response(question.id, each)
             decided = decision.expired_outcome(question)
             outcome, body = dump(decided), dump(completed_event(question, decided))
