@@ -126,7 +126,7 @@ class _Awaited:
 
     def result(self) -> TaskOutput:
         self._line.wait()
-        self._future.add_done_callback(lambda _future: self._line.go_on())
+        self._future.add_done_callback(lambda _future: self._line.resume())
         return self._future.result()
 
 

@@ -26,24 +26,24 @@ class Branch:
     """A parallel branch of a run, active until it ends, except while it waits for people or branches."""
 
     def __init__(self, changed: Callable[[int], None]) -> None:
-        """`changed` is called with 1 when it becomes active, and with -1 when it is that no more."""
+        """`changed` is called with 1 when it becomes active, and with -1 when it becomes inactive."""
         self._lock = threading.Lock()
         self._changed = changed
         self._waits = 0
         self._ended = False
-        #: The thread, or the task of an event loop, that it is.
+        #: The thread, or the task of an event loop, that executes it.
         self._place = _place()
         changed(1)
 
     def begin_here(self) -> None:
-        """It is the current thread or task."""
+        """The current thread or task executes it from now on."""
         self._place = _place()
 
     def wait(self) -> None:
-        """It waits from now on, until `go_on` is called as often as this. From any thread."""
+        """It waits until `resume` has been called as often as this. From any thread."""
         self._change(1)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._change(-1)
 
     def end(self) -> None:
@@ -51,7 +51,7 @@ class Branch:
 
     @property
     def is_here(self) -> bool:
-        """Whether it goes on, and the current thread or task is it."""
+        """Whether it has not ended, and the current thread or task executes it."""
         return not self._ended and self._place == _place()
 
     def _change(self, waits: int, *, ended: bool = False) -> None:
@@ -69,7 +69,7 @@ class Branch:
 
 
 BRANCH: ContextVar[Branch | None] = ContextVar("crewdeck_branch", default=None)
-"""The branch of execution that this belongs to; None in threads that are not known."""
+"""The branch that the current code belongs to; None in threads of which we don't know."""
 
 
 def _place() -> object:
@@ -91,7 +91,7 @@ def branch_waits() -> Iterator[None]:
     try:
         yield
     finally:
-        branch.go_on()
+        branch.resume()
 
 
 class Step:
@@ -151,7 +151,7 @@ class Activity:
         finally:
             BRANCH.reset(token)
             if before is not None:
-                before.go_on()
+                before.resume()
             branch.end()
 
     @contextmanager
@@ -191,7 +191,7 @@ class Activity:
 
         def done(_future: Future[T]) -> None:
             if before is not None:
-                before.go_on()
+                before.resume()
             branch.end()
 
         future = submit(tracked)
