@@ -30,7 +30,7 @@ from tests.contract.examples import (
     response,
     started,
 )
-from tests.contract.lossy import lossy_line
+from tests.contract.faulty_proxy import faulty_proxy
 from tests.faults.releases import dump
 
 CRM = "webhook:crm"
@@ -185,12 +185,12 @@ async def test_a_deletion_whose_answer_was_lost_is_no_surprise(
     store: RedisStore, server: redis.Redis, data_dir: Path
 ) -> None:
     path: str = server.connection_pool.connection_kwargs["path"]
-    async with lossy_line(data_dir / "line.sock", path) as line, open_store(line.url) as far:
+    async with faulty_proxy(data_dir / "proxy.sock", path) as proxy, open_store(proxy.url) as far:
         runs = [await started(store) for _ in range(2)]
         for run in runs:
             await store.runs.cancel(run.id, ADA)
         await far.runs.delete(runs[0].id)  # so that the script is known there
-        line.lose(1)
+        proxy.lose(1)
         await far.runs.delete(runs[1].id)
     assert await store.runs.list(RunFilter()) == []
 

@@ -32,7 +32,7 @@ from tests.contract.examples import (
     response,
     started,
 )
-from tests.contract.lossy import LossyLine, lossy_line
+from tests.contract.faulty_proxy import FaultyProxy, faulty_proxy
 
 TASK = TaskStarted(crew_id="c", task_id="t", task="Write", number=1, total=1)
 IMPATIENT = 1.0
@@ -40,14 +40,14 @@ IMPATIENT = 1.0
 
 
 @pytest.fixture
-async def line(data_dir: Path, redis_url: str) -> AsyncIterator[LossyLine]:
-    async with lossy_line(data_dir / "line.sock", redis_url.removeprefix("unix://")) as lossy:
-        yield lossy
+async def proxy(data_dir: Path, redis_url: str) -> AsyncIterator[FaultyProxy]:
+    async with faulty_proxy(data_dir / "proxy.sock", redis_url.removeprefix("unix://")) as opened:
+        yield opened
 
 
 @pytest.fixture
-async def far(line: LossyLine) -> AsyncIterator[RedisStore]:
-    async with open_store(f"{line.url}?socket_timeout={IMPATIENT}") as store:
+async def far(proxy: FaultyProxy) -> AsyncIterator[RedisStore]:
+    async with open_store(f"{proxy.url}?socket_timeout={IMPATIENT}") as store:
         yield store
 
 
@@ -139,16 +139,16 @@ async def test_a_full_redis_makes_room_by_itself(store_url: str, server: redis.R
 
 
 async def test_while_redis_loads_people_are_told_and_then_it_goes_on(
-    line: LossyLine, far: RedisStore
+    proxy: FaultyProxy, far: RedisStore
 ) -> None:
     claim = await claimed(far)
     question = await far.questions.ask(claim, approval(claim))
-    line.says = b"-LOADING Redis is loading the dataset in memory\r\n"
+    proxy.says = b"-LOADING Redis is loading the dataset in memory\r\n"
     with pytest.raises(StoreUnavailable, match="still loading"):
         await far.questions.respond(claim.run.id, question.id, response())
     with pytest.raises(StoreUnavailable, match="still loading"):
         await far.health.ping()
-    line.says = b""
+    proxy.says = b""
     assert (await far.questions.respond(claim.run.id, question.id, response())).verdict is Verdict.SETTLED
 
 
@@ -163,21 +163,21 @@ async def test_while_redis_loads_people_are_told_and_then_it_goes_on(
     ],
 )
 async def test_what_the_server_says_is_said_in_plain_words(
-    line: LossyLine, far: RedisStore, says: bytes, words: str
+    proxy: FaultyProxy, far: RedisStore, says: bytes, words: str
 ) -> None:
-    line.says = says + b"\r\n"
+    proxy.says = says + b"\r\n"
     with pytest.raises(StoreUnavailable, match=words):
         await far.runs.start(new_run("one"))
-    line.says = b""
+    proxy.says = b""
     assert (await far.runs.start(new_run("one")))[1]
 
 
 async def test_on_connections_that_are_half_open_an_answer_counts_once(
-    line: LossyLine, far: RedisStore
+    proxy: FaultyProxy, far: RedisStore
 ) -> None:
     claim = await claimed(far)
     question = await far.questions.ask(claim, approval(claim))
-    line.half_open()
+    proxy.half_open()
     async with asyncio.timeout(15 * IMPATIENT):
         ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is Verdict.SETTLED
@@ -185,16 +185,16 @@ async def test_on_connections_that_are_half_open_an_answer_counts_once(
 
 
 async def test_a_slow_server_is_waited_for_and_one_that_is_too_slow_is_not(
-    line: LossyLine, far: RedisStore
+    proxy: FaultyProxy, far: RedisStore
 ) -> None:
     claim = await claimed(far)
     question = await far.questions.ask(claim, approval(claim))
-    line.delay = IMPATIENT / 10
+    proxy.delay = IMPATIENT / 10
     assert (await far.runs.get(claim.run.id)).id == claim.run.id
-    line.delay = IMPATIENT * 3
+    proxy.delay = IMPATIENT * 3
     with pytest.raises(StoreUnavailable, match="does not answer in time"):
         await far.questions.respond(claim.run.id, question.id, response())
-    line.delay = 0
+    proxy.delay = 0
     ruling = await far.questions.respond(claim.run.id, question.id, response())
     assert ruling.verdict is not Verdict.REFUSED
     assert (await event_types(far, claim.run.id)).count("human_input_completed") == 1

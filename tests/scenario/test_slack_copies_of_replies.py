@@ -26,7 +26,7 @@ from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import BackgroundTasks
-from tests.contract.lossy import LossyLine, lossy_line
+from tests.contract.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.contract.outboxes import open_thread
 from tests.loopback.slack import GENERAL
 from tests.scenario.outbox import ADA, TEAM, Outbox
@@ -35,16 +35,16 @@ THREAD = "1700000000.000100"
 
 
 @pytest.fixture
-async def line(redis_url: str, data_dir: Path) -> AsyncIterator[LossyLine]:
+async def proxy(redis_url: str, data_dir: Path) -> AsyncIterator[FaultyProxy]:
     with redis.Redis.from_url(redis_url) as server:
         upstream: str = server.connection_pool.connection_kwargs["path"]
-    async with lossy_line(data_dir / "line.sock", upstream) as lossy:
-        yield lossy
+    async with faulty_proxy(data_dir / "proxy.sock", upstream) as opened:
+        yield opened
 
 
 @pytest.fixture
-async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies, Replies]]:
-    """Two of them; the second is behind the line."""
+async def processes(on: Outbox, proxy: FaultyProxy) -> AsyncIterator[tuple[Replies, Replies]]:
+    """Two of them; the second is behind the proxy."""
     settings = Settings.model_validate(
         {"SLACK_BOT_TOKEN": on.slack.bot_token, "SLACK_API_URL": on.slack.api_url}
     )
@@ -52,7 +52,7 @@ async def processes(on: Outbox, line: LossyLine) -> AsyncIterator[tuple[Replies,
         api = await stack.enter_async_context(open_api(settings, Metrics(), AckPriority()))
         installation = SlackInstallation(api)
         await installation.learn()
-        far = await stack.enter_async_context(open_store(line.url))
+        far = await stack.enter_async_context(open_store(proxy.url))
 
         async def made(store: Store) -> Replies:
             people = SlackActors(api, store.key_values, BackgroundTasks(), installation)
@@ -95,14 +95,14 @@ async def shown(on: Outbox, claim: Claim, prompt: str) -> Question:
 
 @pytest.mark.parametrize("where", ["the same run", "another run of the thread"])
 async def test_two_copies_of_a_reply_at_once_answer_one_question(
-    where: str, on: Outbox, line: LossyLine, processes: tuple[Replies, Replies]
+    where: str, on: Outbox, proxy: FaultyProxy, processes: tuple[Replies, Replies]
 ) -> None:
     first, second = processes
     heard = message()
     run, claim = await in_thread(on)
     other = claim if where == "the same run" else (await in_thread(on))[1]
     colour = await shown(on, claim, "Which colour?")
-    held = line.hold(f"{heard.key}:question".encode())
+    held = proxy.hold(f"{heard.key}:question".encode())
     copy = asyncio.create_task(second.handle(heard))
     await held.reached.wait()  # it has seen that the message has gone no way yet
     assert await first.handle(heard) == SILENT

@@ -20,7 +20,7 @@ from tests.contract.chat.relaying import ADA as ADA_ELSEWHERE
 from tests.contract.chat.relaying import asked, claimed, linked
 from tests.contract.chat.slack_inbound import slack_chat_over_http
 from tests.contract.examples import approval
-from tests.contract.lossy import lossy_line
+from tests.contract.faulty_proxy import faulty_proxy
 from tests.waiting import eventually
 
 IN_WORDS: dict[str, Any] = {"kind": QuestionKind.TEXT, "options": ()}
@@ -81,13 +81,13 @@ async def test_a_direct_reply_waits_for_the_place_of_what_it_replies_to(
 ) -> None:
     upstream = redis_url.removeprefix("unix://")
     async with (
-        lossy_line(data_dir / "line.sock", upstream) as line,
-        memory_chat(line.url) as chat,
+        faulty_proxy(data_dir / "proxy.sock", upstream) as proxy,
+        memory_chat(proxy.url) as chat,
         open_store(redis_url) as store,
     ):
         question = await chat.asking(posted=False, **IN_WORDS)
         await store.outbox.adopt("memory", question.run_id, f"question:{question.id}", f"{CHANNEL}/m5")
-        held = line.hold(b":place:")
+        held = proxy.hold(b":place:")
         said = chat.message(ADA, "blue", thread="m5", direct=True)
         reply = asyncio.create_task(chat.engine.router.message(said))
         await held.reached.wait()

@@ -14,7 +14,7 @@ from bot.core.lists import RunFilter
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http
-from tests.contract.lossy import lossy_line
+from tests.contract.faulty_proxy import faulty_proxy
 from tests.loopback.slack import Delivery
 from tests.loopback.slack.payloads import slash_command
 
@@ -80,13 +80,13 @@ async def test_whether_a_start_is_a_replay_is_asked_with_who_gave_it(
     data_dir: Path, server: redis.Redis
 ) -> None:
     path: str = server.connection_pool.connection_kwargs["path"]
-    async with lossy_line(data_dir / "line.sock", path) as line, slack_chat_over_http(line.url) as chat:
+    async with faulty_proxy(data_dir / "proxy.sock", path) as proxy, slack_chat_over_http(proxy.url) as chat:
 
         async def start(user: str) -> Delivery:
             return await chat.people[user].command("/crew", "start demo", CHANNEL)
 
         for user in (ADA, BOB):  # Who they are is asked once, and Redis learns the scripts.
             await start(user)
-        before = line.round_trips
+        before = proxy.round_trips
         assert (await start(ADA)).ok
-        assert line.round_trips - before <= 3, "who it is and the check; the catalogue; the run"
+        assert proxy.round_trips - before <= 3, "who it is and the check; the catalogue; the run"

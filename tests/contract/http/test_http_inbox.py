@@ -20,9 +20,9 @@ from bot.store.redis import compose, open_store
 from bot.store.redis_keys import shard_of
 from bot.surfaces.http.streams.inbox_feed import InboxFeed, InboxFollower
 from tests.contract.examples import DEMO, LEASE, approval, new_run
+from tests.contract.faulty_proxy import faulty_proxy
 from tests.contract.http.following import TRANSPORTS, Follow, Sent, some_of
 from tests.contract.http.served import Served
-from tests.contract.lossy import lossy_line
 from tests.waiting import WITHIN, alongside, until
 
 EACH = pytest.mark.parametrize("follow", TRANSPORTS.values(), ids=TRANSPORTS)
@@ -205,8 +205,8 @@ async def test_what_comes_while_a_client_reads_reaches_it_at_once(redis_url: str
     """The answer to its own read, which leaves that out, is still on its way."""
     upstream = redis_url.removeprefix("unix://")
     async with (
-        lossy_line(data_dir / "line.sock", upstream) as line,
-        open_store(line.url) as far,
+        faulty_proxy(data_dir / "proxy.sock", upstream) as proxy,
+        open_store(proxy.url) as far,
         open_store(redis_url) as store,
     ):
         wakeups = Wakeups()
@@ -219,7 +219,7 @@ async def test_what_comes_while_a_client_reads_reaches_it_at_once(redis_url: str
                 await client.open("")
                 await client.next(0)
                 await until(lambda: feed.end is not None)
-                held = line.hold(b"XRANGE")
+                held = proxy.hold(b"XRANGE")
                 waiting = asyncio.create_task(client.next(WITHIN))
                 await held.reached.wait()
                 question = await store.questions.ask(claim, approval(claim))

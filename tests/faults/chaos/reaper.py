@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from bot.store import redis_keys
 from tests.faults.chaos.boundary import MODEL, WAKE_UP, Boundary, Moment
 from tests.faults.chaos.deployment import REDIS, ChaosDeployment
-from tests.faults.chaos.store_proxy import Passing
+from tests.faults.chaos.transition_proxy import Passing
 from tests.loopback.models import marker_of
 from tests.loopback.slack.web_api import read
 

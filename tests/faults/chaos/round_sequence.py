@@ -24,7 +24,7 @@ from tests.faults.chaos.invariants import Invariants
 from tests.faults.chaos.people import EFFECTS, People, Walk, all_rewritten, unfinished
 from tests.faults.chaos.reaper import Order, Reaper
 from tests.faults.chaos.servers import RedisServer
-from tests.faults.chaos.store_proxy import StoreProxy
+from tests.faults.chaos.transition_proxy import TransitionProxy
 from tests.fork_server.client import SERVE, WORKER, ForkServer
 from tests.waiting import WITHIN
 
@@ -84,8 +84,8 @@ class RoundSequence:
                 for proxy in proxies:
                     await proxy.close()
 
-    async def _add(self, name: str) -> StoreProxy:
-        proxy = StoreProxy(
+    async def _add(self, name: str) -> TransitionProxy:
+        proxy = TransitionProxy(
             name, self.deployment.folder / f"{name}.sock", self.deployment.server.socket, self.reaper
         )
         await proxy.open()

@@ -25,7 +25,7 @@ from tests.faults.chaos.boundary import (
 )
 from tests.faults.chaos.round_sequence import RoundSequence
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
-from tests.faults.chaos.store_proxy import SMALL, TRANSITIONS
+from tests.faults.chaos.transition_proxy import SMALL, TRANSITIONS
 from tests.fork_server.client import ForkServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]

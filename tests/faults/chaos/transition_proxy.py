@@ -81,7 +81,7 @@ class Watcher(Protocol):
         """Redis has done it; the process doesn't know."""
 
 
-class StoreProxy:
+class TransitionProxy:
     """The proxy through which one process reaches Redis: it connects to `url`."""
 
     def __init__(self, process: str, socket: Path, upstream: Path, watcher: Watcher) -> None:

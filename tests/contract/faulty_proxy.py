@@ -1,4 +1,4 @@
-"""A line to Redis with faults: it loses answers, swallows commands, is slow, or speaks for the server."""
+"""A proxy of Redis that injects faults: it loses answers, swallows commands, is slow, or answers itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Held:
         self.released = asyncio.Event()
 
 
-class LossyLine:
+class FaultyProxy:
     """Forwards between `socket` and the server, as long as it is told nothing else."""
 
     def __init__(self, socket: Path, upstream: str) -> None:
@@ -37,7 +37,7 @@ class LossyLine:
         #: How many commands were refused.
         self.refusals = 0
         self._swallowed: set[asyncio.StreamWriter] = set()
-        self._lines: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     def lose(self, answers: int, command: bytes = b"EVALSHA") -> None:
         """Hang up instead of passing on the next answers to a command: the server does what it is told."""
@@ -54,19 +54,19 @@ class LossyLine:
 
     def half_open(self) -> None:
         """What comes on the connections that are open now goes nowhere, and nobody hangs up."""
-        self._swallowed.update(self._lines)
+        self._swallowed.update(self._connections)
 
     async def close(self) -> None:
         """Hang up everywhere."""
-        for writer in self._lines:
+        for writer in self._connections:
             writer.close()
-        for task in list(self._lines.values()):
+        for task in list(self._connections.values()):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._lines[writer] = asyncio.create_task(self._serve(reader, writer))
+        self._connections[writer] = asyncio.create_task(self._serve(reader, writer))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
@@ -74,7 +74,7 @@ class LossyLine:
             with suppress(ConnectionError):
                 await self._forward(reader, writer, up_reader, up_writer)
         finally:
-            del self._lines[writer]
+            del self._connections[writer]
             for each in (writer, up_writer):
                 each.close()
                 with suppress(ConnectionError):
@@ -143,11 +143,11 @@ DISK_FULL = b"-MISCONF Errors writing to the AOF file: No space left on device\r
 
 
 @asynccontextmanager
-async def lossy_line(socket: Path, upstream: str) -> AsyncIterator[LossyLine]:
-    line = LossyLine(socket, upstream)
-    server = await asyncio.start_unix_server(line.accept, socket)
+async def faulty_proxy(socket: Path, upstream: str) -> AsyncIterator[FaultyProxy]:
+    proxy = FaultyProxy(socket, upstream)
+    server = await asyncio.start_unix_server(proxy.accept, socket)
     try:
-        yield line
+        yield proxy
     finally:
         server.close()
-        await line.close()
+        await proxy.close()

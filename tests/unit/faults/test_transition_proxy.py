@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.store.shared_connection import packed
-from tests.faults.chaos.store_proxy import frames
+from tests.faults.chaos.transition_proxy import frames
 
 commands = st.lists(st.binary(), min_size=1).map(lambda words: packed([tuple(words)]))
 replies = st.recursive(
