@@ -1,10 +1,7 @@
 """What every kind of test may use: a folder for data, and one real store that is empty for each test."""
 
-import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,11 +15,9 @@ from bot.store.embedded import Embedded
 from tests import compiled_once
 from tests.compiled_once import pytest_collection
 from tests.examples import FAST, SEED
+from tests.folders import own_folder
 from tests.fork_server.client import ForkServer, of_session, share
 from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
-
-ROOM = 2**30
-"""Bytes that all stores of a session never need."""
 
 __all__ = [
     "FAST",
@@ -67,18 +62,11 @@ def pytest_collection_finish() -> None:
     garbage_collector.freeze()
 
 
-def memory_folder() -> Path | None:
-    """A folder in memory with room for stores: they write each change through, and would wait for a disk."""
-    folder = Path("/dev/shm")  # noqa: S108 - the folders made in it are private
-    roomy = folder.is_mount() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM
-    return folder if roomy else None
-
-
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A folder of this test alone, with a path short enough for sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
-        yield Path(folder)
+    with own_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -97,8 +85,8 @@ def python(fork_server: ForkServer) -> str:
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[str]:
     """The address of a real Valkey that runs for the whole session."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder:
-        server = Embedded.attach(Path(folder))
+    with own_folder() as folder:
+        server = Embedded.attach(folder)
         yield server.url
         server.detach()
 

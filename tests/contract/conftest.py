@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,9 +12,9 @@ import redis
 
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
-from tests.conftest import memory_folder
 from tests.contract import servers
 from tests.contract.examples import RETRY_AFTER
+from tests.folders import own_folder
 from tests.waiting import WITHIN
 
 
@@ -25,9 +24,19 @@ def redis_server() -> Iterator[str]:
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("no redis-server on PATH")
-    with tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder:
-        socket = Path(folder) / "redis.sock"
-        command = [binary, "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--appendonly", "yes"]
+    with own_folder() as folder:
+        socket = folder / "redis.sock"
+        command = [
+            binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            str(socket),
+            "--dir",
+            str(folder),
+            "--appendonly",
+            "yes",
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with redis.Redis(unix_socket_path=str(socket)) as client:
             deadline = time.monotonic() + WITHIN

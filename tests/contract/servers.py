@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,7 @@ import redis
 from redis.crc import key_slot
 
 from bot.store.embedded import find_server
-from tests.conftest import memory_folder
+from tests.folders import own_folder
 from tests.ports import HOST, reserved
 from tests.waiting import WITHIN
 
@@ -26,13 +25,6 @@ PATIENT, IMPATIENT = 20_000, 800
 """Milliseconds after which a sentinel takes a silent primary for dead: before a test wants that, and then."""
 PATIENT_NODES, IMPATIENT_NODES = 20_000, 1500
 """Milliseconds after which nodes of a cluster take one for dead."""
-
-
-@contextmanager
-def own_folder() -> Iterator[Path]:
-    """Where servers keep their data. One that waits for a disk is silent, and taken for dead by others."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder:
-        yield Path(folder)
 
 
 def until(happens: Callable[[], object], what: str) -> None:

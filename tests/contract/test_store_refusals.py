@@ -17,8 +17,9 @@ from bot.store.durability import inspect
 from bot.store.open import open_configured
 from tests.contract import certificates
 from tests.contract.certificates import Certificates
-from tests.contract.servers import SERVICE, SentinelServer, Server, own_folder
+from tests.contract.servers import SERVICE, SentinelServer, Server
 from tests.contract.test_store_tls import TlsServer
+from tests.folders import own_folder
 from tests.ports import HOST, reserved
 
 SECRET = "tide-mill-7"

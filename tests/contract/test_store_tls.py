@@ -1,6 +1,5 @@
 """Redis over TLS, with certificates that the URL names: a server, a sentinel, a cluster."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.contract import certificates
 from tests.contract.certificates import Certificates
 from tests.contract.examples import started
 from tests.contract.servers import SERVICE, SLOTS, Server, until
+from tests.folders import own_folder
 from tests.ports import HOST, reserved
 
 
@@ -43,15 +43,14 @@ class TlsSentinel(TlsServer):
 
 @pytest.fixture(scope="module")
 def files() -> Iterator[Certificates]:
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
-        yield certificates.make(Path(folder))
+    with own_folder() as folder:
+        yield certificates.make(folder)
 
 
 @pytest.fixture(scope="module")
 def ports(tls_binary: str, files: Certificates) -> Iterator[tuple[int, int, int]]:
     """Of a server, of a sentinel that watches it, and of a cluster of one."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name, reserved(4) as free, ExitStack() as stack:
-        folder = Path(name)
+    with own_folder() as folder, reserved(4) as free, ExitStack() as stack:
         alone, watching, together, bus = free
         stack.enter_context(TlsServer(folder, alone, files, binary=tls_binary))
         over_tls = ("--tls-replication", "yes")

@@ -7,7 +7,6 @@ import itertools
 import json
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from bot.core.ports import Catalogue
 from bot.core.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deployment import environment
+from tests.folders import own_folder
 from tests.fork_server.client import SERVE, WORKER, Child, Command, ForkServer
 from tests.waiting import WITHIN, eventually, pauses
 
@@ -136,8 +136,8 @@ class ProcessDeployment:
             "OPENAI_BASE_URL": model_url,
             "OPENAI_API_BASE": model_url,
         }
-        with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
-            processes = cls(Path(folder), fork_server, redis_url, general | settings)
+        with own_folder() as folder:
+            processes = cls(folder, fork_server, redis_url, general | settings)
             try:
                 yield processes
             finally:

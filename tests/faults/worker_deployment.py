@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from bot.core.run import Run
 from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import WorkerProcess
+from tests.folders import own_folder
 from tests.fork_server.client import ForkServer
 from tests.waiting import WITHIN, pauses
 
@@ -78,9 +78,9 @@ class WorkerDeployment:
     @classmethod
     @contextmanager
     def started(cls, model_url: str, fork_server: ForkServer, many: int = 2) -> Iterator[Self]:
-        with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
-            server = Embedded.attach(Path(folder) / "data")
-            worker_deployment = cls(Path(folder), model_url, server, fork_server)
+        with own_folder() as folder:
+            server = Embedded.attach(folder / "data")
+            worker_deployment = cls(folder, model_url, server, fork_server)
             try:
                 for _ in range(many):
                     worker_deployment.add()

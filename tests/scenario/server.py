@@ -26,7 +26,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -42,6 +41,7 @@ import psutil
 
 from bot import local_token
 from bot.store.embedded import Embedded
+from tests.folders import own_folder
 from tests.fork_server.client import Child, Command, ForkServer
 from tests.waiting import WITHIN, pauses
 
@@ -128,7 +128,7 @@ class Server:
         cls, env: Mapping[str, str] | None = None, folder: Path | None = None, *, wait: Wait = "ready"
     ) -> Iterator[Self]:
         with contextlib.ExitStack() as stack:
-            home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crewdeck-")))
+            home = folder or stack.enter_context(own_folder())
             server = cls(home, env or {})
             try:
                 server.wait_until_up(wait)

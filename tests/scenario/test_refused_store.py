@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.servers import Server, own_folder
+from tests.contract.servers import Server
+from tests.folders import own_folder
 from tests.ports import HOST, reserved
 from tests.scenario.server import Server as ForkedServer
 from tests.scenario.server import environment

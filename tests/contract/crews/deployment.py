@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -28,6 +27,7 @@ from bot.core.run import Run, RunStatus
 from bot.core.wakeups import Wakeups, run_topic
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
+from tests.folders import own_folder
 from tests.fork_server.client import WORKER, Child, ForkServer
 from tests.loopback.models import LoopbackModel
 from tests.waiting import WITHIN, alongside, until
@@ -101,8 +101,8 @@ class WorkerProcess:
         **settings: str,
     ) -> Iterator[Self]:
         """With a `fork_server` it is there at once, in place of after some seconds."""
-        with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
-            embedded = Embedded.attach(Path(folder) / "data")
+        with own_folder() as folder:
+            embedded = Embedded.attach(folder / "data")
             env = {
                 "CREWDECK_CONFIG_DIR": str(definitions),
                 "CREWDECK_MODEL": "openai/gpt-5.4-mini",
@@ -111,7 +111,7 @@ class WorkerProcess:
                 "OPENAI_API_BASE": model_url,
                 **settings,
             }
-            worker = cls(Path(folder), embedded, env, crews, fork_server)
+            worker = cls(folder, embedded, env, crews, fork_server)
             try:
                 yield worker
             finally:

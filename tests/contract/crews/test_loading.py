@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 from bot.core.run import RunStatus
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
+from tests.folders import own_folder
 from tests.fork_server.client import ForkServer
 from tests.waiting import WITHIN
 
@@ -63,8 +63,7 @@ DEADLY = "[crewdeck.crews]\ndies = dies:crew\nbuilds_works = built:works\n"
 
 @contextmanager
 def equipped() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name:
-        home = Path(name)
+    with own_folder() as home:
         for module, code in MODULES.items():
             (home / f"{module}.py").write_text(code)
         (home / "built.py").write_text(BUILT)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 
 from bot.core.files import stored_file
 from bot.store.redis import RedisStore, open_store
-from tests.conftest import memory_folder
 from tests.contract.examples import DEMO
 from tests.contract.http.served import KEYS, Served, bearer, serve
 from tests.contract.servers import Server, until
+from tests.folders import own_folder
 from tests.ports import HOST, reserved
 
 SOON_S = 10.0
@@ -47,9 +45,9 @@ Trouble = Callable[[Server], AbstractContextManager[None]]
 @pytest.fixture
 def own_server() -> Iterator[Server]:
     with (
-        tempfile.TemporaryDirectory(prefix="crewdeck-", dir=memory_folder()) as folder,
+        own_folder() as folder,
         reserved(1) as [port],
-        Server(Path(folder), port) as server,
+        Server(folder, port) as server,
     ):
         yield server
 

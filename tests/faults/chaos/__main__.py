@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.chaos.servers import EmbeddedValkey, InstalledRedis, RedisServer
 from tests.faults.chaos.storm import Storm
+from tests.folders import own_folder
 from tests.fork_server.client import ForkServer
 
 SERVERS: dict[str, Callable[[Path], RedisServer]] = {
@@ -22,8 +22,8 @@ SERVERS: dict[str, Callable[[Path], RedisServer]] = {
 
 
 async def storm(seconds: float, seed: int, server: str) -> int:
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder, ForkServer.opened() as fork_server:
-        async with Storm.brewing(Path(folder), fork_server, SERVERS[server], seed) as storm:
+    with own_folder() as folder, ForkServer.opened() as fork_server:
+        async with Storm.brewing(folder, fork_server, SERVERS[server], seed) as storm:
             say(f"A storm of {seconds:g} s, seed {seed}, on {server}.")
             await storm.rage(seconds)
             await storm.calm()

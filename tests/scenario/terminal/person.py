@@ -14,7 +14,6 @@ import pty
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import pyte
 
+from tests.folders import own_folder
 from tests.scenario.server import Server, environment
 from tests.waiting import WITHIN, pauses
 
@@ -137,8 +137,7 @@ def person(
     `executed`: as people start it; otherwise a fork server has imported it.
     """
     program = (sys.executable if executed else Server.python(), "-m", "bot", *words)
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as name:
-        folder = Path(name)
+    with own_folder() as folder:
         somebody = Person(program, environment(folder) | {"CREWDECK_URL": url} | dict(env or {}), folder)
         try:
             yield somebody
@@ -148,11 +147,11 @@ def person(
 
 def piped(url: str, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
     """`crewdeck <words>` in a pipe."""
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as folder:
+    with own_folder() as folder:
         return subprocess.run(
             [Server.python(), "-m", "bot", *words],
             cwd=folder,
-            env=environment(Path(folder)) | {"CREWDECK_URL": url} | dict(env or {}),
+            env=environment(folder) | {"CREWDECK_URL": url} | dict(env or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

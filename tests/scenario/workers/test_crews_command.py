@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,15 @@ import pytest
 from crews.crewai_adapter.version import TESTED
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import environment, install_crews
+from tests.folders import own_folder
 from tests.waiting import WITHIN
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="crewdeck-") as home:
-        install_crews(Path(home))
-        yield Path(home)
+    with own_folder() as home:
+        install_crews(home)
+        yield home
 
 
 def crews(python: str, folder: Path, command: str, **env: str) -> tuple[list[dict[str, Any]], str]:
