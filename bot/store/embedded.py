@@ -38,6 +38,8 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 8.0
 ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables that the server gets."""
+FULL_DISK_BYTES = 64 << 10
+"""With less than that free the server can write neither its file nor its log."""
 POLL_INTERVAL_S = 0.01
 
 CONTAINER_LIMITS = (
@@ -312,9 +314,16 @@ class Embedded:
 
     def _last_words(self) -> str:
         log = self._home / SETTINGS["logfile"]
+        full = self._full_disk()  # which keeps its log from saying so
         if lines := self._log().strip().splitlines():
-            return f"The end of {log}: " + " / ".join(lines[-3:])
-        return f"It wrote no log to {log}."
+            return f"{full}The end of {log}: " + " / ".join(lines[-3:])
+        return f"{full}It wrote no log to {log}."
+
+    def _full_disk(self) -> str:
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self._home).free < FULL_DISK_BYTES:
+                return f"The disk of {self._home} is full: make room on it. "
+        return ""
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The embedded Valkey, with real servers and real processes that use it and die."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -343,6 +344,19 @@ def test_a_server_that_stops_at_once_says_why(data_dir: Path) -> None:
     (data_dir / "valkey" / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
     with pytest.raises(StoreUnavailable, match=r"stopped at once.*valkey\.log"):
         Embedded.attach(data_dir)
+
+
+def test_of_a_server_that_stops_on_a_full_disk_that_is_said(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server there can't even write its log."""
+    stops = data_dir / "server"
+    stops.write_text("#!/bin/sh\n")
+    stops.chmod(0o700)
+    usage = shutil.disk_usage(data_dir)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    with pytest.raises(StoreUnavailable, match=r"stopped at once.*/valkey is full: make room on it"):
+        Embedded.attach(data_dir, find=lambda: stops)
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(data_dir: Path) -> None:
