@@ -92,9 +92,9 @@ class Wakeups:
         self._watchers: defaultdict[str, set[Signal]] = defaultdict(set)
 
     @contextmanager
-    def watch(self, *topics: str) -> Iterator[Signal]:
-        """A signal for these topics, while the block runs."""
-        signal = Signal()
+    def watch(self, *topics: str, signal: Signal | None = None) -> Iterator[Signal]:
+        """A signal for these topics, while the block runs: a new one, or the given one."""
+        signal = signal or Signal()
         for topic in topics:
             self.add(signal, topic)
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from bot.core.event import PublishedEvent
 from bot.core.run import RunError
 from bot.core.wakeups import Wakeups, placed_topic, run_topic
 from bot.store.redis import RedisStore
@@ -49,3 +50,20 @@ async def test_of_a_thread_that_cant_be_opened_one_is_told_why(store: RedisStore
     await asyncio.wait_for(watching, WITHIN)
     [message] = told.messages
     assert "The channel is archived." in str(message)
+
+
+async def test_what_a_start_says_of_itself_is_no_reason_to_look_at_the_run(store: RedisStore) -> None:
+    wakeups, told = Wakeups(), Told()
+    run, _ = await store.runs.start(new_run(awaiting_thread=True))
+    watching = asyncio.create_task(RunStarter(CAPABILITIES, store, wakeups, told).watch(run, TO))
+    await asyncio.sleep(0)
+    await store.runs.fail_unplaced(run.id, RunError(code="unplaced", message="The channel is archived."))
+    first, second = [PublishedEvent(run.id, seq, 0, "{}") for seq in (run.seq, run.seq + 1)]
+    wakeups.wake([run_topic(run.id)], [first])
+    for _ in range(3):
+        # On the same connection, so that what was asked before is answered before.
+        await store.runs.get(run.id)
+    assert told.messages == []
+    wakeups.wake([run_topic(run.id)], [second])
+    await asyncio.wait_for(watching, WITHIN)
+    assert len(told.messages) == 1

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
 from bot.core import ids, inputs, starting
 from bot.core.actor import Actor
 from bot.core.crew import Crew
+from bot.core.event import PublishedEvent
 from bot.core.locales import Locale
 from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value
-from bot.core.wakeups import Wakeups, placed_topic, run_topic
+from bot.core.wakeups import RECHECK_INTERVAL_S, Signal, Wakeups, placed_topic, run_topic
 from bot.surfaces.chat.inbound.ports import PrivateMessenger, Reply, ReplyTarget
 from bot.surfaces.chat.message_keys import unplaced_notice
 from bot.surfaces.chat.messages import Form, text_message
@@ -26,7 +27,7 @@ from bot.surfaces.chat.wording.field_forms import FormState
 DRAFT_TTL_S = 24 * 3600.0
 PLACE_TIMEOUT_S = 15 * 60.0
 """Twice as long as platforms let us answer a command in private."""
-FIRST_CHECK_DELAY_S = 1.0
+FIRST_CHECK_DELAY_S = RECHECK_INTERVAL_S
 """Seconds until it is looked whether a thread was opened before anybody listened for that."""
 CHECK_INTERVAL_S = 30.0
 """Seconds between two further looks: hundreds may wait for channels that take one thread a second."""
@@ -68,6 +69,19 @@ def asking_order(crew: Crew, given: Mapping[str, JsonValue]) -> tuple[str, ...]:
     missing = {field.name for field in inputs.missing(crew, dict(given))}
     names = [field.name for field in crew.inputs]
     return tuple(sorted(names, key=lambda name: (name in given, name not in missing)))
+
+
+class _News(Signal):
+    """Not set by events that the run has had already: its own start is heard of after it is known."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def set(self, topics: Iterable[str], events: Sequence[PublishedEvent] = ()) -> None:
+        numbers = [event.seq for event in events if event.run_id == self._run.id]
+        if not numbers or max(numbers) > self._run.seq:
+            super().set(topics)
 
 
 class RunStarter:
@@ -136,7 +150,7 @@ class RunStarter:
     async def _placed(self, run: Run) -> Run:
         """The run, once its thread is open or it is over; as it was before if we heard that it is open."""
         placed = placed_topic(run.id)
-        with self._wakeups.watch(run_topic(run.id), placed) as signal:
+        with self._wakeups.watch(run_topic(run.id), placed, signal=_News(run)) as signal:
             seconds = FIRST_CHECK_DELAY_S
             while run.awaiting_thread and not run.status.over:
                 await signal.wait(seconds)

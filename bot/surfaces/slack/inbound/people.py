@@ -128,6 +128,8 @@ class SlackActors:
         await self._profiles.forget(user)
 
     async def _at_home(self) -> None:
+        if self._home.team:
+            return
         try:
             async with asyncio.timeout(PROFILE_TIMEOUT_S):
                 await self._home.ready()
