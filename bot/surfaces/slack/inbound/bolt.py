@@ -142,19 +142,23 @@ class Dispatcher:
 def _request(kind: str, payload: Mapping[str, Any]) -> AsyncBoltRequest | None:
     """The request of a payload; None for what has not Slack's shape."""
     try:
-        _check(kind, payload)
+        given = _parsed(kind, payload)
         # Bolt's mode for payloads that are parsed already; it says nothing of the transport.
-        return AsyncBoltRequest(mode="socket_mode", body=dict(payload))
+        request = AsyncBoltRequest(mode="socket_mode", body=dict(payload))
     except ValidationError as error:
         log.warning("a payload doesn't have Slack's format", problems=error.error_count())
     except (AttributeError, LookupError, TypeError) as error:
         # Bolt reads ids of parts that we don't need.
         log.warning("a payload doesn't have Slack's format", why=str(error))
+    else:
+        request.context["given"] = given  # What its listener takes.
+        return request
     return None
 
 
-def _check(kind: str, payload: Mapping[str, Any]) -> None:
+def _parsed(kind: str, payload: Mapping[str, Any]) -> Payload:
     """Bolt takes it for granted that a payload has the parts of its kind. Raises what `_request` expects."""
-    SHAPES[kind].model_validate(payload)
+    given = SHAPES[kind].model_validate(payload)
     if "type" not in (payload.get("view") or {"type": ""}):
         raise LookupError("a view without a type")
+    return given

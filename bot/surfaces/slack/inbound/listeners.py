@@ -82,13 +82,11 @@ class Listeners:
     # ── interactions ────────────────────────────────────────────────────────────────────────────────────
 
     async def command(
-        self, ack: AsyncAck, body: dict[str, Any], first_time: FirstTime
-    ) -> BoltResponse | None:
-        given = Command.model_validate(body)
+        self, ack: AsyncAck, body: dict[str, Any], given: Command, first_time: FirstTime
+    ) -> None:
         request = InboundRequest(given.key, given.reply_to, body, form_handle=given.trigger_id)
         work = self._command(given, first_time)
         await self.engine.ack_handler.handle_interaction(request, work, _with_text(ack))
-        return None
 
     async def _command(self, given: Command, first_time: FirstTime) -> Reply:
         # Read first, so that both wait for the one flush to disk that the check needs.
@@ -103,43 +101,37 @@ class Listeners:
             CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)
         )
 
-    async def press(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        pressed = BlockAction.model_validate(body)
-        press = pressed.press()
-        request = InboundRequest(press.key, press.reply_to, body, pressed.trigger_id, press.form_id)
+    async def press(self, ack: AsyncAck, body: dict[str, Any], given: BlockAction) -> None:
+        press = given.press()
+        request = InboundRequest(press.key, press.reply_to, body, given.trigger_id, press.form_id)
         await self.engine.ack_handler.handle_interaction(
             request, self.engine.presses.handle(press), _empty(ack)
         )
-        return None
 
-    async def submission(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        submission = Submission.model_validate(body)
-        sent = submission.form_submission()
-        request = InboundRequest(sent.key, sent.reply_to, body, submission.trigger_id)
-        acknowledge = _in_modal(ack, submission.view.first_input)
+    async def submission(self, ack: AsyncAck, body: dict[str, Any], given: Submission) -> None:
+        sent = given.form_submission()
+        request = InboundRequest(sent.key, sent.reply_to, body, given.trigger_id)
+        acknowledge = _in_modal(ack, given.view.first_input)
         await self.engine.ack_handler.handle_interaction(request, self.engine.forms.handle(sent), acknowledge)
-        return None
 
-    async def closed(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
+    async def closed(self, ack: AsyncAck, body: dict[str, Any], given: Submission) -> None:
         """Somebody closed a modal without sending it: what they had filled in is kept."""
-        sent = Submission.model_validate(body).form_submission()
+        sent = given.form_submission()
         request = InboundRequest(f"{sent.key}:closed", sent.reply_to, body)
         await self.engine.ack_handler.handle_interaction(request, self.engine.forms.close(sent), _empty(ack))
-        return None
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def mention(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        message = Event.model_validate(body).incoming(self.installation.team, self.installation.user)
+    async def mention(self, ack: AsyncAck, body: dict[str, Any], given: Event) -> BoltResponse | None:
+        message = given.incoming(self.installation.team, self.installation.user)
         # A key other than the same message's event, so that each may have something to say.
         request = InboundRequest(f"{message.key}:mention", message.reply_to, body)
         return await self._event(request, self.engine.router.mention(message), ack)
 
-    async def message(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        event = Event.model_validate(body)
-        message = event.incoming(self.installation.team, self.installation.user)
+    async def message(self, ack: AsyncAck, body: dict[str, Any], given: Event) -> BoltResponse | None:
+        message = given.incoming(self.installation.team, self.installation.user)
         request = InboundRequest(message.key, message.reply_to, body)
-        if (gone := event.deleted(self.installation.team)) is not None:
+        if (gone := given.deleted(self.installation.team)) is not None:
             return await self._event(request, self.engine.router.deleted(gone), ack)
         if (work := await self.engine.router.orphan(message)) is not None:
             return await self._event(request, work, ack, ack_timeout_s=0)
@@ -147,11 +139,10 @@ class Listeners:
 
     # ── the app in its workspace ────────────────────────────────────────────────────────────────────────
 
-    async def home_opened(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        event = Event.model_validate(body)
-        opened = AppHomeOpened.model_validate(event.event)
-        request = InboundRequest(event.key, ReplyTarget(event.team, opened.user), body)
-        return await self._event(request, self._open_home(event.team, opened), ack)
+    async def home_opened(self, ack: AsyncAck, body: dict[str, Any], given: Event) -> BoltResponse | None:
+        opened = AppHomeOpened.model_validate(given.event)
+        request = InboundRequest(given.key, ReplyTarget(given.team, opened.user), body)
+        return await self._event(request, self._open_home(given.team, opened), ack)
 
     async def _open_home(self, team: str, opened: AppHomeOpened) -> Reply:
         if opened.tab != "home":
@@ -159,17 +150,15 @@ class Listeners:
         actor = await self.engine.people.actor(opened.user, team)
         return Reply(then=lambda: self.home.opened(actor))
 
-    async def tokens_revoked(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        event = Event.model_validate(body)
+    async def tokens_revoked(self, ack: AsyncAck, body: dict[str, Any], given: Event) -> BoltResponse | None:
         # Tokens of single people are none of ours.
-        ours = bool(TokensRevoked.model_validate(event.event).tokens.bot)
-        work = self._pause(event.team, sentences.ACCESS_REVOKED) if ours else _nothing()
-        return await self._event(_request_without_person(event, body), work, ack)
+        ours = bool(TokensRevoked.model_validate(given.event).tokens.bot)
+        work = self._pause(given.team, sentences.ACCESS_REVOKED) if ours else _nothing()
+        return await self._event(_request_without_person(given, body), work, ack)
 
-    async def app_uninstalled(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        event = Event.model_validate(body)
+    async def app_uninstalled(self, ack: AsyncAck, body: dict[str, Any], given: Event) -> BoltResponse | None:
         return await self._event(
-            _request_without_person(event, body), self._pause(event.team, sentences.APP_REMOVED), ack
+            _request_without_person(given, body), self._pause(given.team, sentences.APP_REMOVED), ack
         )
 
     async def _pause(self, team: str, reason: str) -> Reply:
@@ -177,10 +166,9 @@ class Listeners:
         log.error("a workspace is paused", team=team, reason=reason)
         return SILENT
 
-    async def user_change(self, ack: AsyncAck, body: dict[str, Any]) -> BoltResponse | None:
-        event = Event.model_validate(body)
-        changed = UserChanged.model_validate(event.event)
-        return await self._event(_request_without_person(event, body), self._forget(changed.user.id), ack)
+    async def user_change(self, ack: AsyncAck, body: dict[str, Any], given: Event) -> BoltResponse | None:
+        changed = UserChanged.model_validate(given.event)
+        return await self._event(_request_without_person(given, body), self._forget(changed.user.id), ack)
 
     async def _forget(self, user: str) -> Reply:
         await self.people.changed(user)
