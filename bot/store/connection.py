@@ -153,11 +153,11 @@ class Connection:
     async def _run(self, script: lua.Script, key: str, args: tuple[str | float, ...]) -> Reply:
         words = _encoded(args)
 
-        async def on(redis: Redis) -> Reply:
+        async def on(redis: SharedClient) -> Reply:
             try:
-                return await redis.evalsha(script.sha, 1, key, *words)
+                return await redis.execute_command("EVALSHA", script.sha, 1, key, *words)
             except NoScriptError:
-                return await redis.eval(script.text, 1, key, *words)
+                return await redis.execute_command("EVAL", script.text, 1, key, *words)
 
         with self.errors:
             return await self._servers.with_owner(key, on)

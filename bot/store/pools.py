@@ -27,6 +27,8 @@ TIMEOUT_S = 2.5
 MAX_RETRIES = 2
 """How often a command is sent again when the connection broke, if there is time (`total_timeout`). So every
 transition may run twice."""
+BACKOFF = ExponentialWithJitterBackoff(base=0.05, cap=0.5)
+"""The seconds before a command is sent again, by how often it has failed."""
 SENTINEL_TIMEOUT_S = 1.0
 """Timeout of one reply of a sentinel; then the next one is asked."""
 NAMED = "What follows ? is named as in docs/operations.md."
@@ -95,7 +97,7 @@ def _options(address: Address) -> dict[str, Any]:
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": 2.0,
         "health_check_interval": 15,
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), MAX_RETRIES),
+        "retry": Retry(BACKOFF, MAX_RETRIES),
         "driver_info": DRIVER,
         **address.options,
     }

@@ -106,7 +106,7 @@ _LIBRARIES = tuple(f"{Path(module.__file__).parent}/" for module in (redis, asyn
 _BROKEN = (AttributeError, RuntimeError, AssertionError, EOFError)
 
 
-def is_library_failure(error: BaseException | None) -> bool:
+def is_library_failure(error: BaseException) -> bool:
     """Whether redis-py or asyncio broke, as they do when a connection is closed beneath a command.
 
     Closing a connection forgets its streams at once: whoever is about to write to it gets an AttributeError
@@ -134,6 +134,8 @@ class ErrorTranslation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            return
         if is_library_failure(error):
             raise StoreUnavailable(f"The connection to Redis broke ({type(error).__name__}).") from error
         if not isinstance(error, (RedisError, OSError, TimeoutError)):

@@ -44,7 +44,9 @@ class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
         self._event_dispatcher = EventDispatcher()
 
     async def execute_command(self, *args: Any, **options: Any) -> Reply:
-        return await self._servers.with_owner(key_of(args), lambda redis: execute(redis, *args, **options))
+        return await self._servers.with_owner(
+            key_of(args), lambda redis: redis.execute_command(*args, **options)
+        )
 
 
 class Batch(AsyncDataAccessCommands, AsyncManagementCommands, AsyncScriptCommands):

@@ -12,11 +12,11 @@ from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TookTooLong
 
 from bot.store.addresses import Node
 from bot.store.interruptible import Interruptible
-from bot.store.pools import SentinelPool
+from bot.store.pools import BACKOFF, MAX_RETRIES, SentinelPool
 from bot.store.shared_connection import (
     CLOSED,
     Command,
@@ -49,7 +49,6 @@ class SharedClient(Redis):
         #: Where sentinels say which server is the primary.
         self._sentinels = connection_pool if isinstance(connection_pool, SentinelPool) else None
         self._pool = connection_pool
-        self._retry = connection_pool.connection_kwargs["retry"]
         self._patience = total_timeout(connection_pool.connection_kwargs["socket_timeout"])
         self._connection: SharedConnection | None = None
         #: Which server that is, where sentinels say it.
@@ -93,24 +92,21 @@ class SharedClient(Redis):
         When the connection breaks all of them are sent again, so each of them may be executed twice.
         Whatever happens, it takes no longer than `total_timeout`.
         """
-        words, many = packed(commands), len(commands)
-        ends = self._ends
-        # Most commands need no timer of their own: an open connection has one for all that it has sent.
-        open_connection = self._open_connection
-
-        async def sent() -> list[Reply]:
-            nonlocal open_connection
-            if open_connection is not None:
-                connection, open_connection = open_connection, None
-                return usable(await connection.send(words, many))
-            async with asyncio.timeout_at(ends):
-                connection = await self._connected()
-                return usable(await connection.send(words, many))
-
-        replies: list[Reply] = await self._retry.call_with_retry(
-            sent, _retrying, is_retryable=lambda _: asyncio.get_running_loop().time() < ends
-        )
-        return replies
+        words, many, ends = packed(commands), len(commands), self._ends
+        failures = 0
+        while True:
+            try:
+                # An open connection has a timer for all that it has sent, so commands need none of their own.
+                if not failures and (connection := self._open_connection) is not None:
+                    return usable(await connection.send(words, many))
+                async with asyncio.timeout_at(ends):
+                    connection = await self._connected()
+                    return usable(await connection.send(words, many))
+            except (Disconnected, TookTooLong):
+                failures += 1
+                if failures > MAX_RETRIES or asyncio.get_running_loop().time() >= ends:
+                    raise
+            await asyncio.sleep(BACKOFF.compute(failures))
 
     def in_time(self) -> asyncio.Timeout:
         """Raises TimeoutError when a command that begins now has taken too long."""
@@ -203,7 +199,3 @@ class SharedClient(Redis):
         self._connecting = None
         if not task.cancelled():
             task.exception()  # Perhaps nobody waits for it any more.
-
-
-async def _retrying(_: RedisError) -> None:
-    """The connection that broke is closed already."""
