@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote
 
 import structlog
 from aiohttp import web
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_FIELDS = 100
+"""Slack's forms have some fifteen fields."""
 TIMESTAMP_TOLERANCE_S = 300
 """How far a request's timestamp may differ from our clock, either way."""
 _MAX_TIMESTAMP_DIGITS = 12
@@ -116,19 +118,28 @@ def _event(text: str) -> dict[str, Any]:
 
 def _form(text: str) -> dict[str, Any]:
     """A command's fields, or the interaction in the only field `payload`."""
-    if not _FORM_CHARACTERS.fullmatch(text):
+    if not _FORM_CHARACTERS.fullmatch(text) or text.count("&") >= MAX_FIELDS:
         raise Unacceptable(400, "not a form")
-    try:
-        fields = parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=100)
-    except ValueError as error:
-        raise Unacceptable(400, "not a form") from error
-    if any(len(values) > 1 for values in fields.values()):
+    pairs = [pair.partition("=") for pair in text.split("&") if pair]
+    fields: dict[str, Any] = {_decoded_part(name): _decoded_part(value) for name, _, value in pairs}
+    if len(fields) < len(pairs):
         raise Unacceptable(400, "a field is there twice")
     if fields.keys() == {"payload"}:
-        return _interaction(fields["payload"][0])
+        return _interaction(fields["payload"])
     if "payload" in fields or not {"command", "ssl_check"} & fields.keys():
         raise Unacceptable(400, "not something that Slack sends")
-    return {name: values[0] for name, values in fields.items()}
+    return fields
+
+
+def _decoded_part(text: str) -> str:
+    """A name or a value of a form. Most have nothing to decode."""
+    text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    try:
+        return unquote(text, errors="strict")
+    except ValueError as error:
+        raise Unacceptable(400, "not a form") from error
 
 
 def _interaction(text: str) -> dict[str, Any]:

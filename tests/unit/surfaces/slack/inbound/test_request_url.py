@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import hmac
 import json
-from urllib.parse import quote_plus
+from urllib.parse import parse_qs, quote_plus
 
 import pytest
 from hypothesis import given
@@ -187,3 +187,31 @@ def test_any_signed_body_gets_in_or_is_refused(body: bytes, content_type: str) -
     signed = headers(body, content_type=content_type)
     with contextlib.suppress(Unacceptable):
         assert isinstance(request_url.check(SECRET, signed, body, NOW).payload, dict)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"&=+%;a", "%C3%A9", "%20", "%3D", "%26", "%2B", "%FF", "command"]), max_size=12
+    )
+)
+def test_a_form_is_read_as_the_standard_library_reads_it(parts: list[str]) -> None:
+    body = f"command=%2Fcrew&{''.join(parts)}".encode()
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, errors="strict")
+        expected = {name: value for name, [value] in fields.items()}
+    except ValueError:  # Bytes that are no text, or a field that is there twice.
+        expected = None
+    found = None
+    with contextlib.suppress(Unacceptable):
+        signed = headers(body, content_type=request_url.FORM)
+        found = request_url.check(SECRET, signed, body, NOW).payload
+    assert found == expected
+
+
+def test_a_form_has_no_more_fields_than_any_of_slacks() -> None:
+    body = "&".join(["command=%2Fcrew", *(f"field{n}=" for n in range(request_url.MAX_FIELDS - 1))]).encode()
+    assert (
+        len(request_url.check(SECRET, headers(body, content_type=request_url.FORM), body, NOW).payload) == 100
+    )
+    body += b"&another="
+    assert status(headers(body, content_type=request_url.FORM), body) == 400
