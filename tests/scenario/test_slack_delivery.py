@@ -413,6 +413,28 @@ async def test_what_slack_cannot_render_is_said_as_text(on: Outbox, error: str) 
         await on.sees(lambda: on.said("✅ Done"))
 
 
+@pytest.mark.parametrize("failed", [False, True])
+async def test_how_a_run_ended_is_said_in_a_sentence_of_ours_where_even_the_text_is_refused(
+    on: Outbox, *, failed: bool
+) -> None:
+    run = await on.start()
+    async with on.web():
+        claim = await on.claimed(run)
+        await on.sees(lambda: on.said("Demo"))
+        on.slack.fail("chat.postMessage", error="invalid_arguments", times=2)
+        if failed:
+            await on.fail(claim, "It broke: THEIRS")
+        else:
+            await on.finish(claim, "THEIRS")
+        told = await on.sees(lambda: on.said("It can't be shown here in full"))
+        await on.until(lambda: all_delivered(on, run))
+    assert run.id in told.words
+    assert ("failed" if failed else "completed") in told.words
+    assert "THEIRS" not in told.words
+    whole = [each for each in on.slack.files() if "result" in each]
+    assert len(whole) == (0 if failed else 1), "the result is in a file then"
+
+
 async def test_a_file_that_is_refused_comes_as_messages_each_once_whatever_is_refused_meanwhile(
     on: Outbox,
 ) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from bot.core.actor import Actor, Membership
+from bot.core.decision import Verdict
 from bot.core.directory import GroupUnreadable
 from bot.core.errors import CrewdeckError
 from bot.core.outbox import redrawn
 from bot.core.policy import Group, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, options_for
+from bot.core.response import make_response
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
@@ -87,6 +89,21 @@ async def test_two_people_approve_and_each_counts_once(chat: MemoryChat) -> None
     assert await chat.outcome(question) == ""
     assert await chat.press(BOB, actions.ANSWER_APPROVE, about) == ""
     assert await chat.outcome(question) == Action.APPROVE
+
+
+async def test_who_had_approved_what_others_rejected_then_reads_that_when_they_press_again(
+    chat: MemoryChat,
+) -> None:
+    question = await asked(chat, await chat.claimed())
+    about = target_of(question)
+    assert await chat.press(ADA, actions.ANSWER_APPROVE, about) == ""
+    said = make_response(Action.REJECT, person(BOB), key="r", digest=question.digest, comment="Too much")
+    ruling = await chat.store.questions.respond(question.run_id, question.id, said)
+    assert ruling.verdict is Verdict.SETTLED
+    again = await chat.press(ADA, actions.ANSWER_APPROVE, about)
+    assert "already settled" in again
+    assert "Reject" in again
+    assert "Too much" in again
 
 
 async def test_a_press_that_is_delivered_again_is_not_explained(chat: MemoryChat) -> None:

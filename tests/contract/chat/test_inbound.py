@@ -179,6 +179,18 @@ async def test_a_press_on_a_settled_question_is_explained_and_its_message_shows_
     assert await chat.shows_outcome(posted)
 
 
+async def test_who_presses_the_same_again_on_a_settled_question_reads_what_was_decided(chat: Chat) -> None:
+    question = await chat.asking()
+    await chat.press(ADA, actions.ANSWER_APPROVE, target_of(question))
+    posted = await chat.orphan()
+    again = await chat.press(ADA, actions.ANSWER_APPROVE, target_of(question), posted=posted)
+    assert "already settled" in again
+    assert "Approve" in again
+    assert "not counted" not in again
+    assert await chat.shows_outcome(posted)
+    assert len(await chat.store.questions.responses(question.run_id, question.id)) == 1
+
+
 async def test_a_press_on_what_is_not_asked_now_decides_nothing(chat: Chat) -> None:
     question = await chat.asking()
     stale = target_of(question, digest=f"sha256:{'0' * 64}")

@@ -190,7 +190,10 @@ class EventPoster:
         await self._end(thread, say(await run_card(self._store, thread.run)))
 
     async def _end(self, thread: RunThread, message: Message, text: Message | None = None) -> None:
-        """Say once how the run ended; `text` says it where the message is refused."""
+        """Say once how the run ended; `text` says it where the message is refused.
+
+        Where that is refused, too, a sentence says it that has nothing of the crew in it.
+        """
         if keys.END in thread.messages:
             return
         try:
@@ -203,7 +206,15 @@ class EventPoster:
             )
             if text is not None:
                 await thread.record(keys.END_AS_TEXT, "posted")
-            await thread.post(text or message.without_blocks(), name=keys.END)
+            await self._end_in_words(thread, text or message.without_blocks())
+
+    async def _end_in_words(self, thread: RunThread, text: Message) -> None:
+        try:
+            await thread.post(text, name=keys.END)
+        except Unrenderable as refused:
+            log.warning("not even a result's text is taken", run_id=thread.run.id, code=refused.code)
+            run = await self._store.runs.get(thread.run.id)
+            await thread.post(run_messages.fallback(run.id, run.status), name=keys.END)
 
 
 class Attachments:

@@ -136,13 +136,18 @@ class Answers:
         return answer_messages.press_instead(question_card(run, question))
 
     async def _repeated(self, ruling: Ruling, said: Response) -> FormattedText:
-        """That this person said the same before; nothing where the same press was only delivered again."""
+        """That this person said the same before, and what has come of it.
+
+        Nothing where the same press was only delivered again.
+        """
         question = ruling.question
-        if ruling.verdict is not Verdict.REPEATED or question is None or not question.open:
+        if ruling.verdict is not Verdict.REPEATED or question is None:
             return ()
         recorded = await self._store.questions.responses(question.run_id, question.id)
         if any(each.key == said.key for each in recorded):
             return ()
+        if question.outcome is not None:
+            return answer_messages.settled_since(question, question.outcome)
         run = await self._store.runs.get(question.run_id)
         return policies.already_responded(question_card(run, question), said.action)
 

@@ -75,12 +75,21 @@ def refusal(ruling: Ruling, policy: Policy) -> FormattedText:
     return (answering.explain(ruling, ""),)
 
 
+def settled_since(question: Question, outcome: Outcome) -> FormattedText:
+    """Somebody gives an answer again that they gave before the question was settled."""
+    return (*_was_settled(question, outcome), " You had answered it before that.")
+
+
 def _settled(question: Question, outcome: Outcome) -> FormattedText:
+    return (*_was_settled(question, outcome), " Your answer was not counted.")
+
+
+def _was_settled(question: Question, outcome: Outcome) -> FormattedText:
     """What was decided, in words that can't pass for ours."""
     if outcome.action is Action.CANCEL:
-        return ("This question was withdrawn because its run ended. Your answer was not counted.",)
+        return ("This question was withdrawn because its run ended.",)
     if outcome.action is Action.EXPIRE:
-        return ("This question's deadline has passed. Your answer was not counted.",)
+        return ("This question's deadline has passed.",)
     by: FormattedText = (" by ", policies.person(outcome.by)) if outcome.by else ()
     said = outcome.comment.strip()
     if outcome.action in {Action.RESPOND, Action.SUBMIT}:
@@ -88,7 +97,7 @@ def _settled(question: Question, outcome: Outcome) -> FormattedText:
     else:
         label = outcome.model_copy(update={"comment": ""}).text(question.options)
         decided = (Untrusted(label, PROMPT_UNITS), *((": ", Untrusted(said, PROMPT_UNITS)) if said else ()))
-    return ("This was already settled", *by, ": ", *decided, ". Your answer was not counted.")
+    return ("This was already settled", *by, ": ", *decided, ".")
 
 
 def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
