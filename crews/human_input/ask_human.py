@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from crewai.tools import BaseTool
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from bot.core import fields
 from bot.core.fields import FieldType
@@ -104,13 +105,13 @@ class AskHumanArgs(BaseModel):
 
     @field_validator("options")
     @classmethod
-    def _different(cls, options: list[str] | None) -> list[str] | None:
+    def _different(cls, options: list[str] | None, given: ValidationInfo) -> list[str] | None:
         labels = [label.strip() for label in options or []]
         if not labels:
             return None
         if not all(map(drop_invisible, labels)):
             raise ValueError("every option needs words of its own")
-        if pair := lookalikes(labels):
+        if (pair := lookalikes(labels)) and not _was_asked(given.data.get("question", ""), labels):
             one, other = map(visible, pair)
             raise ValueError(
                 f"no two options may be the same, and to people {one!r} and {other!r} look alike: "
@@ -139,7 +140,7 @@ class AskHumanArgs(BaseModel):
             )
         if self.kind == "text" and offered:
             raise ValueError("kind 'text' has no options; use kind 'choice' for them")
-        if (ours := self._ours()) is not None:
+        if (ours := self._ours()) is not None and not _was_asked(self.question, self.options or ()):
             raise ValueError(
                 f"the option {visible(ours)!r} looks like a button or a note of the app itself. To have "
                 "something approved, use kind 'approval' without options; people can answer in words in any "
@@ -172,6 +173,12 @@ class AskHumanArgs(BaseModel):
                 ambiguity=self.reason == "ambiguity", missing_field=self.reason == "missing_field"
             ),
         )
+
+
+def _was_asked(prompt: str, labels: Sequence[str]) -> bool:
+    """Whether the run has asked people this, in an earlier release that allowed more: their answer counts."""
+    run = CURRENT.get()
+    return run is not None and run.questions.has_asked(prompt, labels)
 
 
 def _never_cached(_args: object = None, _result: object = None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import uuid4
@@ -126,6 +127,14 @@ class HumanQuestions:
     def was_asked(self, key: str) -> bool:
         """Whether the question with this key was put to people, by whichever worker."""
         return self.id_of(key) in self._asked
+
+    def has_asked(self, prompt: str, labels: Sequence[str]) -> bool:
+        """Whether a choice with this prompt and these options was put to people, by whichever worker."""
+        return any(
+            [option.label for option in each.options] == list(labels) and each.prompt.startswith(prompt)
+            for each in list(self._asked.values())
+            if each.kind is QuestionKind.CHOICE
+        )
 
     def id_of(self, key: str) -> str:
         """The id of the question with this key."""

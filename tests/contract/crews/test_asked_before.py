@@ -1,0 +1,98 @@
+"""What an earlier release asked, and this one would refuse to ask, keeps its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.core import ids
+from bot.core.decision import Verdict
+from bot.core.question import Action, Question, QuestionKind, options_for
+from bot.core.run import Claim
+from tests.contract.crews.local_worker import LocalWorker
+from tests.contract.crews.test_gates_taken_up import taken_up
+
+if TYPE_CHECKING:
+    from crews.building.build import Built
+
+pytestmark = pytest.mark.usefixtures("crewai_environment")
+
+REFUSED = {
+    "like an outcome": ("Keep it", "Approved by Bo"),
+    "like a button": ("Show all", "Drop it"),
+    "alike": ("Keep it", "Keep\u200b it"),
+}
+
+
+def by_code(labels: tuple[str, ...]) -> Callable[[], Built]:
+    import crewdeck
+    from tests.contract.crews import gatebox
+
+    return lambda: gatebox.code(lambda: crewdeck.ask_human("Which one?", options=labels))
+
+
+def by_agent(labels: tuple[str, ...]) -> Callable[[], Built]:
+    from tests.contract.crews import gatebox
+
+    asking = ("ask_human", {"question": "Which one?", "options": list(labels)})
+    return lambda: gatebox.one_task(gatebox.agent(gatebox.then(gatebox.calls(asking))))
+
+
+WAYS: dict[str, tuple[Callable[[tuple[str, ...]], Callable[[], Built]], int | str]] = {
+    "code": (by_code, "method:0"),
+    "an agent": (by_agent, 1),
+}
+
+
+def asked_by_an_earlier_release(claim: Claim, labels: tuple[str, ...], task: int | str) -> Question:
+    from crews.run.questions import Asking
+
+    asking = Asking(kind=QuestionKind.CHOICE, prompt="Which one?", labels=labels)
+    return Question(
+        id=ids.part_id(claim.run.id, "question", task, asking.kind, asking.fingerprint, 0),
+        run_id=claim.run.id,
+        kind=asking.kind,
+        prompt=asking.prompt,
+        options=options_for(asking.kind, labels),
+        policy=claim.run.approvers,
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("labels", REFUSED.values(), ids=REFUSED)
+async def test_an_answer_counts_whose_options_are_refused_by_now(
+    local: LocalWorker, labels: tuple[str, ...], way: str
+) -> None:
+    build, task = WAYS[way][0](labels), WAYS[way][1]
+    claim = await local.claimed(build)
+    asked = await local.store.questions.ask(claim, asked_by_an_earlier_release(claim, labels, task))
+    again = await taken_up(local, claim)
+    ruling = await local.say(asked, Action.CHOOSE, value=asked.options[1].id)
+    assert ruling.verdict is Verdict.SETTLED
+    async with local.executing(again, build) as run:
+        result = await local.result(run)
+    assert result == (labels[1] if way == "code" else f"Ada chose '{labels[1]}'.")
+    assert [each.id for each in await local.store.questions.list(run.id)] == [asked.id]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_is_asked_first_by_this_release_is_the_same_question(local: LocalWorker, way: str) -> None:
+    """Or the test above would try nothing."""
+    labels = ("Keep it", "Drop it")
+    build, task = WAYS[way][0](labels), WAYS[way][1]
+    claim = await local.claimed(build)
+    async with local.executing(claim, build) as run:
+        [asked] = await local.asked(run)
+    assert asked.id == asked_by_an_earlier_release(claim, labels, task).id
+
+
+@pytest.mark.parametrize("labels", REFUSED.values(), ids=REFUSED)
+async def test_such_options_are_refused_where_nobody_was_asked(
+    local: LocalWorker, labels: tuple[str, ...]
+) -> None:
+    async with local.running(by_agent(labels)) as run:
+        result = await local.result(run)
+    assert await local.store.questions.list(run.id) == []
+    assert "option" in result
