@@ -26,14 +26,14 @@ from tests.waiting import WITHIN, pauses
 DEFINITIONS = Path(__file__).parent / "definitions"
 PYTHON = """\
 [crewdeck.crews]
-campaign = tests.faults.flowbox:campaign
-branches = tests.faults.flowbox:branches
-racing = tests.faults.flowbox:racing
-silent = tests.faults.flowbox:silent
-reworked = tests.faults.flowbox:reworked
-shortened = tests.faults.flowbox:shortened
-sending = tests.faults.flowbox:sending
-chat = tests.faults.flowbox:chat
+campaign = tests.faults.worker_flows:campaign
+branches = tests.faults.worker_flows:branches
+racing = tests.faults.worker_flows:racing
+silent = tests.faults.worker_flows:silent
+reworked = tests.faults.worker_flows:reworked
+shortened = tests.faults.worker_flows:shortened
+sending = tests.faults.worker_flows:sending
+chat = tests.faults.worker_flows:chat
 native = tests.faults.attempts:native
 written = tests.faults.attempts:written
 guarded = tests.faults.attempts:guarded
@@ -44,7 +44,7 @@ loop = tests.faults.attempts:loop
 refused = tests.faults.attempts:refused
 reporting = tests.faults.attempts:reporting
 filing = tests.faults.attempts:filing
-remembering = tests.faults.memorybox:remembering
+remembering = tests.faults.memory_crew:remembering
 """
 RELEASED = Path(__file__).parent / "releases" / "crews"
 """Crews of which earlier releases left runs."""

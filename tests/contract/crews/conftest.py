@@ -74,10 +74,10 @@ def crewai_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture
 def sent() -> list[dict[str, Any]]:
     """What the tools that are guarded have sent."""
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    gatebox.SENT.clear()
-    return gatebox.SENT
+    gated.SENT.clear()
+    return gated.SENT
 
 
 @pytest.fixture

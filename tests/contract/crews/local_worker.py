@@ -91,9 +91,9 @@ class LocalWorker:
     def blueprint(build: Callable[[], Built], **keys: Any) -> PythonCrew:
         from crewdeck import crew
         from crews.building.build import PythonCrew
-        from tests.contract.crews import gatebox
+        from tests.contract.crews import gated
 
-        declared = crew(**{"title": "Gated", "tools": gatebox.DECLARED, **keys})(lambda _inputs: build())
+        declared = crew(**{"title": "Gated", "tools": gated.DECLARED, **keys})(lambda _inputs: build())
         return PythonCrew("gated", declared)
 
     async def asked(self, run: Run, many: int = 1) -> list[Question]:

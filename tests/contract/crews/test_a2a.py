@@ -23,7 +23,7 @@ from tests.new_interpreter import output_of
 from tests.waiting import WITHIN, until
 
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
-    f"{name} = tests.contract.crews.a2abox:{name}" for name in ("crew_of_one", "flow")
+    f"{name} = tests.contract.crews.a2a_crew:{name}" for name in ("crew_of_one", "flow")
 )
 
 

@@ -24,9 +24,9 @@ from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say
 
-BOX = "tests.contract.crews.askbox"
+MODULE = "tests.contract.crews.asking_crews"
 CREWS = ("pays", "asks", "fills_in", "impatient")
-ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS)
+ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {MODULE}:{name}" for name in CREWS)
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +94,14 @@ async def test_a_flow_gets_its_answers_typed_from_its_journal_as_well(people: De
 # ── in one process ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def box(name: str) -> Any:  # noqa: ANN401 - a factory
+def made(name: str) -> Any:  # noqa: ANN401 - a factory
     """A factory of the module that the worker imports, too; it needs crewai."""
-    return getattr(importlib.import_module(BOX), name)
+    return getattr(importlib.import_module(MODULE), name)
 
 
 def test_words_and_rejections_are_no_approvals() -> None:
     result = run_crew(
-        box("pays"),
+        made("pays"),
         {"prompt": "-"},
         model=[tool("pay", amount=5), tool("pay", amount=6), "Done."],
         people=[
@@ -120,7 +120,7 @@ def test_words_and_rejections_are_no_approvals() -> None:
 
 def test_a_choice_may_be_answered_in_words() -> None:
     people = [reply("tides", to="What?"), reply("neither of them"), reject("ask Bob", to="How much?")]
-    result = run_crew(box("asks"), {"prompt": "-"}, people=people)
+    result = run_crew(made("asks"), {"prompt": "-"}, people=people)
     assert result.error is not None
     said = "Ada declined to fill in the form. Their words: ask Bob"
     assert (result.error.code, result.error.message) == ("not_answered", said)
@@ -129,7 +129,7 @@ def test_a_choice_may_be_answered_in_words() -> None:
 
 def test_what_the_model_refuses_is_asked_again_with_what_was_filled_in() -> None:
     result = run_crew(
-        box("fills_in"),
+        made("fills_in"),
         {"prompt": "-"},
         people=[
             submit({"customer": "nobody", "amount": 120.5}),
@@ -156,25 +156,25 @@ def test_what_the_model_refuses_is_asked_again_with_what_was_filled_in() -> None
 
 def test_a_form_that_is_never_right_is_given_up() -> None:
     people = [submit({"customer": "nobody", "amount": number}) for number in range(5)]
-    result = run_crew(box("fills_in"), {"prompt": "-"}, people=people)
+    result = run_crew(made("fills_in"), {"prompt": "-"}, people=people)
     assert result.output == "not answered: Asked 5 times, and what was filled in was never right."
 
 
 def test_a_declined_form_raises_what_people_said() -> None:
-    result = run_crew(box("fills_in"), {"prompt": "-"}, people=[reject("Ask Bob")])
+    result = run_crew(made("fills_in"), {"prompt": "-"}, people=[reject("Ask Bob")])
     assert result.output == "not answered: Ada declined to fill in the form. Their words: Ask Bob"
 
 
 def test_a_model_is_told_that_people_declined() -> None:
     people = [reject("Ask Bob", to="Whom?")]
-    result = run_crew(box("pays"), {"prompt": "-"}, model=[tool("pay", amount=5), "Undone."], people=people)
+    result = run_crew(made("pays"), {"prompt": "-"}, model=[tool("pay", amount=5), "Undone."], people=people)
     told = "Ada declined to fill in the form. Their words: Ask Bob"
     assert told in result.model_calls[1].prompt
     assert len(result.questions) == 1
 
 
 def test_a_passed_deadline_is_no_answer() -> None:
-    result = run_crew(box("impatient"), {"prompt": "-"}, people=[expire(), expire(), expire()])
+    result = run_crew(made("impatient"), {"prompt": "-"}, people=[expire(), expire(), expire()])
     nobody = "Nobody answered before the deadline."
     rejected = "ApprovalResult(approved=False, comment='No answer before the deadline.', by=None)"
     assert result.output == f"{rejected} / {nobody} / {nobody}"

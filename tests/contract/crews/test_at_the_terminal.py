@@ -37,7 +37,7 @@ ANSWERS = {
 def started(
     python: str, names: list[str], model: LoopbackModel, folder: Path, **streams: Any
 ) -> subprocess.Popen[bytes]:
-    program = [python, "-m", "tests.contract.crews.terminalbox", ",".join(names)]
+    program = [python, "-m", "tests.contract.crews.terminal_program", ",".join(names)]
     env = environment(folder) | {
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": model.base_url,

@@ -12,7 +12,7 @@ from tests.loopback.models import LoopbackModel, call, say, text_of
 
 CREWS = ("tasks", "awaited_tasks", "tasks_in_a_thread", "tasks_in_a_method", "methods")
 ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(
-    f"{name} = tests.contract.crews.branchbox:{name}" for name in (*CREWS, "tickets")
+    f"{name} = tests.contract.crews.branching_crews:{name}" for name in (*CREWS, "tickets")
 )
 
 

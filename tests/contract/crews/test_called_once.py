@@ -34,10 +34,10 @@ async def approved(local: LocalWorker, run: Run) -> None:
 async def test_a_call_that_failed_is_made_once(
     local: LocalWorker, sent: list[dict[str, Any]], tool: str
 ) -> None:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    made = getattr(oncebox, tool)
-    async with local.running(lambda: oncebox.written(made()), tools={}) as run:
+    made = getattr(retried, tool)
+    async with local.running(lambda: retried.written(made()), tools={}) as run:
         assert "the connection was lost" in await local.result(run), "the model is told"
     assert sent == [PAID]
 
@@ -45,9 +45,9 @@ async def test_a_call_that_failed_is_made_once(
 async def test_an_approved_call_that_failed_is_made_and_asked_about_once(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    async with local.running(lambda: oncebox.written(oncebox.Failing()), tools=GATED) as run:
+    async with local.running(lambda: retried.written(retried.Failing()), tools=GATED) as run:
         await approved(local, run)
         assert "the connection was lost" in await local.result(run)
         assert len(await local.gates(run)) == 1
@@ -57,9 +57,9 @@ async def test_an_approved_call_that_failed_is_made_and_asked_about_once(
 async def test_a_call_that_failed_is_made_again_if_the_model_wants_it_again(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    build = lambda: oncebox.written(oncebox.Failing(), says=oncebox.twice)  # noqa: E731
+    build = lambda: retried.written(retried.Failing(), says=retried.twice)  # noqa: E731
     async with local.running(build, tools=GATED) as run:
         await approved(local, run)
         await approved(local, run)
@@ -68,10 +68,10 @@ async def test_a_call_that_failed_is_made_again_if_the_model_wants_it_again(
 
 
 async def test_a_tool_that_may_be_called_again_is(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    reads = {"send": {"use": "tests.contract.crews.oncebox:Failing", "on_interrupted": "retry"}}
-    async with local.running(lambda: oncebox.written(oncebox.Failing()), tools=reads) as run:
+    reads = {"send": {"use": "tests.contract.crews.retried:Failing", "on_interrupted": "retry"}}
+    async with local.running(lambda: retried.written(retried.Failing()), tools=reads) as run:
         assert "the connection was lost" in await local.result(run)
     assert len(sent) > 1, "as CrewAI does"
 
@@ -85,15 +85,15 @@ async def test_a_tool_that_may_be_called_again_is(local: LocalWorker, sent: list
 async def test_a_call_that_a_server_does_not_answer_is_sent_once(
     local: LocalWorker, sent: list[dict[str, Any]], bank: str, tools: dict[str, Any]
 ) -> None:
-    from tests.contract.crews import gatebox, oncebox
+    from tests.contract.crews import gated, retried
 
     def work() -> str:
         try:
-            return str(oncebox.BANKS[bank]().run(**PAID))
+            return str(retried.BANKS[bank]().run(**PAID))
         except RuntimeError as error:
             return str(error)
 
-    async with local.running(lambda: gatebox.code(work), tools=tools) as run:
+    async with local.running(lambda: gated.code(work), tools=tools) as run:
         if tools:
             await approved(local, run)
         said = await local.result(run)
@@ -105,7 +105,7 @@ async def test_a_call_that_a_server_does_not_answer_is_sent_once(
 async def test_a_server_is_sent_what_was_approved(
     local: LocalWorker, sent: list[dict[str, Any]], bank: str
 ) -> None:
-    from tests.contract.crews import gatebox, oncebox
+    from tests.contract.crews import gated, retried
 
     given = {
         **PAID,
@@ -117,11 +117,11 @@ async def test_a_server_is_sent_what_was_approved(
 
     def work() -> str:
         try:
-            return str(oncebox.BANKS[bank]().run(**given))
+            return str(retried.BANKS[bank]().run(**given))
         except RuntimeError as error:
             return str(error)
 
-    async with local.running(lambda: gatebox.code(work), tools={"wire_money": {"approval": {}}}) as run:
+    async with local.running(lambda: gated.code(work), tools={"wire_money": {"approval": {}}}) as run:
         question = await local.question(run)
         assert question.call is not None
         assert question.call.arguments == {**given, "note": None}
@@ -149,9 +149,9 @@ async def test_what_a_cache_answers_is_not_called_for_when_the_run_is_taken_up(
     local: LocalWorker, sent: list[dict[str, Any]], says: str
 ) -> None:
     """Whether it was asked before the run left its worker, or only after that."""
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    build = functools.partial(oncebox.caching, getattr(oncebox, says))
+    build = functools.partial(retried.caching, getattr(retried, says))
     claim = await local.claimed(build, tools={})
     async with local.executing(claim, build, tools={}) as run:
         await last_asked(local, run)
@@ -170,15 +170,15 @@ async def test_a_step_whose_result_became_unreadable_is_taken_again_once(
     local: LocalWorker, sent: list[dict[str, Any]], tools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its requester says so; whoever decides on the call decides on it anew."""
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    build = paying(oncebox.Receipting())
+    build = paying(retried.Receipting())
     claim = await local.claimed(build, tools=tools)
     async with local.executing(claim, build, tools=tools) as run:
         if tools:
             await approved(local, run)
         await last_asked(local, run)
-    monkeypatch.setattr(oncebox, "Receipt", oncebox.renumbered())
+    monkeypatch.setattr(retried, "Receipt", retried.renumbered())
 
     claim = await taken_up(local, claim)
     async with local.executing(claim, build, tools=tools) as run:
@@ -214,20 +214,20 @@ async def asked_by(local: LocalWorker, run: Run, source: Source) -> Question:
 
 @pytest.fixture
 def called() -> Iterator[list[str]]:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    oncebox.CALLED.clear()
-    oncebox.GATE.clear()
-    yield oncebox.CALLED
-    oncebox.GATE.set()
+    retried.CALLED.clear()
+    retried.GATE.clear()
+    yield retried.CALLED
+    retried.GATE.set()
 
 
 async def test_a_finished_task_has_its_file_also_if_the_worker_dies_in_a_callback(
     local: LocalWorker, called: list[str]
 ) -> None:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    build = lambda: oncebox.reporting(oncebox.waiting, None)  # noqa: E731
+    build = lambda: retried.reporting(retried.waiting, None)  # noqa: E731
     claim = await local.claimed(build, tools={})
     async with local.executing(claim, build, tools={}) as run:
         await until(lambda: called == ["report"])
@@ -242,8 +242,8 @@ async def test_a_finished_task_has_its_file_also_if_the_worker_dies_in_a_callbac
 async def test_a_callback_that_is_the_tasks_and_the_crews_is_called_once(
     local: LocalWorker, called: list[str]
 ) -> None:
-    from tests.contract.crews import oncebox
+    from tests.contract.crews import retried
 
-    async with local.running(lambda: oncebox.reporting(oncebox.called, oncebox.called), tools={}) as run:
+    async with local.running(lambda: retried.reporting(retried.called, retried.called), tools={}) as run:
         await local.result(run)
     assert called == ["report", "last"]

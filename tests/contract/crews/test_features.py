@@ -33,12 +33,12 @@ APPROVED = "Ada approved."
 
 def entry_points() -> str:
     """Those of all crews of these tests. Their modules import crewai, which takes seconds."""
-    from tests.contract.crews import featurebox, featureflows
+    from tests.contract.crews import feature_crews, feature_flows
 
     crews = [
-        f"{name} = {box.__name__}:{name}"
-        for box in (featurebox, featureflows)
-        for name, each in vars(box).items()
+        f"{name} = {module.__name__}:{name}"
+        for module in (feature_crews, feature_flows)
+        for name, each in vars(module).items()
         if hasattr(each, "__crewdeck_crew__")
     ]
     return "\n".join(["[crewdeck.crews]", *crews])
@@ -199,7 +199,9 @@ def mcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
     """An MCP server that speaks HTTP: its address, and its folder."""
     folder = tmp_path_factory.mktemp("mcp")
     with reserved(1) as [port]:
-        process = subprocess.Popen([sys.executable, str(HERE / "mcpbox.py"), "http", str(port)], cwd=folder)
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "mcp_server.py"), "http", str(port)], cwd=folder
+        )
         for _ in range(1200):
             with socket.socket() as tried:
                 if tried.connect_ex((HOST, port)) == 0:
@@ -571,9 +573,9 @@ async def test_a_conversation_begins_with_a_question_and_ends_when_somebody_says
 
 @shows("Conversational flows")
 def test_a_conversation_ends_when_nobody_replies_in_time() -> None:
-    from tests.contract.crews import featureflows
+    from tests.contract.crews import feature_flows
 
-    result = run_crew(featureflows.bare, people=[reply("Hello"), expire()])
+    result = run_crew(feature_flows.bare, people=[reply("Hello"), expire()])
     assert result.output == "I can continue the conversation once an LLM is configured."
 
 
@@ -594,9 +596,9 @@ def test_a_conversation_ends_when_nobody_replies_in_time() -> None:
 def test_what_can_not_be_durable_is_refused_when_it_is_built(what: str, words: str) -> None:
     from crews.building.build import PythonCrew
     from crews.definitions.exceptions import CrewBroken
-    from tests.contract.crews import featureflows
+    from tests.contract.crews import feature_flows
 
-    crew = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what))
+    crew = PythonCrew("crew", lambda _inputs: feature_flows.not_durable(what))
     with pytest.raises(CrewBroken, match=words):
         contextvars.copy_context().run(crew.build, {})  # CrewAI keeps what is made in a context
 
@@ -616,12 +618,12 @@ def test_what_is_not_durable_or_not_applied_is_told(
     from crews.building.build import PythonCrew
     from crews.building.durability import notices_of
     from crews.crewai_adapter import checkpoints
-    from tests.contract.crews import featureflows
+    from tests.contract.crews import feature_flows
 
     checkpoints.install()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path))
-    crew = PythonCrew("crew", lambda _inputs: featureflows.not_durable(what))
+    crew = PythonCrew("crew", lambda _inputs: feature_flows.not_durable(what))
     built = contextvars.copy_context().run(crew.build, {})
     [notice] = notices_of(built)
     assert words in notice

@@ -121,10 +121,10 @@ async def deployment(redis_url: str, tmp_path: Path) -> AsyncIterator[Deployment
 
 
 async def test_what_a_task_writes_is_given_to_people_once(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     run = await deployment.start()
-    ended = await deployment.execute(lambda _: filebox.crew("{topic}.md", "out/{topic}.txt"))
+    ended = await deployment.execute(lambda _: file_crews.crew("{topic}.md", "out/{topic}.txt"))
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert await deployment.texts(run) == {"tides.md": "# Tides", "tides.txt": "# Tides"}
     attached = await deployment.told(run, FileAttached)
@@ -138,10 +138,10 @@ async def test_what_a_task_writes_is_given_to_people_once(deployment: Deployment
 
 
 async def test_runs_at_the_same_time_have_files_of_their_own(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     def build(inputs: dict[str, Any]) -> Any:
-        return filebox.crew("report.md", says=f"About {inputs['topic']}")
+        return file_crews.crew("report.md", says=f"About {inputs['topic']}")
 
     runs = [await deployment.start({"topic": topic}) for topic in ("tides", "wind")]
     await asyncio.gather(deployment.execute(build), deployment.execute(build))
@@ -163,7 +163,7 @@ async def test_runs_at_the_same_time_have_files_of_their_own(deployment: Deploym
 async def test_an_input_leads_no_file_out_of_the_folder(
     deployment: Deployment, output_file: str, topic: str
 ) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     asked: list[str] = []
     run = await deployment.start({"topic": topic})
@@ -172,7 +172,7 @@ async def test_an_input_leads_no_file_out_of_the_folder(
         asked.append("asked")
         return "# Tides"
 
-    ended = await deployment.execute(lambda _: filebox.crew(output_file, says=says))
+    ended = await deployment.execute(lambda _: file_crews.crew(output_file, says=says))
     assert ended.error is not None
     assert ended.error.code == "invalid_output_file"
     assert asked == []
@@ -180,11 +180,11 @@ async def test_an_input_leads_no_file_out_of_the_folder(
 
 
 async def test_an_absolute_path_is_left_as_its_author_wrote_it(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     run = await deployment.start()
     output = deployment.root / "elsewhere"
-    ended = await deployment.execute(lambda _: filebox.crew(f"{output}/{{topic}}.md"))
+    ended = await deployment.execute(lambda _: file_crews.crew(f"{output}/{{topic}}.md"))
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert (output / "tides.md").read_text() == "# Tides"
     assert await deployment.store.files.list(run.id) == []
@@ -192,13 +192,13 @@ async def test_an_absolute_path_is_left_as_its_author_wrote_it(deployment: Deplo
 
 async def test_a_finished_task_has_its_file_whoever_goes_on(deployment: Deployment) -> None:
     """The run is parked after its first task, and continued where there is another data folder."""
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     seen: list[str] = []
 
     def build(_: dict[str, Any]) -> Any:
         import crewdeck
-        from tests.contract.crews.gatebox import calls
+        from tests.contract.crews.gated import calls
 
         def says(messages: list[dict[str, Any]], _tools: list[Any]) -> Any:
             if "second" not in str(messages):
@@ -209,10 +209,10 @@ async def test_a_finished_task_has_its_file_whoever_goes_on(deployment: Deployme
             answers = [each["content"] for each in messages if each.get("role") == "tool"]
             return f"# Second: {answers[0]}" if answers else calls(("ask_human", {"question": "Which?"}))
 
-        writer = filebox.agent(says)
-        first = filebox.task(writer, "first.md", description="first")
-        second = filebox.task(writer, "second.md", description="second")
-        return filebox.of(first, second)
+        writer = file_crews.agent(says)
+        first = file_crews.task(writer, "first.md", description="first")
+        second = file_crews.task(writer, "second.md", description="second")
+        return file_crews.of(first, second)
 
     run = await deployment.start()
     parked = await deployment.execute(build, hot_window=0)
@@ -231,12 +231,12 @@ async def test_a_finished_task_has_its_file_whoever_goes_on(deployment: Deployme
 
 
 async def test_a_worker_without_room_for_files_says_so(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     (deployment.root / "data").write_text("no folder")
     await deployment.start()
     with capture_logs():
-        ended = await deployment.execute(lambda _: filebox.crew("{topic}.md"))
+        ended = await deployment.execute(lambda _: file_crews.crew("{topic}.md"))
     assert ended.error is not None
     assert (ended.error.code, str(deployment.root) in ended.error.message) == ("disk", False)
 
@@ -244,7 +244,7 @@ async def test_a_worker_without_room_for_files_says_so(deployment: Deployment) -
 async def test_a_file_that_its_worker_could_not_announce_is_announced_by_the_next_one(
     deployment: Deployment,
 ) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     run = await deployment.start()
     [claim] = await deployment.store.queue.claim("dies", [NAME], 1, LEASE)
@@ -262,7 +262,7 @@ async def test_a_file_that_its_worker_could_not_announce_is_announced_by_the_nex
         seen.append((run.folder / "tides.md").exists())
         return "# Tides"
 
-    ended = await deployment.execute(lambda _: filebox.crew("{topic}.md", says=says))
+    ended = await deployment.execute(lambda _: file_crews.crew("{topic}.md", says=says))
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert seen == [True]
     assert [each.name for each in await deployment.told(run, FileAttached)] == ["tides.md"]
@@ -273,7 +273,7 @@ async def test_a_file_that_its_worker_could_not_announce_is_announced_by_the_nex
 
 async def test_an_attached_file_is_there_once(deployment: Deployment, tmp_path: Path) -> None:
     import crewdeck
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     file = tmp_path / "data.csv"
 
@@ -286,7 +286,7 @@ async def test_an_attached_file_is_there_once(deployment: Deployment, tmp_path: 
         crewdeck.attach(file, name="../../renamed\u202e.csv")
 
     run = await deployment.start()
-    ended = await deployment.execute(lambda _: filebox.flow(work))
+    ended = await deployment.execute(lambda _: file_crews.flow(work))
     assert ended.status is RunStatus.COMPLETED, ended.error
     attached = await deployment.told(run, FileAttached)
     assert [(each.name, each.size, each.description) for each in attached] == [
@@ -299,19 +299,19 @@ async def test_an_attached_file_is_there_once(deployment: Deployment, tmp_path: 
 
 
 async def test_what_is_left_in_the_folder_is_given_to_people(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     modes: list[int] = []
 
     def work() -> None:
-        filebox.note("plots/tide.svg", "<svg/>")
-        filebox.note(".cache/x", "hidden")
-        path = filebox.note("notes.txt", "n")
+        file_crews.note("plots/tide.svg", "<svg/>")
+        file_crews.note(".cache/x", "hidden")
+        path = file_crews.note("notes.txt", "n")
         (path.parent / "link").symlink_to("/etc/hostname")
         modes.append(stat.S_IMODE(path.parent.stat().st_mode))
 
     run = await deployment.start()
-    ended = await deployment.execute(lambda _: filebox.flow(work))
+    ended = await deployment.execute(lambda _: file_crews.flow(work))
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert await deployment.texts(run) == {"tide.svg": "<svg/>", "notes.txt": "n"}
     assert modes == [0o700]
@@ -320,14 +320,14 @@ async def test_what_is_left_in_the_folder_is_given_to_people(deployment: Deploym
 
 async def test_a_folder_full_of_files_is_not_given_file_by_file(deployment: Deployment) -> None:
     from crews.run.files import MAX_COLLECTED
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     def work() -> None:
         for number in range(MAX_COLLECTED + 5):
-            filebox.note(f"{number:02}.txt", str(number))
+            file_crews.note(f"{number:02}.txt", str(number))
 
     run = await deployment.start()
-    ended = await deployment.execute(lambda _: filebox.flow(work))
+    ended = await deployment.execute(lambda _: file_crews.flow(work))
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert sorted(await deployment.texts(run)) == [f"{number:02}.txt" for number in range(MAX_COLLECTED)]
     [refused] = await deployment.told(run, FileRefused)
@@ -338,7 +338,7 @@ async def test_what_can_not_be_attached_fails_the_call_and_not_the_run(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     import crewdeck
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     big = tmp_path / "big.bin"
     with big.open("wb") as file:
@@ -351,10 +351,10 @@ async def test_what_can_not_be_attached_fails_the_call_and_not_the_run(
                 crewdeck.attach(path)
             except (ValueError, OSError) as error:
                 said.append(type(error).__name__)
-        filebox.note("large.bin", "x" * (files.MAX_FILE_BYTES + 1))
+        file_crews.note("large.bin", "x" * (files.MAX_FILE_BYTES + 1))
 
     run = await deployment.start()
-    ended = await deployment.execute(lambda _: filebox.flow(work))
+    ended = await deployment.execute(lambda _: file_crews.flow(work))
     assert ended.status is RunStatus.COMPLETED, ended.error
     assert said == ["ValueError", "FileNotFoundError", "IsADirectoryError"]
     [refused] = await deployment.told(run, FileRefused)
@@ -367,7 +367,7 @@ async def test_what_can_not_be_attached_fails_the_call_and_not_the_run(
 
 
 async def test_the_crew_reads_the_file_of_an_input_wherever_it_runs(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     paths: list[str] = []
 
@@ -384,7 +384,7 @@ async def test_the_crew_reads_the_file_of_an_input_wherever_it_runs(deployment: 
             crewdeck.ask_human(f"Is {path} right?")
             return before + Path(path).read_text()
 
-        return filebox.flow(work)
+        return file_crews.flow(work)
 
     file = stored_file("plan.txt", b"PLAN", input="doc")
     await deployment.store.files.seed(ids.run_id("with a file"), file, b"PLAN")
@@ -401,10 +401,10 @@ async def test_the_crew_reads_the_file_of_an_input_wherever_it_runs(deployment: 
 
 
 async def test_a_run_whose_file_is_lost_says_so(deployment: Deployment) -> None:
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     run = await deployment.start({"doc": as_input(stored_file("plan.txt", b"PLAN", input="doc"))})
-    ended = await deployment.execute(lambda _: filebox.flow(lambda: "never"))
+    ended = await deployment.execute(lambda _: file_crews.flow(lambda: "never"))
     assert ended.error is not None
     assert (ended.error.code, "plan.txt" in ended.error.message) == ("file_lost", True)
     assert run.id == ended.id
@@ -412,7 +412,7 @@ async def test_a_run_whose_file_is_lost_says_so(deployment: Deployment) -> None:
 
 async def test_a_retry_has_the_files_of_the_run_that_it_tries_again(deployment: Deployment) -> None:
     import crewdeck
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     fails = [True]
 
@@ -423,9 +423,9 @@ async def test_a_retry_has_the_files_of_the_run_that_it_tries_again(deployment: 
                 raise RuntimeError
             return Path(inputs["doc"]).read_text()
 
-        writer = filebox.agent(second)
+        writer = file_crews.agent(second)
         named = [("first.md", "first: {doc}"), ("second.md", "second: {doc}")]
-        return filebox.of(*(filebox.task(writer, name, description=words) for name, words in named))
+        return file_crews.of(*(file_crews.task(writer, name, description=words) for name, words in named))
 
     file = stored_file("plan.txt", b"PLAN", input="doc")
     await deployment.store.files.seed(ids.run_id("to be retried"), file, b"PLAN")
@@ -447,7 +447,7 @@ async def test_a_retry_has_the_files_of_the_run_that_it_tries_again(deployment: 
 
 async def test_the_newest_progress_is_recorded_and_not_all_of_it(deployment: Deployment) -> None:
     import crewdeck
-    from tests.contract.crews import filebox
+    from tests.contract.crews import file_crews
 
     def work() -> None:
         for number in itertools.count(1):
@@ -456,7 +456,7 @@ async def test_the_newest_progress_is_recorded_and_not_all_of_it(deployment: Dep
                 break
 
     run = await deployment.start()
-    ended = await deployment.execute(lambda _: filebox.flow(work))
+    ended = await deployment.execute(lambda _: file_crews.flow(work))
     assert ended.status is RunStatus.COMPLETED, ended.error
     told = await deployment.told(run, RunProgress)
     assert 1 <= len(told) <= 3

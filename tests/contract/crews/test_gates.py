@@ -34,8 +34,8 @@ pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 
 def ways(name: str) -> list[str]:
-    """The names of one of gatebox's tables, without importing crewai when tests are collected."""
-    text = (Path(__file__).parent / "gatebox.py").read_text()
+    """The names of one of the tables in gated.py, without importing crewai when tests are collected."""
+    text = (Path(__file__).parent / "gated.py").read_text()
     table = text.split(f"\n{name}: ", 1)[1].split("\n}", 1)[0]
     return [line.split('"')[1] for line in table.splitlines() if line.startswith('    "') and '": ' in line]
 
@@ -44,12 +44,12 @@ def ways(name: str) -> list[str]:
 
 
 def way(name: str) -> Callable[[], Built]:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    if name in gatebox.AGENTS:
-        return gatebox.AGENTS[name]
-    call = {**gatebox.CODE, **gatebox.REFUSED}[name]
-    return lambda: gatebox.code(call)
+    if name in gated.AGENTS:
+        return gated.AGENTS[name]
+    call = {**gated.CODE, **gated.REFUSED}[name]
+    return lambda: gated.code(call)
 
 
 @pytest.mark.parametrize("name", [*ways("CODE"), *ways("AGENTS")])
@@ -89,11 +89,11 @@ async def test_where_nobody_can_be_asked_the_call_is_refused(
 
 
 async def test_calls_of_one_turn_have_a_question_each(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     wanted = [{"to": name, "amount": 1.0} for name in ("Ada", "Bob", "Eve", "Eve")]
-    turn = gatebox.calls(*(("send", each) for each in wanted))
-    build = lambda: gatebox.one_task(gatebox.agent(gatebox.then(turn), gatebox.Sender()))  # noqa: E731
+    turn = gated.calls(*(("send", each) for each in wanted))
+    build = lambda: gated.one_task(gated.agent(gated.then(turn), gated.Sender()))  # noqa: E731
     async with local.running(build) as run:
         questions = {
             f"{each.call.arguments['to']}{n}": each
@@ -110,15 +110,15 @@ async def test_calls_of_one_turn_have_a_question_each(local: LocalWorker, sent: 
 async def test_an_approved_call_lets_through_no_other_tool_under_the_same_decorator(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    async with local.running(lambda: gatebox.code(lambda: gatebox.first_of_two.run(**gatebox.PAY))) as run:
+    async with local.running(lambda: gated.code(lambda: gated.first_of_two.run(**gated.PAY))) as run:
         question = await local.question(run)
         assert question.call is not None
         assert question.call.tool == "first_of_two"
         await local.say(question)
         assert "second_of_two needs an approval" in await local.result(run)
-    assert sent == [gatebox.PAY]
+    assert sent == [gated.PAY]
 
 
 # ── exactly that ────────────────────────────────────────────────────────────────────────────────────────
@@ -126,18 +126,18 @@ async def test_an_approved_call_lets_through_no_other_tool_under_the_same_decora
 
 def sending(tool: Any = None, title: str = "") -> Callable[[], Built]:
     from crewdeck import requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    made = tool or requires_approval(edit=["amount"], title=title or "Send {amount} to {to}")(gatebox.Plain())
-    return lambda: gatebox.code(lambda: made.run(**gatebox.PAY))
+    made = tool or requires_approval(edit=["amount"], title=title or "Send {amount} to {to}")(gated.Plain())
+    return lambda: gated.code(lambda: made.run(**gated.PAY))
 
 
 def superstitious() -> Any:
     """A tool whose schema refuses what no JSON Schema can say."""
     from crewdeck import requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    class Lucky(gatebox.Pay):
+    class Lucky(gated.Pay):
         @field_validator("amount")
         @classmethod
         def _lucky(cls, amount: float) -> float:
@@ -145,7 +145,7 @@ def superstitious() -> Any:
                 raise ValueError("nobody pays 13")
             return amount
 
-    return requires_approval(edit=["amount"])(gatebox.Plain(args_schema=Lucky))
+    return requires_approval(edit=["amount"])(gated.Plain(args_schema=Lucky))
 
 
 async def test_what_was_edited_is_what_is_called(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
@@ -181,18 +181,18 @@ async def test_an_edit_that_removes_what_a_secret_is_in_is_asked_about_anew(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from crewdeck import requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    class Wire(gatebox.Pay):
-        account: gatebox.Account | None = None
+    class Wire(gated.Pay):
+        account: gated.Account | None = None
 
-    class Wiring(gatebox.Plain):
+    class Wiring(gated.Plain):
         def _run(self, to: str, amount: float, **more: Any) -> str:
-            return gatebox.send(to, amount, **more)
+            return gated.send(to, amount, **more)
 
     tool = requires_approval(edit=["account"], hide=["account.pin"])(Wiring(args_schema=Wire))
-    wanted = {**gatebox.PAY, "account": {"iban": "DE1", "pin": "0815"}}
-    async with local.running(lambda: gatebox.code(lambda: tool.run(**wanted)), tools={}) as run:
+    wanted = {**gated.PAY, "account": {"iban": "DE1", "pin": "0815"}}
+    async with local.running(lambda: gated.code(lambda: tool.run(**wanted)), tools={}) as run:
         first = await local.question(run)
         await local.say(first, arguments={"account": None})
         second = await local.question(run)
@@ -212,13 +212,13 @@ async def test_a_default_that_its_own_type_refuses_is_shown_and_called_with(
     from crewai.tools import tool
 
     from crewdeck import requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     @tool("lax")
     @requires_approval()
     def lax(to: str, amount: float = 5, limit: int = None, tags: list[str] = ()) -> str:  # type: ignore[assignment] # noqa: RUF013 - as many write it
         """Sends money."""
-        return gatebox.send(to, amount, limit=limit, tags=list(tags))
+        return gated.send(to, amount, limit=limit, tags=list(tags))
 
     ways: dict[str, Callable[..., Any]] = {
         "run": lax.run,
@@ -226,7 +226,7 @@ async def test_a_default_that_its_own_type_refuses_is_shown_and_called_with(
         "invoke": lambda **wanted: lax.to_structured_tool().invoke(wanted),
     }
     called: dict[str, Any] = {"to": "Acme", "amount": 5.0, "limit": given.get("limit"), "tags": []}
-    async with local.running(lambda: gatebox.code(lambda: ways[way](to="Acme", **given))) as run:
+    async with local.running(lambda: gated.code(lambda: ways[way](to="Acme", **given))) as run:
         question = await local.question(run)
         assert question.call is not None
         assert question.call.arguments == called
@@ -240,19 +240,19 @@ async def test_what_turns_out_to_be_another_call_is_asked_about_anew(
     local: LocalWorker, sent: list[dict[str, Any]], at: str
 ) -> None:
     from crewdeck import requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     reads = itertools.count(1)
     # Arguments are read twice each time: when they are wanted, decided, compared, and about to be used.
     odd = range(5, 7) if at == "when it was decided" else range(7, 9)
 
-    class Shifting(gatebox.Pay):
+    class Shifting(gated.Pay):
         @field_validator("amount")
         @classmethod
         def _shifts(cls, amount: float) -> float:
             return amount + 1 if next(reads) in odd else amount
 
-    tool = requires_approval()(gatebox.Plain(args_schema=Shifting))
+    tool = requires_approval()(gated.Plain(args_schema=Shifting))
     async with local.running(sending(tool), tools={}) as run:
         first = await local.question(run)
         await local.say(first)
@@ -297,10 +297,10 @@ async def test_an_approval_of_something_else_opens_nothing(
 async def test_invalid_arguments_reach_the_model_and_nobody_else(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    turn = gatebox.calls(("send", {"to": "Acme", "amount": -1}), ("send", {"amount": 1}), ("send", {}))
-    build = lambda: gatebox.one_task(gatebox.agent(gatebox.then(turn), gatebox.Sender()))  # noqa: E731
+    turn = gated.calls(("send", {"to": "Acme", "amount": -1}), ("send", {"amount": 1}), ("send", {}))
+    build = lambda: gated.one_task(gated.agent(gated.then(turn), gated.Sender()))  # noqa: E731
     async with local.running(build) as run:
         said = await local.result(run)
     assert "Input should be greater than 0" in said
@@ -312,9 +312,9 @@ async def test_invalid_arguments_reach_the_model_and_nobody_else(
 async def test_secrets_are_called_with_and_never_stored(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    build = lambda: gatebox.code(lambda: gatebox.Secretive().run(to="the-recipient", pin="the-pin-0815"))  # noqa: E731
+    build = lambda: gated.code(lambda: gated.Secretive().run(to="the-recipient", pin="the-pin-0815"))  # noqa: E731
     async with local.running(build) as run:
         question = await local.question(run)
         assert question.call is not None
@@ -349,11 +349,11 @@ async def test_secrets_are_called_with_and_never_stored(
 async def test_people_are_asked_when_the_crew_says_so(
     local: LocalWorker, sent: list[dict[str, Any]], when: str, asks: object
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     tools = {"plain_send": {"approval": {"when": when}}}
     inputs = {"limit": {"type": "number", "default": 1000}}
-    build = lambda: gatebox.code(lambda: gatebox.Plain().run(**gatebox.PAY))  # noqa: E731
+    build = lambda: gated.code(lambda: gated.Plain().run(**gated.PAY))  # noqa: E731
     async with local.running(build, tools=tools, inputs=inputs) as run:
         if asks:
             assert sent == []
@@ -375,9 +375,9 @@ def two(**more: Any) -> dict[str, Any]:
 
 
 def plainly() -> Built:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    return gatebox.code(lambda: gatebox.Plain().run(**gatebox.PAY))
+    return gated.code(lambda: gated.Plain().run(**gated.PAY))
 
 
 async def test_two_people_open_a_gate_for_two(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
@@ -407,13 +407,13 @@ async def test_a_policy_that_only_a_decorator_gives_is_checked_when_it_asks(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
     from crewdeck import Policy, requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     policy = Policy(who=["requester", "U1"], need=2)  # the requester is U1
 
     def build() -> Built:
-        tool = requires_approval(policy=policy)(gatebox.Plain().model_copy(update={"name": "marked"}))
-        return gatebox.code(lambda: tool.run(**gatebox.PAY))
+        tool = requires_approval(policy=policy)(gated.Plain().model_copy(update={"name": "marked"}))
+        return gated.code(lambda: tool.run(**gated.PAY))
 
     assert local.blueprint(build).card().policies == (), "it is not announced with the crew"
     async with local.running(build) as run:
@@ -432,9 +432,9 @@ async def test_too_few_people_are_waited_for_where_the_policy_says_so(local: Loc
 
 
 async def test_a_task_names_who_reviews_it(local: LocalWorker) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    build = lambda: gatebox.one_task(gatebox.agent(lambda _messages, _tools: "a draft"), human_input=True)  # noqa: E731
+    build = lambda: gated.one_task(gated.agent(lambda _messages, _tools: "a draft"), human_input=True)  # noqa: E731
     async with local.running(build, reviewers={"work": ["U2"]}) as run:
         [question] = await local.asked(run)
         assert question.kind is QuestionKind.REVIEW
@@ -445,9 +445,9 @@ async def test_a_task_names_who_reviews_it(local: LocalWorker) -> None:
 
 async def test_what_is_answered_in_words_takes_one_of_the_policys_people(local: LocalWorker) -> None:
     from crewdeck import AskHuman
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    build = lambda: gatebox.code(lambda: AskHuman().run(question="Which one?"))  # noqa: E731
+    build = lambda: gated.code(lambda: AskHuman().run(question="Which one?"))  # noqa: E731
     async with local.running(build, **two(), approvers="pay") as run:
         [question] = await local.asked(run)
         assert (await local.say(question, Action.RESPOND, by=EVE, comment="mine")).code == "not_allowed"
@@ -457,10 +457,10 @@ async def test_what_is_answered_in_words_takes_one_of_the_policys_people(local: 
 
 async def test_an_unknown_policy_opens_nothing(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from crewdeck import requires_approval
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    tool = requires_approval(policy="nobody-defined-it")(gatebox.Plain())
-    async with local.running(lambda: gatebox.code(lambda: tool.run(**gatebox.PAY)), tools={}) as run:
+    tool = requires_approval(policy="nobody-defined-it")(gated.Plain())
+    async with local.running(lambda: gated.code(lambda: tool.run(**gated.PAY)), tools={}) as run:
         failed = await local.over(run)
     assert failed.error is not None
     assert "there is no policy 'nobody-defined-it'" in failed.error.message
@@ -486,12 +486,10 @@ async def test_time_opens_no_gate(local: LocalWorker, sent: list[dict[str, Any]]
 async def test_a_second_call_with_the_same_arguments_is_another_call(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    tool = gatebox.Sender()
-    async with local.running(
-        lambda: gatebox.code(lambda: [tool.run(**gatebox.PAY) for _ in range(2)])
-    ) as run:
+    tool = gated.Sender()
+    async with local.running(lambda: gated.code(lambda: [tool.run(**gated.PAY) for _ in range(2)])) as run:
         for many in (1, 2):
             await local.say(await local.question(run))
             async with asyncio.timeout(WITHIN):
@@ -506,13 +504,13 @@ async def test_a_second_call_with_the_same_arguments_is_another_call(
 async def test_an_agent_that_repeats_a_call_is_asked_about_again_and_gets_no_cached_result(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     def says(messages: list[dict[str, Any]], _tools: list[Any]) -> Any:
         results = [each for each in messages if each.get("role") == "tool"]
-        return gatebox.calls(("send", gatebox.PAY)) if len(results) < 2 else "twice"
+        return gated.calls(("send", gated.PAY)) if len(results) < 2 else "twice"
 
-    async with local.running(lambda: gatebox.one_task(gatebox.agent(says, gatebox.Sender()))) as run:
+    async with local.running(lambda: gated.one_task(gated.agent(says, gated.Sender()))) as run:
         first = await local.question(run)
         await local.say(first)
         second = await local.question(run)
@@ -525,14 +523,14 @@ async def test_an_agent_that_repeats_a_call_is_asked_about_again_and_gets_no_cac
 async def test_a_hook_of_crewai_asks_people(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from crewai.hooks.dispatch import InterceptionPoint, register, unregister
 
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     def hook(context: Any) -> bool | None:
         return None if context.request_human_input("Really?", "Type 'go':") == "go" else False
 
     register(InterceptionPoint.PRE_TOOL_CALL, hook)
-    turn = gatebox.calls(("plain_send", gatebox.PAY))
-    build = lambda: gatebox.one_task(gatebox.agent(gatebox.then(turn), gatebox.Plain()))  # noqa: E731
+    turn = gated.calls(("plain_send", gated.PAY))
+    build = lambda: gated.one_task(gated.agent(gated.then(turn), gated.Plain()))  # noqa: E731
     try:
         for words, made in (("go", 1), ("no", 1)):
             async with local.running(build, tools={}) as run:
@@ -581,7 +579,7 @@ title: Pays
 model: scripted
 tools:
   pay:
-    use: "tests.contract.crews.gatebox:{use}"
+    use: "tests.contract.crews.gated:{use}"
     approval:
       {approval}
 """
@@ -607,7 +605,7 @@ tools:
             "hide: [account.pni]",
             "crew.yaml:7: tools.pay.approval.hide: account.pni: there is no pni in it",
         ),
-        ("nothing_there", "edit: []", "tests.contract.crews.gatebox:nothing_there can't be imported"),
+        ("nothing_there", "edit: []", "tests.contract.crews.gated:nothing_there can't be imported"),
     ],
 )
 def test_what_does_not_go_with_a_tool_is_found_when_the_crew_is_loaded(
@@ -635,7 +633,7 @@ def test_an_approval_by_name_that_would_guard_nothing_keeps_the_crew_from_being_
 
     home = tmp_path / "pays"
     home.mkdir()
-    tools = f'  pay: {{use: "tests.contract.crews.gatebox:Sender"}}\n  {named}: {{approval: {{}}}}\n'
+    tools = f'  pay: {{use: "tests.contract.crews.gated:Sender"}}\n  {named}: {{approval: {{}}}}\n'
     (home / "crew.yaml").write_text(f"title: Pays\nmodel: scripted\ntools:\n{tools}")
     (home / "script.yaml").write_text("work:\n  - say: done\n")
     (home / "agents.yaml").write_text(AGENT)
@@ -649,8 +647,8 @@ def test_an_approval_by_name_that_would_guard_nothing_keeps_the_crew_from_being_
 
 def test_a_tool_under_crewais_decorator_may_be_named() -> None:
     from crews.definitions.tool_options import make
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    made = make("tests.contract.crews.gatebox:by_function")
-    assert made is not gatebox.by_function
-    assert made.func is gatebox.by_function.func
+    made = make("tests.contract.crews.gated:by_function")
+    assert made is not gated.by_function
+    assert made.func is gated.by_function.func

@@ -25,11 +25,11 @@ pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 def payer(within: Callable[[], object]) -> BaseTool:
     """A tool that pays; `within` happens in it afterwards."""
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    class Payer(gatebox.Sender):
+    class Payer(gated.Sender):
         def _run(self, to: str, amount: float) -> str:
-            said = gatebox.send(to, amount)
+            said = gated.send(to, amount)
             within()
             return said
 
@@ -38,9 +38,9 @@ def payer(within: Callable[[], object]) -> BaseTool:
 
 def paying(amount: float, *, then: Callable[[str], str] = str, within: Callable[[], object] = str) -> Built:
     """A flow whose method pays; `then` happens after the call."""
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    return gatebox.code(lambda: then(payer(within).run(to="Acme", amount=amount)))
+    return gated.code(lambda: then(payer(within).run(to="Acme", amount=amount)))
 
 
 def broken(*_: object) -> str:
@@ -100,12 +100,12 @@ async def test_another_call_is_asked_about_although_the_former_one_is_recorded(
 
 def by_agent(within: Callable[[], object] = str) -> Built:
     """An agent that pays, and whose crew can't go on without it."""
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     tool = payer(within)
     object.__setattr__(tool, "tool_failure_policy", "raise")
-    says = gatebox.then(gatebox.calls(("send", gatebox.PAY)))
-    return gatebox.one_task(gatebox.agent(says, tool, max_retry_limit=0))
+    says = gated.then(gated.calls(("send", gated.PAY)))
+    return gated.one_task(gated.agent(says, tool, max_retry_limit=0))
 
 
 @pytest.mark.parametrize("action", [Action.APPROVE, Action.REJECT])

@@ -39,18 +39,18 @@ pytestmark = pytest.mark.usefixtures("crewai_environment")
 
 def numbering(**fields: Any) -> BaseTool:
     """A tool whose schema has these fields besides; the first one's default is another one each time."""
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     numbers = itertools.count(1)
 
-    class Numbered(gatebox.Pay):
+    class Numbered(gated.Pay):
         number: int = Field(default_factory=lambda: next(numbers))
 
-    class Numbering(gatebox.Plain):
+    class Numbering(gated.Plain):
         name: str = "numbering"
 
         def _run(self, to: str, amount: float, **more: Any) -> str:
-            return gatebox.send(to, amount, **more)
+            return gated.send(to, amount, **more)
 
     schema = type("Schema", (Numbered,), {"__annotations__": fields})
     return Numbering(args_schema=schema)
@@ -59,13 +59,13 @@ def numbering(**fields: Any) -> BaseTool:
 def paying(tool: BaseTool, given: dict[str, Any] | None = None) -> Callable[[], Built]:
     """A flow whose method pays, and asks something afterwards."""
     import crewdeck
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     def work() -> str:
         said = tool.run(**(given or {"to": "Acme", "amount": 1200}))
         return f"{said}, {crewdeck.ask_human('Anything else?')}"
 
-    return lambda: gatebox.code(work)
+    return lambda: gated.code(work)
 
 
 async def taken_up(local: LocalWorker, claim: Claim) -> Claim:
@@ -152,11 +152,11 @@ async def test_a_call_that_was_made_is_not_made_again_whatever_became_of_its_gat
 async def test_what_people_were_asked_about_is_theirs_to_decide_whatever_became_of_its_gate(
     local: LocalWorker, sent: list[dict[str, Any]], edit: str, said: Action | None
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     before, after = EDITS[edit]
     tool = numbering()
-    build = lambda: gatebox.code(lambda: tool.run(to="Acme", amount=1200))  # noqa: E731
+    build = lambda: gated.code(lambda: tool.run(to="Acme", amount=1200))  # noqa: E731
     claim = await local.claimed(build, tools=before)
     async with local.executing(claim, build, tools=before) as run:
         asked = await local.question(run)
@@ -178,10 +178,10 @@ async def test_what_people_were_asked_about_is_theirs_to_decide_whatever_became_
 async def test_a_gate_that_is_gone_asks_about_no_other_call(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     tool = numbering()
-    build = lambda: gatebox.code(  # noqa: E731
+    build = lambda: gated.code(  # noqa: E731
         lambda: [tool.run(to="Acme", amount=1200), tool.run(to="Acme", amount=1200)]
     )
     claim = await local.claimed(build, tools=GATED)
@@ -199,7 +199,7 @@ YAML = """title: Pays
 model: scripted
 tools:
   send_from:
-    use: "tests.contract.crews.gatebox:From"
+    use: "tests.contract.crews.gated:From"
     with: {{account: {account}}}
     approval: {{}}
 """
@@ -249,17 +249,17 @@ async def test_an_approval_is_for_the_tool_as_the_crew_makes_it(
 
 CODE = """
 from typing import Any
-from tests.contract.crews import gatebox
+from tests.contract.crews import gated
 
 ACCOUNT = "sandbox"
 
 def dispatch(to: str, amount: float, account: str) -> str:
-    return gatebox.send(to, amount, account=account)
+    return gated.send(to, amount, account=account)
 
 def unused() -> str:
     return "old"
 
-class Sends(gatebox.Plain):
+class Sends(gated.Plain):
     name: str = "send_by_code"
     bank: str = "first"
 
@@ -275,7 +275,7 @@ class Sends(gatebox.Plain):
 
 def build() -> Any:
     tool = Sends(description="Sends.")
-    return gatebox.code(lambda: tool.run(to="Acme", amount=1200))
+    return gated.code(lambda: tool.run(to="Acme", amount=1200))
 """
 OTHER_CODE = {
     "its method": ('return "slow"', 'return "fast"'),
@@ -345,18 +345,18 @@ APPROVES = """
 import asyncio
 import crewdeck
 from typing import Any
-from tests.contract.crews import gatebox
+from tests.contract.crews import gated
 
 ACCOUNT = "sandbox"
 
 def work() -> str:
     if not crewdeck.approve("Send it?", context="1200 to Acme"):
         return "not sent"
-    said = gatebox.send("Acme", 1200, account=ACCOUNT)
+    said = gated.send("Acme", 1200, account=ACCOUNT)
     return f"{said}, {crewdeck.ask_human('Anything else?')}"
 
 def build() -> Any:
-    return gatebox.code(work)
+    return gated.code(work)
 """
 
 
@@ -369,14 +369,14 @@ import asyncio
 import crewdeck
 from crewai.flow.flow import Flow, start
 from typing import Any
-from tests.contract.crews import gatebox
+from tests.contract.crews import gated
 
 class Sends(Flow[Any]):
     @start()
     def work(self) -> str:
         if not {APPROVED}:
             return "not sent"
-        said = gatebox.send("Acme", 1200, account="sandbox")
+        said = gated.send("Acme", 1200, account="sandbox")
         return f"{{said}}, {{crewdeck.ask_human('Anything else?')}}"
 
 def build() -> Any:
@@ -422,10 +422,10 @@ async def test_an_approval_that_a_tool_asks_for_is_for_the_code_of_what_the_crew
     local: LocalWorker, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, account: str
 ) -> None:
     """As in crew.yaml, where no code makes the crew."""
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     def build() -> Any:  # noqa: ANN401 - a flow
-        return gatebox.code(vars(sys.modules[__name__])["deployed"])
+        return gated.code(vars(sys.modules[__name__])["deployed"])
 
     def deploy(account: str) -> None:
         module = types.ModuleType("deployed")
@@ -468,7 +468,7 @@ FEEDBACK = """
 from crewai.flow.flow import Flow, listen, start
 from crewai.flow.human_feedback import human_feedback
 from typing import Any
-from tests.contract.crews import gatebox
+from tests.contract.crews import gated
 
 class Sends(Flow[Any]):
     @start()
@@ -478,7 +478,7 @@ class Sends(Flow[Any]):
 
     @listen("yes")
     def send(self) -> str:
-        return gatebox.send("Acme", 1200, account="sandbox")
+        return gated.send("Acme", 1200, account="sandbox")
 
     @listen("no")
     def keep(self) -> str:
@@ -587,9 +587,9 @@ SHOWN: dict[str, Any] = {"to": "Acme", "amount": 1200.0}
 async def test_a_call_that_an_earlier_release_recorded_is_not_made_again(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    build = paying(gatebox.Plain())
+    build = paying(gated.Plain())
     made = await made_by_this_one(local, build)
     assert len(sent) == 1
     claim = await local.claimed(build, tools=PLAIN)
@@ -606,9 +606,9 @@ async def test_a_call_that_an_earlier_release_recorded_is_not_made_again(
 async def test_a_question_that_an_earlier_release_asked_is_not_asked_again(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    build = paying(gatebox.Plain())
+    build = paying(gated.Plain())
     [now] = [each for each in await made_by_this_one(local, build) if "/tool/" in each and each[-1] != "?"]
     sent.clear()
     claim = await local.claimed(build, tools=PLAIN)
@@ -628,7 +628,7 @@ async def test_a_question_that_an_earlier_release_asked_is_not_asked_again(
                 on_behalf="as the app",
                 arguments=SHOWN,
                 proposed=SHOWN,
-                parameters=Parameters("plain_send", gatebox.Pay).json_schema,
+                parameters=Parameters("plain_send", gated.Pay).json_schema,
             ),
         ),
     )

@@ -15,12 +15,12 @@ from tests.fork_server.client import ForkServer
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 from tests.waiting import until
 
-BOX = "tests.contract.crews.plainbox"
+MODULE = "tests.contract.crews.plain_crews"
 CREWS = (
     "plain shares slow_start streams plans plans_and_checks reasons guarded knows paced side_by_side "
     "calls_tools stops_engine exits exit_flow"
 )
-ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {BOX}:{name}" for name in CREWS.split())
+ENTRY_POINTS = "[crewdeck.crews]\n" + "\n".join(f"{name} = {MODULE}:{name}" for name in CREWS.split())
 ASK = call("ask_human", question="Go on?", kind="approval")
 PARKS = {"CREWDECK_HOT_WINDOW": "0"}
 """Each run is taken up from its journal after each question."""

@@ -92,11 +92,11 @@ def read(at: Path) -> Definition:
         ({"crew": CREW + "max_rpm: fast\n"}, "crew.yaml:2: max_rpm"),
         (
             {
-                "crew": CREW + "tools:\n  t:\n    use: 'tests.contract.crews.featurebox:Greeting'\n"
+                "crew": CREW + "tools:\n  t:\n    use: 'tests.contract.crews.feature_crews:Greeting'\n"
                 "    with: {loudness: 2}\n",
                 "agents": AGENT + "  tools: [t]\n",
             },
-            "crew.yaml:5: tools.t.with: tests.contract.crews.featurebox:Greeting refuses",
+            "crew.yaml:5: tools.t.with: tests.contract.crews.feature_crews:Greeting refuses",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from crewai.hooks import ToolCallHookContext, before_tool_call
 from crewai.tools import BaseTool
 
 from crewdeck import AskHuman, crew
-from tests.contract.crews.plainbox import PROMPT, agent, one_task, side_by_side
+from tests.contract.crews.plain_crews import PROMPT, agent, one_task, side_by_side
 from tests.waiting import WITHIN
 
 

@@ -1,4 +1,4 @@
-"""An MCP server with tools whose calls show: `python mcpbox.py stdio`, or `http PORT`."""
+"""An MCP server with tools whose calls show: `python mcp_server.py stdio`, or `http PORT`."""
 
 import json
 import sys

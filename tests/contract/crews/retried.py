@@ -18,8 +18,8 @@ from crewai.tools.mcp_tool_wrapper import MCPToolWrapper
 from pydantic import BaseModel, Field
 
 from crewdeck import idempotency_key
-from tests.contract.crews import gatebox
-from tests.contract.crews.gatebox import PAY, Plain, agent, calls, one_task, react, send
+from tests.contract.crews import gated
+from tests.contract.crews.gated import PAY, Plain, agent, calls, one_task, react, send
 
 
 class Failing(Plain):
@@ -72,7 +72,7 @@ class Bank(MCPClient):
     async def disconnect(self) -> None: ...
 
     async def _call_tool_impl(self, _name: str, arguments: dict[str, Any]) -> Any:
-        gatebox.SENT.append(arguments)
+        gated.SENT.append(arguments)
         raise TimeoutError
 
 
@@ -90,7 +90,7 @@ class BankByAddress(MCPToolWrapper):
     """The same for a server of which only the address is given."""
 
     async def _execute_tool(self, **arguments: Any) -> str:
-        gatebox.SENT.append(arguments)
+        gated.SENT.append(arguments)
         raise ConnectionError("the connection was lost")
 
 
@@ -163,7 +163,7 @@ class Receipting(Plain):
 
     def _run(self, to: str, amount: float) -> Any:
         send(to, amount, key=idempotency_key())
-        return Receipt.model_validate(dict.fromkeys(("number", "receipt_number"), len(gatebox.SENT)))
+        return Receipt.model_validate(dict.fromkeys(("number", "receipt_number"), len(gated.SENT)))
 
 
 # ── tasks ───────────────────────────────────────────────────────────────────────────────────────────────

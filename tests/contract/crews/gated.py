@@ -367,6 +367,6 @@ AGENTS: dict[str, Callable[[], Crew]] = {
 """Ways of agents. A gate that is declared by a crew: `DECLARED`."""
 
 DECLARED: dict[str, Any] = {
-    "plain": {"use": "tests.contract.crews.gatebox:Plain", "approval": {}},
+    "plain": {"use": "tests.contract.crews.gated:Plain", "approval": {}},
     "wireMoney": {"approval": {"title": "Pay {to}"}},
 }

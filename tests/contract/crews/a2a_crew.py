@@ -9,7 +9,7 @@ from crewai.flow.flow import Flow, start
 from pydantic import AnyHttpUrl
 
 from crewdeck import crew
-from tests.contract.crews.featurebox import PROMPT, one_task, worker
+from tests.contract.crews.feature_crews import PROMPT, one_task, worker
 
 WHERE: Any = {"url": {"required": True}, "how": {"required": True}}
 DECLARED: Any = {"inputs": PROMPT | WHERE, "main_input": "prompt"}

@@ -162,7 +162,7 @@ def skilled(_inputs: dict[str, Any]) -> Crew:
 @crew(title="Remote tools", inputs={**PROMPT, "url": {"required": True}}, main_input="prompt")
 def remote(inputs: dict[str, Any]) -> Crew:
     servers = [
-        MCPServerStdio(command=sys.executable, args=[str(HERE / "mcpbox.py"), "stdio"]),
+        MCPServerStdio(command=sys.executable, args=[str(HERE / "mcp_server.py"), "stdio"]),
         MCPServerHTTP(url=str(inputs["url"])),
     ]
     return one_task(worker(mcps=servers))

@@ -11,7 +11,7 @@ from crewai import Agent, Crew, Task
 from crewai.flow.flow import Flow, start
 
 import crewdeck
-from tests.contract.crews.gatebox import Model
+from tests.contract.crews.gated import Model
 
 
 def agent(says: Any = "# Tides") -> Agent:

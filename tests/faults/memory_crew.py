@@ -6,7 +6,7 @@ from crewai import Agent, Crew, Task
 from crewai.memory.unified_memory import Memory
 
 from crewdeck import crew
-from tests.contract.crews.featurebox import Constant
+from tests.contract.crews.feature_crews import Constant
 
 MODEL = "openai/gpt-5.4-mini"
 
