@@ -334,7 +334,7 @@ class Settings(EnvironmentSettings):
         return is_loopback(urlsplit(self.teams_openid_metadata_url).hostname or "")
 
 
-class Remote(EnvironmentSettings):
+class ClientSettings(EnvironmentSettings):
     """The settings of clients, which need no others."""
 
     model_config = Settings.model_config
@@ -360,9 +360,9 @@ def load(given: Mapping[str, str] | None = None) -> Settings:
     return _read(Settings) if given is None else _read(Settings, _env_file=None, **given)
 
 
-def load_remote() -> Remote:
+def load_client_settings() -> ClientSettings:
     """Load the settings of a client. Raises SettingsError as `load` does."""
-    return _read(Remote)
+    return _read(ClientSettings)
 
 
 def _read(kind: type[Read], **given: Any) -> Read:

@@ -21,7 +21,7 @@ from bot.processes.start import allow_open_files
 from bot.processes.worker_process import exec_crews
 from bot.settings import Settings
 from crews.crewai_adapter import environment, version
-from crews.definitions import catalog
+from crews.definitions import defined_crews
 from crews.projects.offering import offer_of
 from crews.projects.process_setup import set_up_process
 
@@ -75,10 +75,10 @@ def work(configured: Settings) -> int:
 
 
 def list_crews(configured: Settings) -> int:
-    """Print the catalogue, a JSON object a line. Without crewai: factories are known by name only."""
+    """Print the defined crews, a JSON object a line. Without crewai: factories are known by name only."""
     if configured.project is not None:
         return _list_project(configured, configured.project)
-    known = catalog.read(configured.crew_dirs)
+    known = defined_crews.read(configured.crew_dirs)
     for problem in known.problems:
         sys.stderr.write(f"{problem}\n")
     for card in known.cards():
@@ -134,7 +134,7 @@ def check(configured: Settings, arguments: Sequence[str] = ()) -> int:
         return _check_project(configured, configured.project)
     folders = [Path(each) for each in arguments if not each.startswith(SKIP)]
     skipped = [each.removeprefix(SKIP) for each in arguments if each.startswith(SKIP)]
-    known = catalog.read_only(folders) if folders else catalog.read(configured.crew_dirs)
+    known = defined_crews.read_only(folders) if folders else defined_crews.read(configured.crew_dirs)
     _print(dict(version.compare()))
     from crews.building.check import check as findings  # crewai
 

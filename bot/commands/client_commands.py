@@ -32,10 +32,10 @@ def start(
     answer: Answers = None,
 ) -> int:
     """Start a run, follow it and answer its questions."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
 
-    return commands.start(load_remote(), crew, given or (), answer or ())
+    return commands.start(load_client_settings(), crew, given or (), answer or ())
 
 
 @command(clients)
@@ -43,10 +43,10 @@ def follow(
     run: Annotated[str, typer.Argument(help="its id")], answer: Answers = None, after: After = None
 ) -> int:
     """Follow a run and answer its questions."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
 
-    return commands.follow(load_remote(), run, answer or (), after)
+    return commands.follow(load_client_settings(), run, answer or (), after)
 
 
 @command(clients)
@@ -58,10 +58,10 @@ def inbox(
     after: After = None,
 ) -> int:
     """List open questions, and answer them."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
 
-    return commands.inbox(load_remote(), live=live, after=after)
+    return commands.inbox(load_client_settings(), live=live, after=after)
 
 
 @command(clients)
@@ -90,12 +90,12 @@ def answer(
     ] = False,
 ) -> int:
     """Answer a question, or take the answer back."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
     from bot.terminal.answers import AnswerOptions
 
     options = AnswerOptions(comment, digest, changes or (), override)
-    return commands.answer(load_remote(), question, words or (), options)
+    return commands.answer(load_client_settings(), question, words or (), options)
 
 
 @command(clients)
@@ -105,10 +105,10 @@ def record(
     as_json: Annotated[bool, typer.Option("--json", help="as the API returns it")] = False,
 ) -> int:
     """Show the record of a decision. It has what was shown, who answered what, and what ran."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
 
-    return commands.record(load_remote(), question, as_json=as_json)
+    return commands.record(load_client_settings(), question, as_json=as_json)
 
 
 @command(clients)
@@ -118,10 +118,10 @@ def link(
     ] = "",
 ) -> int:
     """Link your identities, which then count as one person."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
 
-    return commands.link(load_remote(), code)
+    return commands.link(load_client_settings(), code)
 
 
 @command(clients)
@@ -131,7 +131,7 @@ def identities(
     ] = "",
 ) -> int:
     """List your identities, which count as one person."""
-    from bot.settings import load_remote
+    from bot.settings import load_client_settings
     from bot.terminal import commands
 
-    return commands.identities(load_remote(), unlink)
+    return commands.identities(load_client_settings(), unlink)

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from bot.processes.worker_environment import PIPE
 from bot.setting_sources import DOTENV
-from bot.settings import Remote, Settings
+from bot.settings import ClientSettings, Settings
 
 PREFIX = "CREWDECK_"
 
@@ -29,5 +29,5 @@ def unknown_settings() -> Iterator[str]:
 
 
 def _known() -> frozenset[str]:
-    fields = (*Settings.model_fields.values(), *Remote.model_fields.values())
+    fields = (*Settings.model_fields.values(), *ClientSettings.model_fields.values())
     return frozenset({PIPE, *(str(each.alias).upper() for each in fields)})

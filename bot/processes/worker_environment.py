@@ -25,7 +25,7 @@ from bot.core.project import Project
 from bot.logging import MIN_SECRET_LENGTH, secrets_of
 from bot.setting_sources import DOTENV
 from bot.setting_values import unreadable
-from bot.settings import Remote, Settings, load
+from bot.settings import ClientSettings, Settings, load
 
 PIPE = "CREWDECK_SECRETS_FD"
 """The variable with the number of the descriptor from which a worker reads its secrets."""
@@ -219,4 +219,4 @@ def secret_names(*kinds: type[BaseSettings]) -> frozenset[str]:
     return frozenset(str(field.alias).upper() for field in fields if _is_secret(field))
 
 
-_SECRET = secret_names(Settings, Remote)
+_SECRET = secret_names(Settings, ClientSettings)

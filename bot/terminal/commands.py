@@ -21,7 +21,7 @@ from bot.core.addresses import is_loopback
 from bot.core.crew import problem_of
 from bot.core.errors import InvalidInputs, NoWorker
 from bot.core.text import terminal_safe
-from bot.settings import Remote
+from bot.settings import ClientSettings
 from bot.terminal import inputs, lines, pipe
 from bot.terminal import record as record_lines
 from bot.terminal.answers import AnswerOptions, action_of
@@ -67,7 +67,7 @@ NO_API = (
 """Of an address that the server doesn't have, where no id was typed."""
 
 
-def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
+def start(settings: ClientSettings, crew: str, given: Sequence[str], answers: Sequence[str]) -> int:
     """Start a run and follow it."""
 
     async def work(client: Client, screen: Screen | None) -> int:
@@ -78,15 +78,15 @@ def start(remote: Remote, crew: str, given: Sequence[str], answers: Sequence[str
         started = await client.start(chosen.name, await inputs.with_uploads(client, chosen, values))
         return await _follow(client, screen, started.run_id, answers)
 
-    return _run(remote, work)
+    return _run(settings, work)
 
 
-def follow(remote: Remote, run_id: str, answers: Sequence[str], after: str | None) -> int:
+def follow(settings: ClientSettings, run_id: str, answers: Sequence[str], after: str | None) -> int:
     """Follow a run, from its start or after an event."""
-    return _run(remote, lambda client, screen: _follow(client, screen, run_id, answers, after), run_id)
+    return _run(settings, lambda client, screen: _follow(client, screen, run_id, answers, after), run_id)
 
 
-def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
+def inbox(settings: ClientSettings, *, live: bool, after: str | None) -> int:
     """List the open questions, and answer them."""
 
     async def work(client: Client, screen: Screen | None) -> int:
@@ -96,11 +96,11 @@ def inbox(remote: Remote, *, live: bool, after: str | None) -> int:
 
         return await Inbox(client, screen).run(after)
 
-    status = _run(remote, work)
+    status = _run(settings, work)
     return COMPLETED if status == INTERRUPTED else status
 
 
-def answer(remote: Remote, question_id: str, said: Sequence[str], options: AnswerOptions) -> int:
+def answer(settings: ClientSettings, question_id: str, said: Sequence[str], options: AnswerOptions) -> int:
     """Answer a question: with these words, or interactively."""
 
     async def work(client: Client, screen: Screen | None) -> int:
@@ -111,10 +111,10 @@ def answer(remote: Remote, question_id: str, said: Sequence[str], options: Answe
             raise InvalidInputs({"answer": "say it after the question's id"})
         return await _ask(client, screen, question)
 
-    return _run(remote, work, question_id)
+    return _run(settings, work, question_id)
 
 
-def record(remote: Remote, question_id: str, *, as_json: bool) -> int:
+def record(settings: ClientSettings, question_id: str, *, as_json: bool) -> int:
     """Print the record of a decision."""
 
     async def work(client: Client, _: Screen | None) -> int:
@@ -122,10 +122,10 @@ def record(remote: Remote, question_id: str, *, as_json: bool) -> int:
         pipe.write(found.model_dump_json() if as_json else record_lines.text(found))
         return COMPLETED
 
-    return _run(remote, work, question_id)
+    return _run(settings, work, question_id)
 
 
-def link(remote: Remote, code: str) -> int:
+def link(settings: ClientSettings, code: str) -> int:
     """Link this identity with the one that got `code` elsewhere; without a code, print one."""
 
     async def work(client: Client, screen: Screen | None) -> int:
@@ -140,7 +140,7 @@ def link(remote: Remote, code: str) -> int:
         )
         return COMPLETED
 
-    return _run(remote, work)
+    return _run(settings, work)
 
 
 async def _link(client: Client, screen: Screen | None, code: str) -> int:
@@ -154,13 +154,13 @@ async def _link(client: Client, screen: Screen | None, code: str) -> int:
     return _say_identities(await client.link(code))
 
 
-def identities(remote: Remote, unlink: str) -> int:
+def identities(settings: ClientSettings, unlink: str) -> int:
     """List the identities that count as one person; with `unlink`, remove one first."""
 
     async def work(client: Client, _: Screen | None) -> int:
         return _say_identities(await (client.unlink(unlink) if unlink else client.identities()))
 
-    return _run(remote, work)
+    return _run(settings, work)
 
 
 def _say_identities(found: Sequence[Identity]) -> int:
@@ -170,10 +170,10 @@ def _say_identities(found: Sequence[Identity]) -> int:
     return COMPLETED
 
 
-def _run(remote: Remote, work: Work, given_id: str = "") -> int:
+def _run(settings: ClientSettings, work: Work, given_id: str = "") -> int:
     """Do the work of a command, about the run or question `given_id`, if any; returns the exit status."""
     try:
-        return asyncio.run(_connected(remote, work))
+        return asyncio.run(_connected(settings, work))
     except (Unreachable, InvalidInputs) as error:
         hint = (
             " Is it running (crewdeck serve)? CREWDECK_URL says where."
@@ -193,18 +193,18 @@ def _run(remote: Remote, work: Work, given_id: str = "") -> int:
         return FAILED
 
 
-async def _connected(remote: Remote, work: Work) -> int:
-    key = remote.api_key.get_secret_value() if remote.api_key else _local_token(remote)
+async def _connected(settings: ClientSettings, work: Work) -> int:
+    key = settings.api_key.get_secret_value() if settings.api_key else _local_token(settings)
     screen = _screen() if sys.stdout.isatty() else None
-    async with Client(remote.url, key) as client:
+    async with Client(settings.url, key) as client:
         return await work(client, screen)
 
 
-def _local_token(remote: Remote) -> str | None:
+def _local_token(settings: ClientSettings) -> str | None:
     """The local user's token, only for a server on this machine. Raises SettingsError."""
-    if not is_loopback(urlsplit(remote.url).hostname or ""):
+    if not is_loopback(urlsplit(settings.url).hostname or ""):
         return None
-    return local_token.read(remote.data_dir) or None
+    return local_token.read(settings.data_dir) or None
 
 
 def _screen() -> Screen:

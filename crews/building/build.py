@@ -21,8 +21,8 @@ from crews.crewai_adapter.at_import import importing
 from crews.crewai_adapter.flow_access import human_feedback_of
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.tasks import with_task_outputs_in_memory
-from crews.definitions.catalog import Definition
 from crews.definitions.decorator import card_of, declared_by, reviewers_by
+from crews.definitions.defined_crews import Definition
 from crews.definitions.definition import (
     CrewFile,
     Limits,

@@ -1,4 +1,4 @@
-"""Checks every crew of a catalogue by building it, and says where each mistake is and what to do about it."""
+"""Checks every defined crew by building it, and says where each mistake is and what to do about it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crews.building.yaml_builder import gate_problems, made_tool
 from crews.crewai_adapter import flow, openai
 from crews.definitions import yaml_lines
 from crews.definitions.agents_and_tasks import AgentEntry
-from crews.definitions.catalog import FILES, Catalog, Definition
+from crews.definitions.defined_crews import FILES, DefinedCrews, Definition
 from crews.definitions.definition import YamlToolEntry
 from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken
@@ -64,27 +64,27 @@ OnBegin = Callable[[str, str], None]
 
 
 def check(
-    catalog: Catalog, settings: Settings, begins: OnBegin, skipped: Collection[str] = ()
+    defined: DefinedCrews, settings: Settings, begins: OnBegin, skipped: Collection[str] = ()
 ) -> Iterator[Finding]:
     """Build every crew; yields all mistakes, and for a crew without any that it is right.
 
     Crews in `skipped` are left out: building them has ended this process before.
     """
-    for problem in catalog.problems:
+    for problem in defined.problems:
         yield _of(_crew_of(problem.file), problem)
     for each in (flow, openai):  # as in a run: this makes building fast
         each.install()
     seconds = settings.build_timeout
-    for name, definition in catalog.definitions.items():
+    for name, definition in defined.definitions.items():
         if name not in skipped:
             begins(name, str(definition.folder))
             yield from yaml_findings(YamlCrew(definition, settings.model), seconds)
-    factories = tuple(each for each in catalog.factories if each.name not in {*skipped, *catalog.definitions})
+    factories = tuple(each for each in defined.factories if each.name not in {*skipped, *defined.definitions})
 
     def importing(entry: EntryPoint) -> None:
         begins(entry.name, entry.value)
 
-    loaded = load(Catalog(factories=factories), settings, importing)
+    loaded = load(DefinedCrews(factories=factories), settings, importing)
     for name, error in loaded.problems.items():
         yield broken(name, error)
     for name, crew in loaded.crews.items():

@@ -1,4 +1,4 @@
-"""Loads the catalogue's crews: imports crewai, and the packages that register factories."""
+"""Loads the defined crews: imports crewai, and the packages that register factories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crews.building.importing import BoundedCall, import_all, refused
 from crews.building.offer import Offer
 from crews.building.samples import samples
 from crews.crewai_adapter import checkpoints, class_cache, openai, project_config
-from crews.definitions.catalog import FILES, Catalog
+from crews.definitions.defined_crews import FILES, DefinedCrews
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.yaml_lines import Problem
 from crews.run.failures import not_built_within
@@ -28,24 +28,24 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class LoadedCrews:
-    """The crews of the catalogue that can be built, and the errors of the others."""
+    """The defined crews that can be built, and the errors of the others."""
 
     crews: dict[str, Blueprint]
     #: What is wrong with factories, by crew.
     problems: dict[str, CrewBroken]
 
 
-def blueprints(catalog: Catalog, settings: Settings) -> dict[str, Blueprint]:
+def blueprints(defined: DefinedCrews, settings: Settings) -> dict[str, Blueprint]:
     """All crews that can be loaded, by name. Errors of others are logged."""
-    return dict(offer(catalog, settings).crews)
+    return dict(offer(defined, settings).crews)
 
 
-def offer(catalog: Catalog, settings: Settings) -> Offer:
-    """The crews of the catalogue, and why others can't be run, which is logged."""
-    loaded = load(catalog, settings)
+def offer(defined: DefinedCrews, settings: Settings) -> Offer:
+    """The crews that can be run, and why others can't be run, which is logged."""
+    loaded = load(defined, settings)
     for name, problem in loaded.problems.items():
         log.error("a crew can't be loaded", crew=name, problem=str(problem))
-    broken = [CrewProblem(name=name_of(each), problem=str(each)) for each in catalog.problems]
+    broken = [CrewProblem(name=name_of(each), problem=str(each)) for each in defined.problems]
     broken += [
         CrewProblem(name=name, problem=each.wrong, remedy=each.remedy)
         for name, each in loaded.problems.items()
@@ -59,7 +59,7 @@ def name_of(problem: Problem) -> str:
 
 
 def load(
-    catalog: Catalog, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
+    defined: DefinedCrews, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
 ) -> LoadedCrews:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
     terminal.switch_off()  # Modules and factories of authors are called from here on.
@@ -69,7 +69,7 @@ def load(
     class_cache.install()  # before classes are decorated
     project_config.install()  # likewise
     loaded = LoadedCrews({}, {})
-    for name, each in catalog.definitions.items():
+    for name, each in defined.definitions.items():
         crew = YamlCrew.read(each, settings.model)
         problem = _gates_problem(crew, settings.build_timeout) or _values_problem(
             crew, settings.build_timeout
@@ -79,8 +79,8 @@ def load(
         else:
             loaded.problems[name] = problem
     wanted = []
-    for entry in catalog.factories:
-        if entry.name in catalog.definitions:
+    for entry in defined.factories:
+        if entry.name in defined.definitions:
             log.warning("a factory is hidden by a folder of the same name", crew=entry.name)
         else:
             wanted.append(entry)

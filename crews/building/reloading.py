@@ -12,19 +12,21 @@ from crews.building.build import Blueprint, YamlCrew
 from crews.building.check import yaml_findings
 from crews.building.loading import name_of
 from crews.building.offer import Offer
-from crews.definitions.catalog import Catalog
+from crews.definitions.defined_crews import DefinedCrews
 
 log = structlog.get_logger(__name__)
 
 
-def reloaded(catalog: Catalog, current: Mapping[str, Blueprint], settings: Settings, since: str) -> Offer:
+def reloaded(
+    defined: DefinedCrews, current: Mapping[str, Blueprint], settings: Settings, since: str
+) -> Offer:
     """What can be offered now. `current`: what could be until now, read or imported at the time `since`.
 
     Factories stay as they are: their code is that of the process.
     """
     crews: dict[str, Blueprint] = {}
     problems: list[CrewProblem] = []
-    for name, definition in catalog.definitions.items():
+    for name, definition in defined.definitions.items():
         old, new = current.get(name), YamlCrew.read(definition, settings.model)
         problem = "" if new == old else _broken(new, settings.build_timeout)
         if not problem:
@@ -34,7 +36,7 @@ def reloaded(catalog: Catalog, current: Mapping[str, Blueprint], settings: Setti
             crews[name] = old
         problems.append(_kept(name, problem, old, since))
     told = {problem.name for problem in problems}
-    for each in catalog.problems:
+    for each in defined.problems:
         name = name_of(each)
         old = current.get(name)
         if isinstance(old, YamlCrew):

@@ -19,8 +19,8 @@ from crews.crewai_adapter.agents import manager_texts, prepare
 from crews.crewai_adapter.openai import lacks_key
 from crews.crewai_adapter.tasks import class_of_task
 from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
-from crews.definitions.catalog import Definition
 from crews.definitions.crewai_keys import REFERENCES
+from crews.definitions.defined_crews import Definition
 from crews.definitions.definition import ASK_HUMAN, YamlToolEntry
 from crews.definitions.entry import is_reference
 from crews.definitions.exceptions import CrewBroken

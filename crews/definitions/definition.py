@@ -309,7 +309,7 @@ class CrewFile(Entry):
         return tuple(found)
 
     def card(self, name: str, shared: Policies, *reviewers: Approvers) -> Crew:
-        """What people need to know of it. Its policies have no mistake (`catalog`, `decorator`)."""
+        """What people need to know of it. Its policies have no mistake (`defined_crews`, `decorator`)."""
         named = self.named(shared)
         return Crew(
             name=name,

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from bot.core.policy import Approvers
 from crews.definitions import yaml_lines
-from crews.definitions.catalog import TEXT_TYPES
+from crews.definitions.defined_crews import TEXT_TYPES
 from crews.definitions.definition import CrewFile
 from crews.definitions.entry import Text
 from crews.definitions.policies import ApproverSpec, Policies, Written, approver_spec

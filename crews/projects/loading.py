@@ -25,7 +25,7 @@ from crews.crewai_adapter import install, project_config
 from crews.crewai_adapter.at_import import KickoffAtImport
 from crews.crewai_adapter.kickoff import suppress_console
 from crews.crewai_adapter.openai import build_response_models
-from crews.definitions.catalog import read_crew
+from crews.definitions.defined_crews import read_crew
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.yaml_lines import Problem
 from crews.projects import crewdeck_yaml, discovery

@@ -17,8 +17,8 @@ from dotenv import dotenv_values
 from bot.processes.projects import find, source_folders
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew
-from crews.definitions.catalog import read_crew
 from crews.definitions.decorator import MARK
+from crews.definitions.defined_crews import read_crew
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.policies_file import read_policies
 from crews.projects.loading import load

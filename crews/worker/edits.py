@@ -20,8 +20,8 @@ from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.processes.worker_process import command
 from bot.settings import Settings
 from crews.building.offer import Offer
-from crews.definitions.catalog import read
 from crews.definitions.code import keep_sources
+from crews.definitions.defined_crews import read
 from crews.worker.watching import Stamps, WatchedFiles
 
 log = structlog.get_logger(__name__)

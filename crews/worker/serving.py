@@ -17,7 +17,7 @@ from bot.processes.worker_process import Lifeline
 from bot.settings import Settings
 from bot.store.health import Outage
 from bot.store.open import open_configured
-from crews.definitions.catalog import Catalog, read
+from crews.definitions.defined_crews import DefinedCrews, read
 from crews.worker.worker import RELEASE_TIMEOUT_S, STORE_RETRY_S, Worker
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ async def serve(settings: Settings) -> End:
     for number in stop_signals():
         loop.add_signal_handler(number, stopped.set)
     lifeline = Lifeline(settings.drain + RELEASE_TIMEOUT_S) if settings.worker_id is not None else None
-    known = read(settings.crew_dirs) if settings.project is None else Catalog()
+    known = read(settings.crew_dirs) if settings.project is None else DefinedCrews()
     for problem in known.problems:
         log.error("a crew's definition is broken", problem=str(problem))
     async with _store(settings, stopped) as store:

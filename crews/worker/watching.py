@@ -11,8 +11,8 @@ from types import ModuleType
 
 from bot.core.project import Project
 from bot.settings import Settings
-from crews.definitions.catalog import FILES
 from crews.definitions.code import is_authors
+from crews.definitions.defined_crews import FILES
 from crews.definitions.policies_file import FILE as POLICIES
 from crews.projects.discovery import SKIPPED, discover
 

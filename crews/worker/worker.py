@@ -27,7 +27,7 @@ from bot.settings import Settings
 from bot.store.clock import run_clock
 from bot.store.health import Outage
 from crews.crewai_adapter import platform_catalog
-from crews.definitions.catalog import Catalog
+from crews.definitions.defined_crews import DefinedCrews
 from crews.projects.offering import offer_of
 from crews.run.folder import Folders
 from crews.run.lease import Lease
@@ -66,7 +66,7 @@ class LeasedRun:
     execution: asyncio.Task[None]
 
 
-def load(settings: Settings, known: Catalog) -> Offer:
+def load(settings: Settings, known: DefinedCrews) -> Offer:
     """The crews of the worker's project, or else those that are known. The first time this imports crewai."""
     if settings.project is not None:
         return offer_of(settings.project, settings)
@@ -84,7 +84,7 @@ class Worker:
         settings: Settings,
         store: Store,
         wakeups: Wakeups,
-        known: Catalog,
+        known: DefinedCrews,
         lifeline: Lifeline | None = None,
     ) -> None:
         """`lifeline`: to the process that started this worker and starts its successor, if there is one."""

@@ -286,9 +286,9 @@ def _move_in(wish: Wish, python: str) -> None:
 def _fill_caches(configured: Settings) -> None:
     """Compute what each worker computes, whatever its crews are, and what its first model does."""
     from crews.crewai_adapter import openai
-    from crews.definitions import catalog
+    from crews.definitions import defined_crews
 
-    catalog.read(configured.crew_dirs)
+    defined_crews.read(configured.crew_dirs)
     openai.build_response_models()
     openai.trusted_certificates()
 

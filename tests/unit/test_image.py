@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from bot.processes.worker_environment import secret_names
-from bot.settings import Remote, Settings
+from bot.settings import ClientSettings, Settings
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = re.compile(r"\$\{REDIS_PASSWORD:\?[^}]+\}")
@@ -199,7 +199,7 @@ def test_workers_are_another_user_than_the_web_process_and_get_none_of_its_secre
     assert worker["user"] != user
     assert re.search(rf"useradd .*--create-home {worker['user']}\b", " ".join(final("RUN")))
     needed = {"CREWDECK_REDIS_URL", "CREWDECK_JOURNAL_KEY"}
-    withheld = secret_names(Settings, Remote) - needed - {"REDIS_URL", "REDIS_URL".lower()}
+    withheld = secret_names(Settings, ClientSettings) - needed - {"REDIS_URL", "REDIS_URL".lower()}
     assert "SLACK_BOT_TOKEN" in withheld
     assert {name for name in withheld if worker["environment"].get(name) != ""} == set()
 
@@ -246,7 +246,7 @@ def test_compose_builds_the_dockerfile_and_opens_the_web_to_this_machine_only() 
 
 def setting_names() -> set[str]:
     names: set[str] = set()
-    for field in (*Settings.model_fields.values(), *Remote.model_fields.values()):
+    for field in (*Settings.model_fields.values(), *ClientSettings.model_fields.values()):
         alias = field.validation_alias
         names |= (
             {alias} if isinstance(alias, str) else {str(choice) for choice in getattr(alias, "choices", ())}

@@ -10,7 +10,7 @@ from pydantic import AliasChoices
 
 from bot.core.errors import SettingsError
 from bot.processes.worker_environment import worker_environment
-from bot.settings import Remote, Settings, load, load_remote
+from bot.settings import ClientSettings, Settings, load, load_client_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEAMS_APP = "01234567-89ab-cdef-0123-456789abcdef"
@@ -28,7 +28,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def variables() -> set[str]:
     """The names of all settings, as an operator writes them."""
     names: set[str] = set()
-    for field in (*Settings.model_fields.values(), *Remote.model_fields.values()):
+    for field in (*Settings.model_fields.values(), *ClientSettings.model_fields.values()):
         if isinstance(field.validation_alias, AliasChoices):
             names.update(str(name) for name in field.validation_alias.choices if str(name).isupper())
         else:
@@ -52,7 +52,7 @@ def test_the_environment_wins_over_the_file(nothing_set: Path, monkeypatch: pyte
 
 def test_the_names_of_fields_are_no_variables(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as LOG_LEVEL and API_KEY of other programs, and PROJECT of `make run PROJECT=./my_project`."""
-    for kind, read in ((Settings, load), (Remote, load_remote)):
+    for kind, read in ((Settings, load), (ClientSettings, load_client_settings)):
         own = sorted(name for name in map(str.upper, kind.model_fields) if name not in variables())
         assert own
         before = read()
@@ -89,7 +89,7 @@ def test_a_secret_from_a_file_is_taken_without_its_newline(monkeypatch: pytest.M
     monkeypatch.setenv("CREWDECK_API_KEY", "ours\n")
     assert secret(load().slack_signing_secret) == "5f7d"
     assert secret(load().teams_app_password) == "p4ss"
-    assert secret(load_remote().api_key) == "ours"
+    assert secret(load_client_settings().api_key) == "ours"
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_a_secret_from_a_file_is_taken_without_its_newline(monkeypatch: pytest.M
 def test_a_client_is_told_of_an_address_that_is_none(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREWDECK_URL", url)
     with pytest.raises(SettingsError, match=r"^CREWDECK_URL \(in the environment\): ") as refused:
-        load_remote()
+        load_client_settings()
     assert "hidden" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:3000", "https://example/crewdeck/", "http://my_host:8080"])
 def test_a_client_takes_an_address_with_a_path(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREWDECK_URL", url)
-    assert load_remote().url == url.rstrip("/")
+    assert load_client_settings().url == url.rstrip("/")
 
 
 @pytest.mark.parametrize("key", ["hidden\nkey", "hidden-ké"])
@@ -124,7 +124,7 @@ def test_a_client_is_told_of_a_key_that_is_none(key: str, monkeypatch: pytest.Mo
     with pytest.raises(
         SettingsError, match=r"^CREWDECK_API_KEY \(in the environment\): .*no API key"
     ) as refused:
-        load_remote()
+        load_client_settings()
     assert "hidden" not in str(refused.value)
 
 
@@ -410,20 +410,20 @@ def test_a_worker_of_its_own_has_no_supervisor(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_client_finds_the_server_that_is_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_remote().url == "http://127.0.0.1:3000"
+    assert load_client_settings().url == "http://127.0.0.1:3000"
     monkeypatch.setenv("PORT", "8080")
-    assert load_remote().url == "http://127.0.0.1:8080"
+    assert load_client_settings().url == "http://127.0.0.1:8080"
     monkeypatch.setenv("CREWDECK_URL", "https://crewdeck.example/")
-    assert load_remote().url == "https://crewdeck.example"
+    assert load_client_settings().url == "https://crewdeck.example"
 
 
 def test_a_client_needs_none_of_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREWDECK_API_KEYS", "no such thing")
     monkeypatch.setenv("CREWDECK_API_KEY", "ours")
-    assert secret(load_remote().api_key) == "ours"
+    assert secret(load_client_settings().api_key) == "ours"
     monkeypatch.setenv("CREWDECK_URL", "localhost:3000")
     with pytest.raises(SettingsError, match="CREWDECK_URL"):
-        load_remote()
+        load_client_settings()
 
 
 def test_journal_keys_are_32_bytes_each(monkeypatch: pytest.MonkeyPatch) -> None:

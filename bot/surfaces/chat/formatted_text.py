@@ -84,14 +84,14 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Passage:
-    """Parts that are shown often as they are, such as the crews. How a platform writes them is kept here."""
+class CachedText:
+    """Parts that are shown often, such as the list of crews; each platform's rendering of them is cached."""
 
     text: FormattedText
     _written: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def written(self, form: str, write: Callable[[FormattedText], Written]) -> Written:
-        """The parts in this form, written once. Nobody may change it."""
+        """The parts rendered in this form, once. Callers don't change it."""
         if form not in self._written:
             self._written[form] = write(self.text)
         known: Written = self._written[form]
@@ -101,7 +101,7 @@ class Passage:
 SimplePart = str | Bold | Code | Command | Untrusted | Mention | Time | ChannelName | Link
 
 
-Part = SimplePart | Passage
+Part = SimplePart | CachedText
 
 
 FormattedText = tuple[Part, ...]
@@ -120,15 +120,13 @@ _NO_PLATFORMS = frozenset({"http", "console"})
 
 def plain_words(text: FormattedText) -> str:
     """The text without formatting, for places that take nothing else. Nobody is mentioned."""
-    return "".join(map(_plain, without_passages(text)))
+    return "".join(map(_plain, flattened(text)))
 
 
-def without_passages(text: FormattedText) -> tuple[SimplePart, ...]:
-    """The text with the parts of passages in their place."""
+def flattened(text: FormattedText) -> tuple[SimplePart, ...]:
+    """The text with the parts of cached texts in their place."""
     return tuple(
-        each
-        for part in text
-        for each in (without_passages(part.text) if isinstance(part, Passage) else (part,))
+        each for part in text for each in (flattened(part.text) if isinstance(part, CachedText) else (part,))
     )
 
 

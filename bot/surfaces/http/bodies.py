@@ -165,7 +165,7 @@ class AnswerMessage(AnswerParts):
     ] = None
 
 
-class Nothing(Request):
+class NoParameters(Request):
     """What an operation takes that has no parameters, or no body."""
 
 

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from bot.core.api_keys import Scope
 from bot.core.text import valid_json
-from bot.surfaces.http.bodies import Nothing
+from bot.surfaces.http.bodies import NoParameters
 from bot.surfaces.http.callers import CALLER, NOBODY, Caller
 from bot.surfaces.http.problems import Problem, invalid
 
@@ -138,7 +138,7 @@ class Operation(Generic[B, Q]):
             )
         if request.path.startswith("/ws/"):
             given.pop("token", None)
-        return _validated(self.query or cast("type[Q]", Nothing), given)
+        return _validated(self.query or cast("type[Q]", NoParameters), given)
 
     async def _read_body(self, request: web.Request) -> B:
         if not self.may_have_body or (self.body_optional and not await request.read()):
@@ -152,7 +152,7 @@ class Operation(Generic[B, Q]):
         raw = await request.read()
         if len(raw) > MAX_BODY_BYTES:
             raise Problem("too_large", f"The body may have {MAX_BODY_BYTES} bytes at most.")
-        return _validated(self.body or cast("type[B]", Nothing), read_json(raw))
+        return _validated(self.body or cast("type[B]", NoParameters), read_json(raw))
 
 
 AnyOperation = Operation[Any, Any]

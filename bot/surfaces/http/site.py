@@ -81,7 +81,7 @@ class Connection(web.RequestHandler):
             runner.server,
             loop=loop,
             keepalive_timeout=idle_for,
-            access_log_class=Silent,
+            access_log_class=NoAccessLog,
             auto_decompress=False,  # no client compresses, and so none can send a decompression bomb
         )
         self._idle_for = idle_for
@@ -146,7 +146,7 @@ class Connection(web.RequestHandler):
         return response
 
 
-class Silent(AbstractAccessLogger):
+class NoAccessLog(AbstractAccessLogger):
     """Disables the access log: paths and queries can contain private text."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:

@@ -18,7 +18,7 @@ from bot.core.response import make_response
 from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
 from bot.surfaces.chat.cards import question_card
-from bot.surfaces.chat.inbound.catchup import Since
+from bot.surfaces.chat.inbound.catchup import HistoryStart
 from bot.surfaces.chat.inbound.ports import IncomingMessage, ReplyTarget
 from bot.surfaces.chat.message_keys import direct_question, shown_digest
 from bot.surfaces.chat.places import ChatPlace, MessageRef
@@ -380,6 +380,6 @@ class History:
 
     said: Mapping[ChatPlace, Sequence[IncomingMessage]]
 
-    async def replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: HistoryStart) -> Sequence[IncomingMessage]:
         del since
         return self.said.get(place, ())

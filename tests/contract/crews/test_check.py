@@ -14,8 +14,8 @@ import pytest
 
 from bot.settings import Settings
 from crews.crewai_adapter import environment
-from crews.definitions import catalog
-from crews.definitions.catalog import Catalog
+from crews.definitions import defined_crews
+from crews.definitions.defined_crews import DefinedCrews
 from tests.contract.crews.deployment import environment as process_environment
 from tests.contract.crews.deployment import install_crews
 from tests.waiting import WITHIN
@@ -64,7 +64,7 @@ def crew(root: Path, name: str = "tides", **files: str) -> Path:
     return home
 
 
-def checked(known: Catalog, settings: Settings) -> list[Finding]:
+def checked(known: DefinedCrews, settings: Settings) -> list[Finding]:
     from crews.building.check import check
 
     return list(check(known, settings, lambda *_: None))
@@ -72,7 +72,7 @@ def checked(known: Catalog, settings: Settings) -> list[Finding]:
 
 def found(home: Path, settings: Settings) -> list[tuple[str, int, int, str, str]]:
     """Name of the file, line, column, key and code of each finding that is no praise."""
-    told = checked(catalog.read_only([home]), settings)
+    told = checked(defined_crews.read_only([home]), settings)
     assert all(each.remedy for each in told if each.severity != "ok")
     return [
         (Path(each.file).name, each.line, each.column, each.key, each.code)
@@ -82,7 +82,7 @@ def found(home: Path, settings: Settings) -> list[tuple[str, int, int, str, str]
 
 
 def test_a_crew_without_a_mistake_is_right(tmp_path: Path, settings: Settings) -> None:
-    [finding] = checked(catalog.read_only([crew(tmp_path)]), settings)
+    [finding] = checked(defined_crews.read_only([crew(tmp_path)]), settings)
     assert (finding.crew, finding.severity) == ("tides", "ok")
 
 
@@ -167,14 +167,14 @@ def test_what_other_files_name_is_checked_although_one_entry_is_wrong(
 
 def test_a_name_that_is_nearly_right_is_suggested(tmp_path: Path, settings: Settings) -> None:
     home = crew(tmp_path, crew=CREW + "aprovers: anyone\n", tasks=TASKS.replace("writer", "writre"))
-    told = {each.key: each.remedy for each in checked(catalog.read_only([home]), settings)}
+    told = {each.key: each.remedy for each in checked(defined_crews.read_only([home]), settings)}
     assert told == {"aprovers": "Did you mean approvers?", "write.agent": "Did you mean writer?"}
 
 
 def test_what_the_environment_lacks_is_a_warning_at_the_model(tmp_path: Path, settings: Settings) -> None:
     os.environ.pop("OPENAI_API_KEY", None)
     agents = AGENTS + "  llm: openai/gpt-5.4-mini\n"
-    [finding] = checked(catalog.read_only([crew(tmp_path, agents=agents)]), settings)
+    [finding] = checked(defined_crews.read_only([crew(tmp_path, agents=agents)]), settings)
     assert (finding.severity, finding.code) == ("warning", "missing_key")
     assert (Path(finding.file).name, finding.line, finding.key) == ("agents.yaml", 6, "writer.llm")
 
@@ -210,7 +210,9 @@ def test_factories_are_found_in_their_modules(
         "nothing": "checked_factories:returns_nothing",
         "syntax": "checked_syntax:crew",
     }
-    known = Catalog(factories=tuple(EntryPoint(each, names[each], catalog.GROUP) for each in names))
+    known = DefinedCrews(
+        factories=tuple(EntryPoint(each, names[each], defined_crews.GROUP) for each in names)
+    )
     places = {each.crew: (Path(each.file).name, each.line) for each in checked(known, settings)}
     sys.modules.pop("checked_factories")
     assert places == {

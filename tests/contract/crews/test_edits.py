@@ -19,7 +19,7 @@ from bot.core.crew import Crew, CrewProblem
 from bot.core.run import RunStatus
 from bot.settings import Settings
 from crews.crewai_adapter import environment
-from crews.definitions.catalog import read_only
+from crews.definitions.defined_crews import read_only
 from crews.worker.watching import WatchedFiles
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.fork_server.client import ForkServer

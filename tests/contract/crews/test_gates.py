@@ -18,7 +18,7 @@ from bot.core.crew import Crew
 from bot.core.decision import Verdict
 from bot.core.question import Action, QuestionKind
 from bot.settings import Settings
-from crews.definitions.catalog import read
+from crews.definitions.defined_crews import read
 from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.examples import BOB, LOST
 from tests.waiting import WITHIN
@@ -618,9 +618,9 @@ def test_what_does_not_go_with_a_tool_is_found_when_the_crew_is_loaded(
     text = CREW.format(use=use, approval=approval)
     for file, content in {"crew.yaml": text, "agents.yaml": AGENT, "tasks.yaml": TASK}.items():
         (home / file).write_text(content)
-    catalog = read([tmp_path])
-    assert catalog.problems == ()
-    loaded = loading.load(catalog, Settings(data_dir=tmp_path))
+    defined = read([tmp_path])
+    assert defined.problems == ()
+    loaded = loading.load(defined, Settings(data_dir=tmp_path))
     assert loaded.crews.keys().isdisjoint({"pays"})
     assert problem in str(loaded.problems["pays"])
 

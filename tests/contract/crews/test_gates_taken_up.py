@@ -18,7 +18,7 @@ from bot.core.run import Claim, Run
 from bot.core.tool_call import ToolCall
 from bot.settings import Settings
 from bot.store import redis_keys
-from crews.definitions.catalog import read
+from crews.definitions.defined_crews import read
 from crews.human_input.arguments import Parameters
 from crews.journal.fingerprints import fingerprint
 from tests.contract.crews.local_worker import LocalWorker

@@ -32,7 +32,7 @@ from bot.core.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings
-from crews.definitions.catalog import read, read_crew
+from crews.definitions.defined_crews import read, read_crew
 from crews.run.store_proxy import StoreProxy
 from tests.contract import certificates
 from tests.waiting import WITHIN

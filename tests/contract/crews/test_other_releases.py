@@ -20,7 +20,7 @@ from bot.core.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store
-from crews.definitions.catalog import read_crew
+from crews.definitions.defined_crews import read_crew
 from crews.run.store_proxy import StoreProxy
 from crews.worker.slots import Slots
 from tests.contract.crews.deployment import ADA

@@ -15,8 +15,8 @@ import pytest
 from bot.core.crew import CrewProblem
 from bot.processes.projects import find
 from bot.settings import Settings
-from crews.definitions import catalog
-from crews.definitions.catalog import Catalog
+from crews.definitions import defined_crews
+from crews.definitions.defined_crews import DefinedCrews
 from crews.definitions.yaml_lines import Unreadable, read
 from crews.projects import offering
 from tests.waiting import WITHIN
@@ -201,7 +201,7 @@ def test_what_a_factory_says_is_all_of_the_finding(tmp_path: Path, monkeypatch: 
     text = f"def builds(inputs):\n    raise ValueError({SENTENCES!r})\n"
     (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    known = Catalog(factories=(EntryPoint("builds", f"{name}:builds", catalog.GROUP),))
+    known = DefinedCrews(factories=(EntryPoint("builds", f"{name}:builds", defined_crews.GROUP),))
     [finding] = check(known, Settings(data_dir=tmp_path / "data"), lambda *_: None)
     sys.modules.pop(name)
     assert finding.message == f"It can't be built: ValueError: {SENTENCES}"
@@ -232,6 +232,6 @@ def test_an_exception_without_words_is_told_by_its_name(
     (home / "tasks.yaml").write_text("write: {description: D, expected_output: E, agent: writer}\n")
     (home / "script.yaml").write_text("write:\n  - say: Done\n")
     monkeypatch.syspath_prepend(tmp_path)
-    [finding] = check(catalog.read_only([home]), Settings(data_dir=tmp_path / "data"), lambda *_: None)
+    [finding] = check(defined_crews.read_only([home]), Settings(data_dir=tmp_path / "data"), lambda *_: None)
     sys.modules.pop(name)
     assert (finding.line, finding.message) == (4, f"{name}:Silent refuses its arguments: ValueError")

@@ -7,7 +7,7 @@ import pytest
 
 from bot.commands.new import new, schema
 from bot.core.errors import SettingsError
-from crews.definitions.catalog import read
+from crews.definitions.defined_crews import read
 from crews.definitions.script import script_problems
 from crews.definitions.yaml_lines import read as read_yaml
 from crews.projects import schemas

@@ -23,7 +23,7 @@ from bot.processes.worker_environment import (
     worker_environment,
     worker_pipe,
 )
-from bot.settings import Remote, Settings, load
+from bot.settings import ClientSettings, Settings, load
 from tests.unit.test_settings import REPOSITORY
 
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -39,7 +39,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def secret_variables() -> set[str]:
     """By what the settings themselves say of their types."""
-    kinds = (Settings, Remote)
+    kinds = (Settings, ClientSettings)
     fields = [(name, field) for kind in kinds for name, field in kind.model_fields.items()]
     return {
         str(field.alias or "CREWDECK_REDIS_URL")

@@ -44,22 +44,22 @@ ROUND_TTL_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Since:
-    """From where on a thread is read: after the first of its messages that shows a question."""
+class HistoryStart:
+    """Where reading a thread begins: after the first of its messages that shows a question."""
 
     #: The ids of these messages. They are the platform's, whose clock may be behind the store's.
     shown: frozenset[str] = frozenset()
     #: When the first question was asked whose message isn't recorded: in seconds, by the store's clock.
     asked_at: float = math.inf
 
-    def __or__(self, other: Since) -> Since:
-        return Since(self.shown | other.shown, min(self.asked_at, other.asked_at))
+    def __or__(self, other: HistoryStart) -> HistoryStart:
+        return HistoryStart(self.shown | other.shown, min(self.asked_at, other.asked_at))
 
 
 class ThreadHistory(Protocol):
     """Where threads are read."""
 
-    async def replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: HistoryStart) -> Sequence[IncomingMessage]:
         """What was written in a thread from there on. Raises RetryLater, Rejected."""
 
 
@@ -199,15 +199,15 @@ class CatchUp:
             after = page.next
             await self._store.key_values.set(self._position_key(current), after, ROUND_TTL_S)
 
-    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[ChatPlace, Since]:
+    async def _threads_of(self, questions: Sequence[Question], tenant: str) -> dict[ChatPlace, HistoryStart]:
         """Where these are asked, and from where on each thread is read."""
-        found: dict[ChatPlace, Since] = {}
+        found: dict[ChatPlace, HistoryStart] = {}
         for question in questions:
             for place, since in (await self._places(question, tenant)).items():
-                found[place] = found.get(place, Since()) | since
+                found[place] = found.get(place, HistoryStart()) | since
         return found
 
-    async def _places(self, question: Question, tenant: str) -> dict[ChatPlace, Since]:
+    async def _places(self, question: Question, tenant: str) -> dict[ChatPlace, HistoryStart]:
         """The run's thread, and the direct messages in which it goes on or its question was asked."""
         try:
             run = await self._store.runs.get(question.run_id)
@@ -232,7 +232,7 @@ class CatchUp:
         ]
         return {each: _since(question, messages, each.channel) for each in places}
 
-    async def _catch_up(self, place: ChatPlace, since: Since) -> None:
+    async def _catch_up(self, place: ChatPlace, since: HistoryStart) -> None:
         for message in await self._replies(place, since):
             reply = await reply_of(self._router.missed(message))
             while reply == UNSAVED:
@@ -240,7 +240,7 @@ class CatchUp:
                 reply = await reply_of(self._router.missed(message))
             await self._ack_handler.follow_up(InboundRequest(message.key, message.reply_to), reply)
 
-    async def _replies(self, place: ChatPlace, since: Since) -> Sequence[IncomingMessage]:
+    async def _replies(self, place: ChatPlace, since: HistoryStart) -> Sequence[IncomingMessage]:
         """What was written in a thread; nothing where the platform refuses to say."""
         while place.thread is not None:
             try:
@@ -259,7 +259,7 @@ class CatchUp:
         return f"{self._round_key}:{current.id}:done"
 
 
-def _since(question: Question, names: Mapping[str, str], channel: str) -> Since:
+def _since(question: Question, names: Mapping[str, str], channel: str) -> HistoryStart:
     """From where on replies to a question are read in a channel."""
     shown = messages_showing(names, question.id, channel)
-    return Since(shown) if shown else Since(asked_at=question.created_at / 1000)
+    return HistoryStart(shown) if shown else HistoryStart(asked_at=question.created_at / 1000)

@@ -11,7 +11,7 @@ from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, CrewProblem
 from bot.core.fields import Field
 from bot.core.starting import can_start
-from bot.surfaces.chat.formatted_text import FormattedText, Passage, Untrusted, joined
+from bot.surfaces.chat.formatted_text import CachedText, FormattedText, Untrusted, joined
 from bot.surfaces.chat.messages import Limits, Message, Paragraph
 from bot.surfaces.chat.wording.private_messages import crew_title, fitting, short_text
 
@@ -22,7 +22,7 @@ def shown(crews: Iterable[Crew], limits: Limits, problems: Sequence[CrewProblem]
     """All crews with their inputs, and those that can't be offered. Made once, it may be shown often."""
     lines = [line for crew in crews for line in _crew(crew)]
     broken = [("⚠ ", Untrusted(each.name), ": ", short_text(each.sentence)) for each in problems]
-    line = (Passage(joined(fitting([*(lines or [(NO_CREWS,)]), *broken], limits.list_units))),)
+    line = (CachedText(joined(fitting([*(lines or [(NO_CREWS,)]), *broken], limits.list_units))),)
     return Message(line, (Paragraph(line),))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.surfaces.chat.inbound.catchup import Since
+from bot.surfaces.chat.inbound.catchup import HistoryStart
 from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack.inbound.event_payloads import MessageEvent, incoming
@@ -39,7 +39,7 @@ class SlackThreadHistory:
         self._threads = threads
         self._installation = installation
 
-    async def replies(self, place: ChatPlace, since: Since) -> list[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: HistoryStart) -> list[IncomingMessage]:
         """What was written since then. Raises RetryLater, Rejected."""
         messages = await self._threads.replies(place.channel, place.thread or "", _oldest(since))
         return list(self._messages(place, messages))
@@ -56,7 +56,7 @@ class SlackThreadHistory:
             yield incoming(said, place.tenant, self._installation.user)
 
 
-def _oldest(since: Since) -> str:
+def _oldest(since: HistoryStart) -> str:
     """Slack's `oldest`: a message's id is when it was posted, by Slack's own clock."""
     asked = [f"{since.asked_at - CLOCK_SKEW_S:.6f}"] if since.asked_at < math.inf else []
     return min([*since.shown, *asked], key=Decimal)

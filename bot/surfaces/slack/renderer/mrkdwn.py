@@ -13,13 +13,13 @@ from functools import partial
 from bot.core.text import visible
 from bot.surfaces.chat.formatted_text import (
     Bold,
+    CachedText,
     ChannelName,
     Code,
     Command,
     FormattedText,
     Link,
     Mention,
-    Passage,
     SimplePart,
     Time,
     Untrusted,
@@ -40,7 +40,9 @@ def mrkdwn(text: FormattedText, *, styled: bool) -> str:
     """The text, with or without the styles of our own words. Nobody else's words have a style."""
     again = partial(mrkdwn, styled=styled)
     return "".join(
-        part.written(f"mrkdwn {styled}", again) if isinstance(part, Passage) else _part(part, styled=styled)
+        part.written(f"mrkdwn {styled}", again)
+        if isinstance(part, CachedText)
+        else _part(part, styled=styled)
         for part in text
     )
 

@@ -12,13 +12,13 @@ from bot.core.text import visible
 from bot.surfaces.chat import markdown
 from bot.surfaces.chat.formatted_text import (
     Bold,
+    CachedText,
     ChannelName,
     Code,
     Command,
     FormattedText,
     Link,
     Mention,
-    Passage,
     SimplePart,
     Time,
     Untrusted,
@@ -60,7 +60,7 @@ def plain_words(formatted: FormattedText) -> str:
 def _elements(formatted: FormattedText) -> list[Json]:
     made: list[Json] = []
     for part in formatted:
-        made += part.written("rich text", _elements) if isinstance(part, Passage) else [_element(part)]
+        made += part.written("rich text", _elements) if isinstance(part, CachedText) else [_element(part)]
     return made
 
 

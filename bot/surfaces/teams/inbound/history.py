@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from bot.surfaces.chat.inbound.catchup import Since
+from bot.surfaces.chat.inbound.catchup import HistoryStart
 from bot.surfaces.chat.inbound.ports import IncomingMessage
 from bot.surfaces.chat.places import ChatPlace, Conversation
 from bot.surfaces.teams.connector.graph import written_at
@@ -44,7 +44,7 @@ class TeamsThreadHistory:
         self._messages = messages
         self._app_id = app_id
 
-    async def replies(self, place: ChatPlace, since: Since) -> list[IncomingMessage]:
+    async def replies(self, place: ChatPlace, since: HistoryStart) -> list[IncomingMessage]:
         """What people wrote since then. Raises RetryLater, Rejected."""
         listed = await self._messages.newest(place.conversation, partial(_is_later, since))
         return list(self._said(place, listed))
@@ -59,7 +59,7 @@ class TeamsThreadHistory:
                 log.warning("a message doesn't have Microsoft Graph's format", problems=error.error_count())
 
 
-def _is_later(since: Since, message: Json) -> bool:
+def _is_later(since: HistoryStart, message: Json) -> bool:
     """Whether a message was written since then, or may have been: ids, which are Teams' own, may not tell."""
     message_id = str(message.get("id") or "")
     follows = any(is_before(each, message_id) is not False for each in since.shown)

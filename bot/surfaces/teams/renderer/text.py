@@ -26,10 +26,10 @@ from bot.surfaces.chat.formatted_text import (
     Time,
     Untrusted,
     display_name,
+    flattened,
     platform_suffix,
     untrusted,
     utc,
-    without_passages,
 )
 from bot.surfaces.teams.conversations import is_channel
 
@@ -95,7 +95,7 @@ def paragraph(text: FormattedText, members: Members, style: Json | None = None) 
 def _split(text: FormattedText) -> list[SimpleLine]:
     """The lines of a text: our own words have line feeds."""
     lines: list[SimpleLine] = [()]
-    for part in without_passages(text):
+    for part in flattened(text):
         first, *rest = part.split("\n") if isinstance(part, str) else [part]
         lines[-1] = (*lines[-1], first)
         lines += [(each,) for each in rest]
@@ -121,7 +121,7 @@ def _runs(part: SimplePart, members: Members, style: Json) -> list[Json]:
 
 def markdown(text: FormattedText, members: Members) -> str:
     """The text for a TextBlock."""
-    return _one_line("".join(_markdown(part, members) for part in without_passages(text)))
+    return _one_line("".join(_markdown(part, members) for part in flattened(text)))
 
 
 def _markdown(part: SimplePart, members: Members) -> str:
@@ -180,7 +180,7 @@ def _mentioned(part: SimplePart, members: Members) -> Member | None:
 
 def mentioned(text: FormattedText, members: Members) -> list[Member]:
     """Whom a text mentions."""
-    return [member for part in without_passages(text) if (member := _mentioned(part, members))]
+    return [member for part in flattened(text) if (member := _mentioned(part, members))]
 
 
 # ── text alone ──────────────────────────────────────────────────────────────────────────────────────────
@@ -210,7 +210,7 @@ def plain(part: SimplePart, members: Members) -> str:  # noqa: PLR0911 - one for
 
 def plain_text(text: FormattedText, members: Members) -> str:
     """The text without formatting."""
-    return "".join(plain(part, members) for part in without_passages(text))
+    return "".join(plain(part, members) for part in flattened(text))
 
 
 def xml(text: FormattedText, members: Members) -> str:
@@ -219,6 +219,6 @@ def xml(text: FormattedText, members: Members) -> str:
         at_name(member)
         if (member := _mentioned(part, members))
         else html_escape(plain(part, members), quote=False).replace("\n", "<br/>")
-        for part in without_passages(text)
+        for part in flattened(text)
     ]
     return "".join(shown)

@@ -12,9 +12,9 @@ from tests.waiting import WITHIN
 LOADED = """
 import sys
 from bot import settings
-from crews.definitions.catalog import Catalog
+from crews.definitions.defined_crews import DefinedCrews
 from crews.worker import worker
-worker.load(settings.load({"CREWDECK_DATA_DIR": sys.argv[1]}), Catalog())
+worker.load(settings.load({"CREWDECK_DATA_DIR": sys.argv[1]}), DefinedCrews())
 from crewai import Agent
 from crewai_core.platform_apps import PLATFORM_APPLICATION_CATALOG as known
 print(len(known) > 100, sum(len(each.tools) for each in known))

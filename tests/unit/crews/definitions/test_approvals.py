@@ -7,12 +7,12 @@ import pytest
 
 from crewdeck import NotApproved, Policy, requires_approval
 from crews.definitions.approval import approved_call, needed_by
-from crews.definitions.catalog import read
+from crews.definitions.defined_crews import read
 from crews.definitions.definition import CrewFile
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import Gates, same_name
 from crews.definitions.tool_options import declare_entry
-from tests.unit.crews.definitions.test_catalog import CREW, folder, problems
+from tests.unit.crews.definitions.test_defined_crews import CREW, folder, problems
 
 SEARCH = '  search: {use: "our.search:Search", on_interrupted: retry}\n'
 SCHEMA: dict[str, Any] = {

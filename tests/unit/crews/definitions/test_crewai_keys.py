@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
-from crews.definitions.catalog import Definition, read_crew
 from crews.definitions.crewai_keys import AGENT_KEYS, CREW_KEYS, REFUSED, TASK_KEYS
+from crews.definitions.defined_crews import Definition, read_crew
 
 INTERNAL = {"agent_executor", "config", "entity_type"}
 """Fields that CrewAI sets itself."""

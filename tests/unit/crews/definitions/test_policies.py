@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from bot.core.actor import Actor
 from bot.core.errors import SettingsError
 from bot.core.policy import ANYONE, Approvers, can_decide, policy_for
-from crews.definitions.catalog import read
 from crews.definitions.decorator import card_of, crew
+from crews.definitions.defined_crews import read
 from crews.definitions.policies import ApproverSpec, Policies, Policy, approver_spec
-from tests.unit.crews.definitions.test_catalog import CREW, TASKS, folder, problems
+from tests.unit.crews.definitions.test_defined_crews import CREW, TASKS, folder, problems
 
 POLICIES = """\
 groups:
@@ -33,9 +33,9 @@ BOB = Actor(surface="slack", tenant="T0", user_id="U0BOB")
 
 def test_a_crew_names_a_policy_and_gets_it_with_its_groups(tmp_path: Path) -> None:
     folder(tmp_path, crew=CREW + POLICIES + "approvers: pay\n")
-    catalog = read([tmp_path])
-    assert catalog.problems == ()
-    pay = catalog.definitions["tides"].card().approvers.policy
+    defined = read([tmp_path])
+    assert defined.problems == ()
+    pay = defined.definitions["tides"].card().approvers.policy
     assert pay is not None
     assert (pay.name, pay.who, pay.not_, pay.per_group) == (
         "pay",
@@ -53,12 +53,12 @@ def test_policies_of_a_folder_are_there_for_all_of_its_crews(tmp_path: Path) -> 
     (tmp_path / "policies.yaml").write_text(POLICIES)
     folder(tmp_path, crew=CREW + "approvers: publish\n")
     folder(tmp_path, "waves", crew=CREW + "approvers: [requester, partners]\n")
-    catalog = read([tmp_path])
-    assert catalog.problems == ()
-    publish = catalog.definitions["tides"].card().approvers.policy
+    defined = read([tmp_path])
+    assert defined.problems == ()
+    publish = defined.definitions["tides"].card().approvers.policy
     assert publish is not None
     assert (publish.need, publish.on_reject, publish.if_too_few) == (2, "counts", "wait")
-    assert catalog.definitions["waves"].card().approvers == Approvers(listed=("U0EVE",))
+    assert defined.definitions["waves"].card().approvers == Approvers(listed=("U0EVE",))
 
 
 def test_a_task_names_who_reviews_it(tmp_path: Path) -> None:
@@ -158,10 +158,10 @@ def test_mistakes_of_a_folder_put_only_those_aside_who_name_them(
     broken = "pay" if "policies.pay" in problem else "publish" if "policies." in problem else None
     if broken is not None:
         folder(tmp_path, "waves", crew=CREW + f"approvers: {broken}\n")
-    catalog = read([tmp_path])
-    told = [str(each) for each in catalog.problems if each.file.name == "policies.yaml"]
+    defined = read([tmp_path])
+    told = [str(each) for each in defined.problems if each.file.name == "policies.yaml"]
     assert any(f": {problem}" in each for each in told)
-    assert [*catalog.definitions] == ["tides"]
+    assert [*defined.definitions] == ["tides"]
 
 
 @pytest.mark.parametrize(

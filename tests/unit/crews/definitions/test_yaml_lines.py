@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from bot.core import forms
 from crews.definitions import yaml_lines, yaml_nodes
-from crews.definitions.catalog import read
+from crews.definitions.defined_crews import read
 from crews.definitions.yaml_lines import Unreadable
 from tests.examples import examples
 from tests.linear import LINEAR, growth
-from tests.unit.crews.definitions import test_catalog
-from tests.unit.crews.definitions.test_catalog import folder, only
+from tests.unit.crews.definitions import test_defined_crews
+from tests.unit.crews.definitions.test_defined_crews import folder, only
 
-AGENTS = test_catalog.AGENTS.replace("[search, ", "[")
+AGENTS = test_defined_crews.AGENTS.replace("[search, ", "[")
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -96,9 +96,9 @@ def test_what_stands_in_place_of_a_file_is_named_and_nobody_waits_for_it(tmp_pat
         home = folder(tmp_path, name)
         (home / "crew.yaml").unlink()
         make(home / "crew.yaml")
-    catalog = read([tmp_path])
-    assert only(catalog) == "tides"
-    told = [str(each).removeprefix(f"{tmp_path}/").partition(":")[0] for each in catalog.problems]
+    defined = read([tmp_path])
+    assert only(defined) == "tides"
+    told = [str(each).removeprefix(f"{tmp_path}/").partition(":")[0] for each in defined.problems]
     assert told == [f"{name}/crew.yaml" for name in sorted(ways)]
 
 
@@ -108,9 +108,9 @@ def test_a_file_with_nothing_to_read_in_it_is_told(tmp_path: Path, text: str) ->
     for file in ("crew", "agents", "tasks"):
         folder(tmp_path, f"no-{file}")
         (tmp_path / f"no-{file}" / f"{file}.yaml").write_text(text)
-    catalog = read([tmp_path])
-    assert only(catalog) == "tides"
-    assert {each.file.parent.name for each in catalog.problems} == {"no-crew", "no-agents", "no-tasks"}
+    defined = read([tmp_path])
+    assert only(defined) == "tides"
+    assert {each.file.parent.name for each in defined.problems} == {"no-crew", "no-agents", "no-tasks"}
 
 
 @pytest.mark.parametrize("text", [BOMB, TOWER, "a: !ENV X\n", "&a [*a]\n", "a: !!int x\n", "[" * 3000])
@@ -118,9 +118,9 @@ def test_a_file_that_can_not_be_read_costs_its_own_crew_only(tmp_path: Path, tex
     folder(tmp_path)
     folder(tmp_path, "waves", crew=text)
     folder(tmp_path, "winds", tasks=text)
-    catalog = read([tmp_path])
-    assert only(catalog) == "tides"
-    assert {each.file.parent.name for each in catalog.problems} == {"waves", "winds"}
+    defined = read([tmp_path])
+    assert only(defined) == "tides"
+    assert {each.file.parent.name for each in defined.problems} == {"waves", "winds"}
 
 
 AS_WRITTEN = [
@@ -145,9 +145,9 @@ def test_choices_and_titles_are_what_is_written(tmp_path: Path, text: str) -> No
     agents = f"writer:\n  role: {text}\n  goal: {text}\n  backstory: b\n"
     tasks = f"first:\n  description: {text}\n  expected_output: {text}\n  agent: writer\n"
     folder(tmp_path, crew=crew, agents=agents, tasks=tasks)
-    catalog = read([tmp_path])
-    assert catalog.problems == ()
-    definition = catalog.definitions["tides"]
+    defined = read([tmp_path])
+    assert defined.problems == ()
+    definition = defined.definitions["tides"]
     [field] = definition.card().inputs
     assert (definition.crew.title, field.choices, field.default) == (text, ("a", text), text)
     assert (definition.agents["writer"].role, definition.tasks["first"].description) == (text, text)
@@ -176,9 +176,9 @@ def test_choices_and_titles_are_what_is_written(tmp_path: Path, text: str) -> No
 def test_a_default_is_of_the_declared_type(tmp_path: Path, kind: str, text: str, value: object) -> None:
     crew = f"title: T\ninputs:\n  topic:\n    type: {kind}\n    default: {text}\n  tone: {{}}\n"
     folder(tmp_path, crew=crew, agents=AGENTS)
-    catalog = read([tmp_path])
-    assert catalog.problems == ()
-    topic = catalog.definitions["tides"].card().inputs[0]
+    defined = read([tmp_path])
+    assert defined.problems == ()
+    topic = defined.definitions["tides"].card().inputs[0]
     assert topic.default == value
     assert type(topic.default) is type(value)
     if value is not None:
@@ -202,9 +202,9 @@ def test_a_default_of_another_type_is_told_with_its_line(
 ) -> None:
     folder(tmp_path)
     folder(tmp_path, "waves", crew=f"title: T\ninputs:\n  day: {{type: {kind}, default: {text}}}\n")
-    catalog = read([tmp_path])
-    assert only(catalog) == "tides"
-    assert str(catalog.problems[0]).startswith(
+    defined = read([tmp_path])
+    assert only(defined) == "tides"
+    assert str(defined.problems[0]).startswith(
         f"{tmp_path}/waves/crew.yaml:3: inputs.day: its default {said}"
     )
 

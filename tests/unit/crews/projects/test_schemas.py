@@ -8,7 +8,7 @@ import pytest
 
 from bot.settings import shipped
 from crews.definitions import yaml_lines
-from crews.definitions.catalog import FILES, read
+from crews.definitions.defined_crews import FILES, read
 from crews.projects import schemas
 
 REPOSITORY = Path(__file__).resolve().parents[4]

@@ -1,4 +1,4 @@
-"""A passage is shown as its parts are."""
+"""A cached text is shown as its parts are."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,13 @@ import pytest
 
 from bot.surfaces.chat.formatted_text import (
     Bold,
+    CachedText,
     ChannelName,
     Code,
     Command,
     FormattedText,
     Link,
     Mention,
-    Passage,
     Time,
     Untrusted,
     plain_words,
@@ -43,15 +43,15 @@ def message(*parts: Any) -> Message:
 
 @pytest.mark.parametrize("render", [for_slack, for_teams])
 def test_it_is_written_as_its_parts_are_each_time(render: Callable[[Message], dict[str, Any]]) -> None:
-    passage = Passage(PARTS)
+    cached = CachedText(PARTS)
     plain = render(message("First ", *PARTS, " last"))
-    assert [render(message("First ", passage, " last")) for _ in range(2)] == [plain, plain]
-    alone = Message(("First ", Passage((passage,))))
+    assert [render(message("First ", cached, " last")) for _ in range(2)] == [plain, plain]
+    alone = Message(("First ", CachedText((cached,))))
     assert render(alone) == render(Message(("First ", *PARTS)))
-    assert plain_words((passage,)) == plain_words(PARTS)
+    assert plain_words((cached,)) == plain_words(PARTS)
 
 
 def test_what_is_kept_of_it_is_not_shown_once_its_parts_are_others() -> None:
-    passage = Passage((Mention("slack::@legal"),))
-    assert "@legal" in for_slack(message(passage))["text"]
-    assert for_slack(with_group_ids(message(passage), {"legal": "S0LEGAL"}))["text"] == "<!subteam^S0LEGAL>"
+    cached = CachedText((Mention("slack::@legal"),))
+    assert "@legal" in for_slack(message(cached))["text"]
+    assert for_slack(with_group_ids(message(cached), {"legal": "S0LEGAL"}))["text"] == "<!subteam^S0LEGAL>"

@@ -1,4 +1,4 @@
-"""The catalogue: crews in YAML, and everything that can be wrong with them, with file, line and key."""
+"""Defined crews: crews in YAML, and everything that can be wrong with them, with file, line and key."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from bot.core.actor import Membership
 from bot.core.fields import FieldType
 from bot.core.policy import ANYONE, Approvers
-from crews.definitions.catalog import Catalog, read
+from crews.definitions.defined_crews import DefinedCrews, read
 from tests.new_interpreter import output_of
 
 CREW = """\
@@ -55,8 +55,8 @@ def problems(root: Path) -> list[str]:
     return [str(each).removeprefix(f"{root}/tides/") for each in read([root]).problems]
 
 
-def only(catalog: Catalog) -> str:
-    [name] = catalog.definitions
+def only(defined: DefinedCrews) -> str:
+    [name] = defined.definitions
     return name
 
 
@@ -70,9 +70,9 @@ limits: {time: 90s, model_calls: 20}
 review: {rounds: 2}
 """
     folder(tmp_path, crew=CREW + more)
-    catalog = read([tmp_path])
-    assert catalog.problems == ()
-    definition = catalog.definitions["tides"]
+    defined = read([tmp_path])
+    assert defined.problems == ()
+    definition = defined.definitions["tides"]
     card = definition.card()
     assert (card.name, card.title, card.main_input) == ("tides", "Tides", "topic")
     assert [(field.name, field.type, field.required) for field in card.inputs] == [
@@ -274,9 +274,9 @@ def test_a_broken_crew_leaves_the_others_alone(tmp_path: Path) -> None:
     folder(tmp_path, "waves", crew="titel: Waves\n")
     (folder(tmp_path, "winds") / "agents.yaml").unlink()
     (tmp_path / "notes").mkdir()
-    catalog = read([tmp_path, tmp_path / "elsewhere"])
-    assert only(catalog) == "tides"
-    told = "\n".join(map(str, catalog.problems))
+    defined = read([tmp_path, tmp_path / "elsewhere"])
+    assert only(defined) == "tides"
+    told = "\n".join(map(str, defined.problems))
     assert f"{tmp_path}/waves/crew.yaml:1: titel: is no key" in told
     assert f"{tmp_path}/winds/agents.yaml: can't be read: No such file or directory" in told
     assert f"{tmp_path}/elsewhere: there is no such folder" in told
@@ -291,17 +291,19 @@ def test_of_two_crews_with_one_name_the_later_folder_counts(tmp_path: Path) -> N
     for number in ("one", "two"):
         (tmp_path / number).mkdir()
         folder(tmp_path / number, crew=CREW.replace("Tides", number))
-    catalog = read([tmp_path / "one", tmp_path / "two"])
-    assert catalog.definitions["tides"].crew.title == "two"
+    defined = read([tmp_path / "one", tmp_path / "two"])
+    assert defined.definitions["tides"].crew.title == "two"
 
 
-def test_reading_the_catalogue_imports_no_crewai() -> None:
-    modules = "crews.__main__, crews.definitions.catalog, crews.definitions.decorator, crews.worker.worker"
+def test_reading_defined_crews_imports_no_crewai() -> None:
+    modules = (
+        "crews.__main__, crews.definitions.defined_crews, crews.definitions.decorator, crews.worker.worker"
+    )
     code = f"import sys, crewdeck, {modules}; print('crewai' in sys.modules)"
     assert output_of(code) == "False\n"
 
 
 def test_the_crews_that_ship_are_sound() -> None:
-    catalog = read([Path(__file__).parents[4] / "config"])
-    assert catalog.problems == ()
-    assert list(catalog.definitions) == ["announcement", "demo", "payments", "research"]
+    defined = read([Path(__file__).parents[4] / "config"])
+    assert defined.problems == ()
+    assert list(defined.definitions) == ["announcement", "demo", "payments", "research"]

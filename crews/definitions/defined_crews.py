@@ -1,6 +1,6 @@
-"""The catalogue: folders with YAML, and factories that packages register.
+"""The crews that are defined: folders with YAML, and factories that packages register.
 
-Reading the catalogue imports no crewai. A broken definition becomes a problem; it never keeps others from
+Reading them imports no crewai. A broken definition becomes a problem; it never keeps others from
 working.
 """
 
@@ -89,7 +89,7 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Catalog:
+class DefinedCrews:
     """All definitions by name, and the problems of others."""
 
     definitions: Mapping[str, Definition] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Catalog:
         return [definition.card() for definition in self.definitions.values()]
 
 
-def read(folders: Iterable[Path], *, installed: bool = True) -> Catalog:
+def read(folders: Iterable[Path], *, installed: bool = True) -> DefinedCrews:
     """Read all crews of these folders; of two with the same name the later one counts.
 
     `installed`: also the factories that installed packages register.
@@ -129,10 +129,10 @@ def read(folders: Iterable[Path], *, installed: bool = True) -> Catalog:
         factories = ()
         why = f"installed crews can't be listed: {error}"
         problems.append(Problem(Path(sys.prefix), 0, "", why, code="unreadable"))
-    return Catalog(dict(sorted(definitions.items())), tuple(problems), factories)
+    return DefinedCrews(dict(sorted(definitions.items())), tuple(problems), factories)
 
 
-def read_only(folders: Iterable[Path]) -> Catalog:
+def read_only(folders: Iterable[Path]) -> DefinedCrews:
     """Read these folders, each of them a crew or a folder of crews, and nothing that is installed."""
     homes: list[Path] = []
     problems: list[Problem] = []
@@ -150,7 +150,7 @@ def read_only(folders: Iterable[Path]) -> Catalog:
     for home in homes:
         if not below.problems and not any(each.folder.parent == home for each in below.definitions.values()):
             problems.append(Problem(home, 0, "", "there is no crew in it", code="no_crew"))
-    return Catalog({**below.definitions, **definitions}, (*problems, *below.problems))
+    return DefinedCrews({**below.definitions, **definitions}, (*problems, *below.problems))
 
 
 def _is_home(folder: Path) -> bool:
