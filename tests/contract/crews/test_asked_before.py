@@ -28,16 +28,16 @@ REFUSED = {
 
 def by_code(labels: tuple[str, ...]) -> Callable[[], Built]:
     import crewdeck
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
-    return lambda: gatebox.code(lambda: crewdeck.ask_human("Which one?", options=labels))
+    return lambda: gated.code(lambda: crewdeck.ask_human("Which one?", options=labels))
 
 
 def by_agent(labels: tuple[str, ...]) -> Callable[[], Built]:
-    from tests.contract.crews import gatebox
+    from tests.contract.crews import gated
 
     asking = ("ask_human", {"question": "Which one?", "options": list(labels)})
-    return lambda: gatebox.one_task(gatebox.agent(gatebox.then(gatebox.calls(asking))))
+    return lambda: gated.one_task(gated.agent(gated.then(gated.calls(asking))))
 
 
 WAYS: dict[str, tuple[Callable[[tuple[str, ...]], Callable[[], Built]], int | str]] = {
