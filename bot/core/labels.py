@@ -88,11 +88,15 @@ YES = frozenset(
     }
 )
 """Labels that approve, normalised by `label_key`: what nobody's silence can mean."""
+_BEGINS_WITH_YES = frozenset({"approve", "approved", "ok", "okay", "yes"})
+"""Those that approve whatever follows: `Yes, publish it`. `Confirm later` need not."""
+_WORDS = re.compile(r"[^\W_]+")
 
 
 def means_yes(label: str) -> bool:
-    """Whether a label approves."""
-    return label_key(label) in YES
+    """Whether a label approves, whatever signs it is decorated with: `OK!`, `✅ Approved`, `Yes, publish`."""
+    words = _WORDS.findall(label_key(label))
+    return bool(words) and (words[0] in _BEGINS_WITH_YES or (len(words) == 1 and words[0] in YES))
 
 
 def label_key(text: str) -> str:

@@ -12,7 +12,7 @@ from bot.core.actor import Actor
 from bot.core.decision import Pending, Settled
 from bot.core.fields import Field, FieldType
 from bot.core.people import People, person_of, same_people
-from bot.core.policy import Group, OnReject, Policy
+from bot.core.policy import Group, IfTooFew, OnReject, Policy, too_few
 from bot.core.question import Action, Question, QuestionKind, Source, digest_of, options_for
 from bot.core.question_events import recorded_event
 from bot.core.response import Approve, Choose, Reject, Response, Submit, Withdraw, make_response
@@ -238,6 +238,28 @@ def test_while_people_join_and_leave_only_who_approves_approves(
         if approves or ends:
             assert decided.outcome.by == said.actor
         return
+
+
+@pytest.mark.parametrize(
+    "members", [["ada"], ["ada", "bob"], ["ada", "bob", "eve"], ["ada", "bob", "eve", "fay"]]
+)
+def test_fewer_people_than_it_takes_are_not_more_than_just_enough_of_them(members: list[str]) -> None:
+    """Where a policy waits for more people, a rejection that counts ends it as where nobody is missing."""
+    need = 3
+    asked = approval(
+        deciders=(GROUP,), need=need, on_reject=OnReject.COUNTS, if_too_few=IfTooFew.WAIT, excluded=()
+    )
+    group = frozenset(slack(each).principal for each in members)
+    people = PEOPLE.model_copy(update={"groups": {GROUP: group}})
+    assert bool(too_few(asked.policy, people)) is (len(members) < need)
+    no = Reject(actor=slack("ada"), key="k")
+    decided = decision.evaluate(asked, (no,), people)
+    assert isinstance(decided, Settled) is (len(members) <= need)
+    yes = [Approve(actor=slack(each), key="k") for each in members[1:]]
+    last = decision.evaluate(asked, yes, people, earlier=(no,))
+    if len(members) > need:
+        assert isinstance(last, Settled)
+        assert last.outcome.action is Action.APPROVE
 
 
 def test_while_a_group_cannot_be_read_an_approval_does_not_bring_about_a_rejection() -> None:

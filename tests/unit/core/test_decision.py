@@ -162,6 +162,22 @@ def test_words_that_fit_several_options_are_explained() -> None:
         (question(QuestionKind.CHOICE, "Approve", "Later"), "Approve", "No answer before the deadline"),
         (question(QuestionKind.CHOICE, "Accept", "Later"), "Accept", "No answer before the deadline"),
         (question(QuestionKind.CHOICE, "Yes.", "No"), "1", "No answer before the deadline"),
+        *(
+            (question(QuestionKind.CHOICE, yes, "Later"), yes, "No answer before the deadline")
+            for yes in (
+                "OK!",
+                "Yes, publish it",
+                "✅ Approved",
+                "Approved ✅",
+                "“Confirm”",
+                "yes - all",
+                "_ok_",
+            )
+        ),
+        *(
+            (question(QuestionKind.CHOICE, other, "x"), other, f"{other}: No answer before the deadline.")
+            for other in ("Confirm later", "Yesterday's draft", "Not OK", "Okayama", "!")
+        ),
         (question(QuestionKind.CHOICE, "Yes.", "No"), "No", "No: No answer before the deadline."),
         (TEXT, "reject", "No answer before the deadline"),
         (question(QuestionKind.CHOICE, "expire", "keep"), "expire", "No answer before the deadline"),

@@ -124,6 +124,7 @@ def test_by_default_the_requester_decides_and_nothing_is_limited(tmp_path: Path)
             "crew.yaml:9: questions.on_deadline: silence can't Accepted.",
         ),
         ('questions: {on_deadline: "O\u200bk"}\n', "crew.yaml:9: questions.on_deadline: silence can't O"),
+        ('questions: {on_deadline: "OK!"}\n', "crew.yaml:9: questions.on_deadline: silence can't OK!"),
         ("questions: {on_deadline: Respond}\n", "crew.yaml:9: questions.on_deadline: silence can't Respond"),
         (
             "questions:\n  approval:\n    on_deadline: Approve\n",
