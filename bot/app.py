@@ -51,7 +51,7 @@ class ChatSurface(Protocol):
     """A chat platform as the rest of the process uses it."""
 
     routes: list[web.RouteDef]
-    #: How people of the platform stand who have signed in to the console.
+    #: Looks up the current membership of people of the platform.
     current_membership: MembershipLookup
 
     def status(self) -> ConnectionStatus:

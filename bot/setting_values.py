@@ -44,13 +44,13 @@ def check_signing_secret(secret: SecretStr) -> SecretStr:
 
 
 def check_journal_keys(text: SecretStr) -> SecretStr:
-    """Raises ValueError for what is no list of keys for journals."""
+    """Raises ValueError unless it is a list of journal keys."""
     parse_journal_keys(text.get_secret_value())
     return text
 
 
 def check_api_keys(text: SecretStr) -> SecretStr:
-    """Raises ValueError for what is no list of API keys with their scopes."""
+    """Raises ValueError unless it is a list of API keys with their scopes."""
     parse_keys(text.get_secret_value())
     return text
 
@@ -64,7 +64,7 @@ def check_api_key(key: SecretStr) -> SecretStr:
 
 
 def check_webhook_secrets(text: SecretStr) -> SecretStr:
-    """Raises ValueError for what is no list of secrets of webhooks."""
+    """Raises ValueError unless it is a list of webhook secrets."""
     parse_secrets(text.get_secret_value())
     return text
 

@@ -263,7 +263,7 @@ def amend(question: Question, response: Response) -> tuple[Question, Response]:
 
 
 def expired_outcome(question: Question) -> Outcome:
-    """The outcome when the deadline passes. Responses that were not enough are told of and decide nothing."""
+    """The outcome when the deadline passes. Responses that were too few are shown, and decide nothing."""
     outcome = timeout_outcome(question.deadline, question)
     return outcome.model_copy(update={"responses": question.progress.counted})
 

@@ -46,8 +46,8 @@ class Directory(Protocol):
         """What is known about the people of a policy and these actors, right now.
 
         Of those who acted `earlier` it is looked up whether they still may, as far as this process can
-        (`vouch`). Who can't be vouched for in time may not. The same goes for linked accounts as which the
-        policy means somebody who acts with another one: a lost one grants nothing.
+        (`vouch`); those whose status can't be looked up in time may not. The same goes for linked accounts
+        that the policy names: one that was lost grants nothing.
 
         A process that has a surface's reader reads its live groups anew unless that happened in the last
         seconds. Other processes use what was read in the last minutes, and wait a little for a group that

@@ -231,7 +231,7 @@ class HumanInputReminded(Value):
 
     type: Literal["human_input_reminded"] = "human_input_reminded"
     question_id: str
-    #: Who is still needed.
+    #: Who has still to decide.
     progress: ProgressView | None = None
 
 

@@ -73,7 +73,7 @@ def _reads_as_other_kind(text: str) -> bool:
 
 
 def read_json(words: str) -> JsonValue:
-    """The value that is typed. Raises NotExact, and ValueError for what is no JSON."""
+    """The value that is typed. Raises NotExact, and ValueError for invalid JSON."""
     try:
         value: JsonValue = json.loads(
             words, parse_constant=_no_json, parse_float=_exact, object_pairs_hook=_named_once

@@ -13,7 +13,7 @@ from bot.core.value import Value
 class People(Value):
     """What is known about people while something is decided. Names are principals, with or without tenant."""
 
-    #: By name: all names of the same person (`same_people`). Who isn't here has no further identity.
+    #: By name: all names of the same person (`same_people`). A name that isn't a key has no other identity.
     identities: dict[str, frozenset[str]] = Field(default_factory=dict)
     #: The same, with identities that were unlinked lately: they grant nothing, but they don't make two people
     #: of one either, and whoever is excluded stays excluded.

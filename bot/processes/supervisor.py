@@ -72,7 +72,7 @@ class Supervisor:
                     group.create_task(self._keep_one(group, project))
 
     def stop(self) -> None:
-        """Ask all workers to stop, and start no more. `run` has to be cancelled afterwards."""
+        """Ask all workers to stop, and start none. `run` has to be cancelled afterwards."""
         if not self._stopping():
             self._end_at = time.monotonic() + self._drain + SHUTDOWN_MARGIN_S
             for worker in self._workers:

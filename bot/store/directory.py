@@ -201,7 +201,7 @@ async def _current(actor: Actor, lookup: MembershipLookup) -> _Lookup:
 
 
 def _lost(policy: Policy, accounts: Mapping[str, _Lookup]) -> frozenset[str]:
-    """Those of these accounts as which nobody may decide now, as far as this process knows."""
+    """The accounts among these that may not decide now, as far as this process knows."""
     admitted = {*policy.allowed_memberships} - {Membership.EXTERNAL}
     return frozenset(name for name, each in accounts.items() if each.membership not in admitted)
 

@@ -129,7 +129,7 @@ def linkable(actor: Actor) -> tuple[Actor, ...]:
 
 
 def people_among(linked: Linked, actors: Iterable[Actor], now: int, lost: Collection[str] = ()) -> People:
-    """Who is who, of what was read for these actors and others.
+    """Which principals are one person, from the records of these actors and others.
 
     `lost`: principals that grant nothing any more, as if they had just been unlinked.
     """
@@ -149,7 +149,7 @@ def people_among(linked: Linked, actors: Iterable[Actor], now: int, lost: Collec
 def relied_on(
     policy: Policy, actors: Iterable[Actor], linked: Linked, members: Collection[str] = ()
 ) -> dict[str, Actor]:
-    """The linked accounts, by principal, as which a policy means these actors, who act with another one.
+    """Accounts, by principal, that a policy names and that are linked with those which these actors act with.
 
     `members`: those of the policy's live groups.
     """

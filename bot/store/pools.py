@@ -33,7 +33,7 @@ SENTINEL_TIMEOUT_S = 1.0
 """Timeout of one reply of a sentinel; then the next one is asked."""
 NAMED = "What follows ? is named as in docs/operations.md."
 DRIVER = DriverInfo()
-"""What servers are told of the client. Without it, each connection reads its version from the disk."""
+"""How clients introduce themselves. Without it, each connection reads its version from the disk."""
 
 
 def server_pool(address: Address, node: Node | None = None) -> BlockingConnectionPool:

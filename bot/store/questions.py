@@ -55,7 +55,7 @@ class RedisQuestions:
             claim.epoch,
             question.id,
             dump(question, exclude=QUESTION_OWN),
-            # The scripts read this much and no more. An older release's rules find nothing here to decide by.
+            # The scripts read no more than this. Rules of an older release find nothing here to decide by.
             json.dumps({"policy": {"deciders": question.policy.deciders}}),
             dump(required_event(question)),
             dump(decision.WITHDRAWN),

@@ -205,7 +205,7 @@ def identities() -> str:
 
 
 def link_code(digest: str) -> str:
-    """Whose code it is that has this digest, and who has used it."""
+    """Who got the code with this digest, and who has used it."""
     return f"{DIRECTORY}:code:{digest}"
 
 

@@ -35,7 +35,7 @@ from crews.run.threads import Outcome, Raised, Returned
 
 CORRECT = "Correct the file; docs/crews.md describes it."
 OF_THE_ENVIRONMENT = frozenset({"missing_model", "missing_key"})
-"""Codes of what is missing where the crew runs, not in its files."""
+"""Codes of problems of the environment that the crew runs in, not of its files."""
 
 
 @dataclass(frozen=True)

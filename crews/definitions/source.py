@@ -42,7 +42,7 @@ class Source:
 
     #: By name: the statements at the module's level that give it its value or change that.
     bindings: Mapping[str, tuple[Statement, ...]]
-    #: By name: functions and classes, as which another object may stand there.
+    #: By name: functions and classes that another object may replace there.
     definitions: Mapping[str, tuple[Statement, ...]]
     #: By qualified name: the decorators and defaults of a function; decorators, bases and values of a class.
     headers: Mapping[str, tuple[Statement, ...]]

@@ -46,7 +46,7 @@ class Attempt:
 
 
 ATTEMPT: ContextVar[Attempt | None] = ContextVar("crewdeck_attempt", default=None)
-"""The attempt in whose course this happens."""
+"""The attempt that the current code is part of."""
 
 
 class DuplicateCalls:
@@ -82,7 +82,7 @@ class DuplicateCalls:
 DUPLICATE_CALL: ContextVar[tuple[DuplicateCalls, int] | None] = ContextVar(
     "crewdeck_duplicate_call", default=None
 )
-"""The call in whose course this happens, if it has duplicates in its turn, and its place among them."""
+"""The call that the current code is part of, if it has duplicates in its turn, and its index among them."""
 
 
 class Occurrences:

@@ -96,7 +96,7 @@ class _Reader:
     def __init__(self, file: PythonFile, tree: ast.Module) -> None:
         self._file = file
         self._tree = tree
-        #: What names stand for, of what is imported from crewai and crewdeck.
+        #: What the names imported from crewai and crewdeck stand for.
         self._imported = dict(_imports(tree))
         #: Classes of this file that are flows, and those that are crews.
         self._flows: set[str] = set()

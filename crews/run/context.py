@@ -113,7 +113,7 @@ class RunContext(RunSession):
 
 
 def idempotency_key() -> str:
-    """A name for the tool call in whose course this is asked, the same whenever that call is made again.
+    """A name for the tool call that calls this, the same whenever that call is made again.
 
     Give it to whatever the tool asks to do something (a payment, a message), so that it isn't done twice.
     Raises RuntimeError outside of a tool of a run.

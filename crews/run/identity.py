@@ -43,11 +43,11 @@ class TaskIdentity:
 
 
 METHOD: ContextVar[TaskIdentity | None] = ContextVar("crewdeck_method", default=None)
-"""The flow's method in whose course this happens."""
+"""The flow's method that the current code is part of."""
 
 
 TOOL_SCOPE: ContextVar[str | None] = ContextVar("crewdeck_within_tool", default=None)
-"""The scope of the tool call in whose course this happens."""
+"""The scope of the tool call that the current code is part of."""
 
 
 def task_scope(number: int) -> str:
@@ -96,7 +96,7 @@ class RunIdentity:
                 self._tasks[str(task.id)] = replace(known, name=name, agent=agent)
 
     def task(self, task: Task | None) -> TaskIdentity | None:
-        """The crew's task that `task` is, or in whose course a delegated one is done; or a flow's method."""
+        """The crew's task that `task` is, or is delegated by; or a flow's method."""
         known = self._tasks.get(str(task.id)) if task is not None else None
         return known or self._tasks.get(get_current_task_id() or "") or METHOD.get()
 

@@ -132,7 +132,7 @@ class ToolCalls:
         return self._steps.record(step, known)
 
     def keep(self, tool: str, given: str, result: Any, cache: str) -> None:
-        """Keep what the cache with this name has taken up: it is of use after the task that it is from."""
+        """Record what was added to the cache with this name: later tasks use it, too."""
         kept = self._kept(cache, tool, given)
         if kept.recorded is None:
             self._steps.record(kept, result)
@@ -142,7 +142,7 @@ class ToolCalls:
         return self._steps.find(name, f"the tool “{tool}” returned")
 
     def idempotency_key(self) -> str | None:
-        """A name for the tool call, or else the flow's method, in whose course this is asked.
+        """A name for the tool call, or else the flow's method, that calls this.
 
         It is the same if that is called again.
         """

@@ -54,7 +54,7 @@ class Registration:
         self._changed.set()
 
     def retire(self) -> None:
-        """This worker claims no more, so it announces nothing: its successor may know other crews."""
+        """This worker claims no more runs, so it announces nothing: its successor may know other crews."""
         self._retired = True
 
     async def renew(self, room: int) -> None:

@@ -124,7 +124,7 @@ class Worker:
         return self._edits.outdated
 
     def stop(self) -> None:
-        """Claim no more; what is held gets `settings.drain` seconds."""
+        """Claim no more runs; those that are held get `settings.drain` seconds."""
         log.info("stopping", worker=self._id, held=len(self._held))
         self._stopping.set()
 
@@ -192,7 +192,7 @@ class Worker:
         return not self._stopping.is_set()
 
     async def _watch(self) -> None:
-        """Stop at once if the engine has ended: give leased runs back, and claim no more."""
+        """Stop at once if the engine has ended: give leased runs back, and claim none."""
         await self._engine.ended()
         log.critical("the crews' thread has ended; what is held is given back", held=len(self._held))
         self._broken = True

@@ -45,13 +45,13 @@ APPROVE_TICKED: Final = "ticked.approve"
 REJECT_TICKED: Final = "ticked.reject"
 #: Presses that need what is filled in and ticked beside them.
 WITH_INPUTS: Final = STEPS | {APPROVE_TICKED, REJECT_TICKED}
-#: Links the person with whom a code is of; the identity to unlink, chosen from one's own.
+#: Links the person who entered a code with whoever got it; unlinks one of one's own identities.
 LINK_CONFIRM: Final = "identity.link"
 UNLINK: Final = "identity.unlink"
 RUN_CANCEL: Final = "run.cancel"
-#: The private question which one is meant: `which.<question id>`.
+#: Chooses the question that an answer in words is for: `which.<question id>`.
 CHOOSE_QUESTION: Final = "which"
-#: One's own runs to choose from.
+#: Selects one of one's own runs.
 SHOW_RUN: Final = "pick.status"
 CHOOSE_RUN_TO_CANCEL: Final = "pick.cancel"
 #: A button that is a link: the platform opens it, and may report the press all the same.

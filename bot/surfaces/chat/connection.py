@@ -52,7 +52,7 @@ async def until_accepted(
 ) -> T:
     """Return what `attempt` returns once the platform takes the app's credentials, however long that takes.
 
-    `refused` is told each time that it doesn't.
+    `refused` is called with each refusal.
     """
     while True:
         try:
@@ -83,7 +83,7 @@ async def keep_resumed(
 ) -> Never:
     """Resume a workspace that is paused for one of these reasons while the platform takes the credentials.
 
-    That they ended may be told late, and again, when there are new ones. Runs for ever.
+    The platform may report late, or twice, that former credentials ended. Runs for ever.
     """
     while True:
         await asyncio.sleep(REFUSED_RETRY_DELAY_S)

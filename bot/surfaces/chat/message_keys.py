@@ -57,14 +57,14 @@ def joining(name: str) -> str:
 
 
 def questions_at(names: Mapping[str, str], posted: MessageRef) -> set[str]:
-    """The questions that share a message, those included that join it, of what is recorded of the run."""
+    """The questions that share a message, or are joining it, by the keys recorded for the run."""
     shown = posted.encode()
     there = (name.removeprefix(_JOINING) for name, ref in names.items() if ref == shown)
     return {question_of(name) for name in there if name.startswith(_QUESTION)}
 
 
 def messages_showing(names: Mapping[str, str], question_id: str, channel: str) -> frozenset[str]:
-    """The ids of the messages in a channel that show a question, of what is recorded of its run."""
+    """The ids of the messages in a channel that show a question, by the keys recorded for its run."""
     there = f"{channel}/"
     return frozenset(
         ref.removeprefix(there)
@@ -207,7 +207,7 @@ def is_orphaned_opener(name: str) -> bool:
 
 
 def orphaned_openers(names: Mapping[str, str]) -> list[MessageRef]:
-    """Such messages, of what is recorded of a run."""
+    """Such messages, by the keys recorded for a run."""
     return [MessageRef.decode(ref) for name, ref in names.items() if is_orphaned_opener(name)]
 
 

@@ -84,7 +84,7 @@ class Presence:
         return any([await self._key_values.get(self._receiving(owner)) for owner in owners])
 
     async def owners(self) -> frozenset[str]:
-        """Who is up, this process included; a killed one for some more seconds. Raises StoreUnavailable."""
+        """The processes that are up, this one included; killed ones for seconds. Raises StoreUnavailable."""
         return frozenset({self.owner, *await self._others()})
 
     async def _heartbeat(self) -> None:

@@ -58,7 +58,7 @@ MAX_BACKOFF_S = 60.0
 
 @dataclass(frozen=True)
 class _Failures:
-    """How often a run was tried in vain while so much of it was shown."""
+    """How often the delivery of a run has failed since it last made progress."""
 
     times: int
     shown: DeliveryState
@@ -291,7 +291,7 @@ class OutboxWorker:
     # ── one run ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _deliver(self, run_id: str) -> None:
-        """Show one run, or see that it is retried. What goes wrong with it doesn't stop the others."""
+        """Show one run, or schedule a retry. Its errors don't stop the others."""
         try:
             async with self._limit.slot():
                 await self._attempt(run_id)

@@ -166,7 +166,7 @@ class ThreadPublisher:
         await thread.advance_cursor(news[-1].seq)
 
     async def _has_notification_failures(self, thread: RunThread) -> bool:
-        """Whether there is an open question of which nobody could be told who may answer it."""
+        """Whether nobody who may answer could be told of one of the open questions."""
         if not (waiting := notification_failures(thread.messages)):
             return False
         asked = await self._store.questions.list(thread.run.id)

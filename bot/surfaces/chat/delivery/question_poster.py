@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 MAX_ASKED = 30
-"""So many members of groups get a message of their own."""
+"""How many members of groups get a direct message, at most."""
 
 
 class DirectQuestions:
@@ -91,7 +91,7 @@ class DirectQuestions:
                 log.warning("a decider can't be reminded", run_id=thread.run.id, code=rejected.code)
 
     async def requester_decides(self, thread: RunThread, question: Question) -> bool:
-        """Whether who started the run may answer the question, by what is known of people now."""
+        """Whether the requester may answer the question, by what is known of people now."""
         requester = thread.run.requester
         people = await self._store.directory.people(question.policy, [requester])
         return can_decide(requester, question.policy, people)
@@ -99,7 +99,7 @@ class DirectQuestions:
     async def _ask_requester(
         self, thread: RunThread, question: Question, card: QuestionCard, people: People
     ) -> bool:
-        """In the direct message in which the run goes on; whether they may answer there."""
+        """Ask in the direct message in which the run goes on. Whether the requester may answer there."""
         if thread.moved is None:
             return False
         may_answer = can_decide(thread.run.requester, question.policy, people)
@@ -224,7 +224,7 @@ class QuestionPoster:
             await self._sender.post(thread, card, name, thread.conversation)
 
     async def ask_directly(self, thread: RunThread, question_id: str = "") -> None:
-        """Ask all open questions, or this one, in direct messages; of whom nobody hears it is tried again."""
+        """Ask all open questions, or this one, in direct messages; retried if they reach nobody."""
         for question in await self._store.questions.list(thread.run.id):
             if question.open and question_id in {"", question.id}:
                 await self._direct.ask(thread, question)

@@ -50,7 +50,7 @@ class QuestionMessageBuilder:
         return question_card(run, question, await self._store.questions.responses(run.id, question.id))
 
     async def takes_file(self, card: QuestionCard) -> bool:
-        """Whether neither a message nor a form holds all that is to be decided."""
+        """Whether the question fits neither a message nor a form."""
         return await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE
 
     async def message(
@@ -118,7 +118,7 @@ def _same_turn(other: Question, question: Question) -> bool:
 
 
 Change = Callable[[Message], Message]
-"""What is different in a message where it is posted."""
+"""What one place changes in the message that is posted there."""
 
 
 def unchanged(message: Message) -> Message:
@@ -208,7 +208,7 @@ class QuestionSender:
         return await messages.rewrite_one(posted, change(message), Priority.DECISION, otherwise)
 
     async def upload_if_long(self, messages: RunMessages, card: QuestionCard, to: Conversation) -> None:
-        """Post all that is to be decided as a file where neither a message nor a form holds it."""
+        """Post the whole question as a file if it fits neither a message nor a form."""
         if await self.builder.takes_file(card):
             await self._upload(messages, card, to)
 
@@ -221,7 +221,7 @@ class QuestionSender:
         await messages.post_to(to, message, name=name, records=_digest(card), priority=Priority.DECISION)
 
     async def _upload(self, messages: RunMessages, card: QuestionCard, to: Conversation) -> None:
-        """Once in each conversation; again once it was edited."""
+        """Upload the question once to each conversation, and again after an edit."""
         file_name = run_messages.file_name(card.title, card.run_id, "question")
         text = question_messages.full_text(card, self._limits)
         shown = await offload(lambda: visible(text), len(text))

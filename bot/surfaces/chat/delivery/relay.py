@@ -41,7 +41,7 @@ from bot.surfaces.chat.wording.relayed import KnownHere
 log = structlog.get_logger(__name__)
 
 RECIPIENTS_RETRY_DELAY_S = 60.0
-"""Seconds after which asking somebody is retried of whom the platform could not say who they are."""
+"""Seconds after which somebody is asked again whom the platform could not look up."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Recipient:
     #: None: that can't be found out now.
     may_decide: bool | None
     actor: Actor | None = None
-    #: They could decide as long as they had an identity that was unlinked.
+    #: They could decide by an identity that has been unlinked since.
     unlinked: bool = False
 
 
@@ -73,7 +73,7 @@ class RelayedQuestion:
 
     @property
     def changed(self) -> bool:
-        """Whether copies that are there look different by now, or a reminder is to lead to them."""
+        """Whether posted copies are outdated, or a reminder that leads to them is due."""
         return self.redrawn or any(not isinstance(each.body, HumanInputRequired) for each in self.events)
 
 
@@ -178,7 +178,7 @@ class QuestionRelay:
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient) -> None:
-        """Ask somebody who may decide, once. Who can't be written to is asked again when it is drawn anew."""
+        """Ask somebody who may decide, once; if that fails, again when the question is redrawn."""
         refused = keys.refused_directly(asking.question.id, recipient.user)
         if not recipient.may_decide or (refused in messages.messages and not asking.redrawn):
             return
@@ -272,8 +272,8 @@ class QuestionRelay:
     async def _take_away(
         self, messages: RunMessages, shown: RelayedQuestion, recipient: Recipient, posted: MessageRef
     ) -> None:
-        """Show nothing more of a question; of others in the same message what is still theirs."""
-        # Who was barred is judged by no policy, and nothing is theirs.
+        """Remove a question from its message; other questions in it stay as far as they are still theirs."""
+        # No policy is applied to somebody who was barred, and no run is theirs.
         left = await self._theirs(messages, recipient, posted) if recipient.actor is not None else {}
         if not left:
             await messages.rewrite_one(posted, relayed.not_yours_any_more(unlinked=recipient.unlinked))
@@ -335,7 +335,7 @@ def _relayed(messages: RunMessages, asking: RelayedQuestion) -> Change:
 
 
 def _by_question(news: Iterable[Event], also: Iterable[str]) -> dict[str, list[Event]]:
-    """The events of each question; of `also` perhaps none."""
+    """The events of each question; there may be none for those in `also`."""
     found: dict[str, list[Event]] = {question_id: [] for question_id in also}
     for event in news:
         match event.body:
@@ -380,7 +380,7 @@ def _asked(messages: RunMessages, question_id: str) -> dict[str, MessageRef]:
 
 
 def _known(recipients: Iterable[Recipient], people: People) -> KnownHere:
-    """How those are mentioned here who are asked here, by all of their names."""
+    """How people who are asked here are mentioned here, by each of their names."""
     return {
         name: Mention(each.actor.principal, each.actor.label)
         for each in recipients

@@ -315,7 +315,7 @@ class CommandHandlers:
 
 
 def _check_given(crew: Crew, values: dict[str, JsonValue], missing: set[str], locale: Locale) -> None:
-    """Raises InvalidInputs for what is wrong already, before anybody is asked for what is missing."""
+    """Raises InvalidInputs if a given input is wrong, before anybody is asked for the missing ones."""
     try:
         inputs.validate(crew, values, locale=locale)
     except InvalidInputs as wrong:

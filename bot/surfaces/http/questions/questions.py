@@ -83,7 +83,7 @@ class QuestionRoutes:
     async def record(self, context: RequestContext[None, None]) -> web.Response:
         question = await self._answers.find(context.caller, context.id("question_id"))
         record = await self._store.questions.record(question.run_id, question.id)
-        # Who is who, and nothing of groups, which may have to be read from elsewhere.
+        # Identities only: groups may have to be read from the platform.
         people = await self._store.directory.people(NOBODY, [each.actor for each in record.responses])
         return reply(RecordView.of(record, people))
 

@@ -45,7 +45,7 @@ class Channel:
         self.start = start
         self.messages: list[EventMessage] = []
         self.followers: set[RunFollower] = set()
-        #: Those who have not been told yet of what is new.
+        #: Followers that have not been notified of the newest messages yet.
         self._unnotified: deque[RunFollower] = deque()
         #: When the last client left.
         self.left_at = 0.0

@@ -92,7 +92,7 @@ class Reader:
         return audience is None or self.alone in audience.principals or not self.refreshes(audience)
 
     def refreshes(self, audience: Audience) -> list[str]:
-        """Who gets a view of their own with this row; nobody where some can't, so that all see the row."""
+        """Who gets a view of their own with this row. Nobody if some can't: then all see the row."""
         if self.alone:
             return [self.alone]
         if self.personal:
