@@ -15,6 +15,8 @@ from playwright.async_api import Browser, Page, expect
 from bot.core import ids
 from bot.core.api_keys import LOCAL
 from bot.core.crew import Crew
+from bot.core.event import RunProgress
+from bot.core.fields import Field, FieldType
 from bot.core.policy import Approvers
 from bot.core.question import Option, Question, QuestionKind, options_for
 from bot.core.starting import plan
@@ -326,6 +328,43 @@ async def test_code_is_as_wide_as_the_page(ada: Window, text: str) -> None:
           each.scrollWidth <= each.clientWidth + 1 || getComputedStyle(each).display === 'inline')"""
     )
     assert await ada.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_no_word_makes_a_page_wider_than_a_phone(
+    server: Server, browser: Browser, store: RedisStore
+) -> None:
+    word = "w" * 300
+    crew = ANYONE.model_copy(
+        update={"title": f"Wide {word}", "inputs": (Field(name="topic", label=word), Field(name="n"))}
+    )
+    run, _ = await store.runs.start(plan(crew, {"topic": word, "n": word}, LOCAL, key="wide"))
+    [claim] = await store.queue.claim("w1", ["ask"], 1, 300)
+    await store.events.append(claim, RunProgress(text=word, crew_id=ids.part_id(run.id, "crew")))
+    fields = (
+        Field(name="text", label=word, description=word, default=word),
+        Field(name="one", type=FieldType.CHOICE, choices=(word, "b")),
+        Field(name="several", type=FieldType.MULTI_CHOICE, choices=(word, "b")),
+        Field(name="yes", label=word, type=FieldType.BOOLEAN),
+    )
+    options = (Option(id="1", label=word[:75]), Option(id="2", label="No"))
+    for kind in (QuestionKind.CHOICE, QuestionKind.FORM):
+        question = Question(
+            id=ids.part_id(run.id, f"wide {kind}"),
+            run_id=run.id,
+            kind=kind,
+            prompt=word,
+            context=word,
+            asker=word,
+            options=options if kind is QuestionKind.CHOICE else (),
+            form=fields if kind is QuestionKind.FORM else (),
+            policy=run.approvers,
+        )
+        await store.questions.ask(claim, question)
+    async with window(browser, server.url, width=360) as eve:
+        for where in ("#/", "#/runs", f"#/runs/{run.id}"):
+            await eve.go(where)
+            await expect(eve.page.get_by_text("www").first).to_be_visible()
+            assert await eve.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
 
 
 async def test_what_decides_stands_below_all_of_a_long_text(
