@@ -56,6 +56,9 @@ IMPORTED = (
     # What CrewAI, and crews that come with Crewdeck, import only when they are used.
     *("crewai.a2a.wrapper", "crewai.hooks.contexts", "crewai.llms.cache", "crewai.skills.tool"),
     *("crewai.types.utils", "cel_expr_python.cel", "crews.definitions.payments"),
+    # Crews of tests, which most of their workers import, whatever they are to run.
+    *("tests.contract.crews.toolbox", "tests.contract.crews.gated"),
+    *("tests.faults.attempts", "tests.faults.worker_flows", "tests.faults.stuck", "tests.faults.toolbox"),
 )
 """All that commands import."""
 MAX_DESCRIPTORS = 16
@@ -286,9 +289,10 @@ def _move_in(wish: Wish, python: str) -> None:
 def _fill_caches(configured: Settings) -> None:
     """Compute what each worker computes, whatever its crews are, and what its first model does."""
     from crews.crewai_adapter import openai
-    from crews.definitions import defined_crews
+    from crews.definitions import code, defined_crews
 
     defined_crews.read(configured.crew_dirs)
+    code.keep_sources()
     openai.build_response_models()
     openai.trusted_certificates()
 
