@@ -25,6 +25,7 @@ TOGETHER = {
     "slack over a socket": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py::.*\bsocket\b",
     "slack": rf"tests/scenario/test_({ON_SHARED_SLACK})\.py",
     "a worker": r"tests/contract/crews/test_(asking|endings|inputs_in_texts|malformed|reviews|secrets)\.py",
+    "console": r"tests/scenario/console/",
     "terminal": r"tests/scenario/terminal/",
     "crewai": rf"tests/({IMPORTS_CREWAI})",
 }

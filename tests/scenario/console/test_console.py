@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, FilePayload, Locator, Page, Response, expect
 
-from tests.scenario.browser import Window, chromium, window
+from tests.scenario.browser import Window, window
 from tests.scenario.server import Server
 from tests.scenario.slack_deployment import CREWS
 from tests.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NASTY = (
     "**bold** and `code`, <script>window.owned = 1</script><img src=x onerror='window.owned = 1'>, "
@@ -28,7 +28,7 @@ VIEWS = {"#/": ".question", "#/runs": ".runs li", "#/start": ".crews li", "#/sta
 """Where each view is, and what is there once it has been filled."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Server]:
     async with Server.start({"CREWDECK_CONFIG_DIR": str(CREWS)}) as started:
         await asyncio.to_thread(started.wait_for, lambda: working(started))
@@ -40,13 +40,7 @@ def working(server: Server) -> bool:
     return any(record["message"] == "ready" and "crews" in record for record in server.log)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def ada(server: Server, browser: Browser) -> AsyncIterator[Window]:
     async with window(browser, server.url) as opened:
         yield opened

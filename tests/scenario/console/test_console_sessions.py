@@ -22,11 +22,11 @@ from bot.core.starting import plan
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.ports import reserved
-from tests.scenario.browser import chromium, window
+from tests.scenario.browser import window
 from tests.scenario.server import Server
 from tests.waiting import WITHIN
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OPS = "an-operators-secret"
 EVE = "a-secret-of-eve"
@@ -34,13 +34,7 @@ ANYONE = Crew(name="ask", title="Ask", approvers=Approvers(anyone=True))
 LOCAL = Actor(surface="http", user_id="key:ops", name="ops")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Server]:
     env = {"CREWDECK_WORKERS": "0", "CREWDECK_API_KEYS": f"ops:{OPS}:admin,reader:{EVE}x:read"}
     async with Server.start(env, wait="announced") as started:

@@ -19,37 +19,31 @@ from bot.core.response import make_response
 from bot.core.tool_call import call_digest
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.asked import ADA, SECRETS, SERVED, TWO, ask, call, claimed, gate, person, policy, settled
-from tests.scenario.browser import Window, chromium, window
+from tests.scenario.browser import Window, window
 from tests.scenario.server import Server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Server]:
     async with Server.start(SERVED, wait="announced") as started:
         yield started
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def store(server: Server) -> AsyncIterator[RedisStore]:
     async with open_store(server.store_url) as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def ada(server: Server, browser: Browser) -> AsyncIterator[Window]:
     async with signed_in(server, browser, "ada") as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def bob(server: Server, browser: Browser) -> AsyncIterator[Window]:
     async with signed_in(server, browser, "bob") as opened:
         yield opened

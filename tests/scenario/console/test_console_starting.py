@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Browser, expect
 
 from bot.core.crew import Crew, CrewProblem
 from bot.store.redis import open_store
-from tests.scenario.browser import chromium, window
+from tests.scenario.browser import window
 from tests.scenario.server import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HERE = Crew(name="ask", title="Ask")
 LATER = Crew(name="news-report", title="News report")
@@ -16,11 +19,10 @@ STARTING = CrewProblem(
 )
 
 
-async def test_crews_that_are_starting_are_announced_and_then_listed() -> None:
+async def test_crews_that_are_starting_are_announced_and_then_listed(browser: Browser) -> None:
     async with (
         Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
         open_store(server.store_url) as store,
-        chromium() as browser,
         window(browser, server.url) as here,
     ):
         page = here.page
@@ -47,11 +49,12 @@ async def test_crews_that_are_starting_are_announced_and_then_listed() -> None:
         await expect(page.get_by_role("link", name="Ask")).to_be_focused()
 
 
-async def test_a_crew_that_comes_later_gets_its_form_and_a_server_that_is_away_takes_no_list() -> None:
+async def test_a_crew_that_comes_later_gets_its_form_and_a_server_that_is_away_takes_no_list(
+    browser: Browser,
+) -> None:
     async with (
         Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
         open_store(server.store_url) as store,
-        chromium() as browser,
         window(browser, server.url, calm=False) as here,
     ):
         page = here.page
@@ -74,10 +77,9 @@ async def test_a_crew_that_comes_later_gets_its_form_and_a_server_that_is_away_t
         await expect(page.get_by_role("link", name="News report")).to_be_visible()
 
 
-async def test_of_a_run_that_is_not_there_nothing_else_is_shown() -> None:
+async def test_of_a_run_that_is_not_there_nothing_else_is_shown(browser: Browser) -> None:
     async with (
         Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
-        chromium() as browser,
         window(browser, server.url, calm=False) as here,
     ):
         await here.go("#/runs/00000000-0000-4000-8000-000000000000")
@@ -86,11 +88,10 @@ async def test_of_a_run_that_is_not_there_nothing_else_is_shown() -> None:
         await expect(here.page.locator(".state")).to_be_hidden()
 
 
-async def test_the_form_of_a_crew_that_is_starting_comes_by_itself() -> None:
+async def test_the_form_of_a_crew_that_is_starting_comes_by_itself(browser: Browser) -> None:
     async with (
         Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as server,
         open_store(server.store_url) as store,
-        chromium() as browser,
         window(browser, server.url) as here,
     ):
         await store.catalogue.announce("elsewhere", [HERE])

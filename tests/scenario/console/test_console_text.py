@@ -22,12 +22,12 @@ from bot.core.question import Option, Question, QuestionKind, options_for
 from bot.core.starting import plan
 from bot.core.text import visible
 from bot.store.redis import RedisStore, open_store
-from tests.scenario.browser import Window, chromium, window
+from tests.scenario.browser import Window, window
 from tests.scenario.server import Server
 from tests.unit.core import test_json_text, test_text
 from tests.waiting import WITHIN
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ANYONE = Crew(name="ask", title="Ask", approvers=Approvers(anyone=True))
 RENDER = """
@@ -51,32 +51,26 @@ async () => {
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Server]:
     async with Server.start({"CREWDECK_WORKERS": "0"}, wait="announced") as started:
         yield started
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def store(server: Server) -> AsyncIterator[RedisStore]:
     async with open_store(server.store_url) as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared_window(server: Server, browser: Browser) -> AsyncIterator[Window]:
     """Opening one takes more time than most of these tests."""
     async with window(browser, server.url) as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def ada(shared_window: Window) -> AsyncIterator[Window]:
     yield shared_window
     assert not shared_window.elsewhere
