@@ -16,7 +16,7 @@ from bot.core.people import UNKNOWN, People, person_of
 from bot.core.policy import Objection, exclusion, for_gate, for_one_person, objection, reason_of
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
-from bot.core.text import says_nothing
+from bot.core.text import says_nothing, visible
 from bot.core.tool_call import edit_errors, sha256_of
 from bot.core.value import Strict, Value
 
@@ -162,7 +162,8 @@ def invalid(question: Question, response: Response) -> dict[str, str]:
     match response:
         case Choose():
             if response.value not in {option.id for option in question.options}:
-                errors = {"value": "must stand for one option"}
+                labels = ", ".join(visible(option.label) for option in question.options)
+                errors = {"value": f"must stand for one option: {labels}"}
         case Reply():
             if says_nothing(response.comment):
                 errors = {"value": "must say something"}

@@ -60,6 +60,7 @@ NO_ID = (
     "show them."
 )
 """Of an address that the server doesn't have: what differs in it is the id that was typed."""
+ADDRESS = "Is it another server, or a proxy? CREWDECK_URL says where."
 NO_API = (
     "What answers there has no such part of the API: CREWDECK_URL is the address of the server alone, as in "
     "https://crews.example."
@@ -219,6 +220,8 @@ def _refused(error: ApiError, given_id: str) -> int:
     detail = error.detail
     if error.code == "not_found":
         detail = NO_ID if given_id and not UUID.fullmatch(given_id) else NO_API
+    elif error.code == f"http_{error.status}":  # not in Crewdeck's words
+        detail = f"What answers there is no Crewdeck, but answered with status {error.status}. {ADDRESS}"
     return _mistake(
         f"{detail}{HINTS.get(error.code, '')}", FAILED if error.code in RUN_STATE_CODES else MISTAKE
     )

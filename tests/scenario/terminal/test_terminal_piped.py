@@ -1,6 +1,8 @@
 """The commands of the terminal in a pipe: JSON lines out, answers from arguments only."""
 
 import json
+import socket
+import threading
 import urllib.request
 
 import pytest
@@ -99,6 +101,34 @@ def test_a_server_that_is_not_there_is_one_readable_line() -> None:
     assert done.stderr.decode() == (
         f"crewdeck: {url} gives no answer: connection refused. Is it running (crewdeck serve)? "
         "CREWDECK_URL says where.\n"
+    )
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden"])
+def test_another_server_at_the_address_is_named_as_that(status: str) -> None:
+    page = "<h1>Somebody else</h1>"
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n{page}"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def serve() -> None:
+            while True:
+                try:
+                    caller, _ = other.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.recv(65536)
+                    caller.sendall(answer.encode())
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{other.getsockname()[1]}"
+        done = piped(url, "follow", "00000000-0000-4000-8000-000000000000")
+        other.shutdown(socket.SHUT_RDWR)
+    assert done.returncode == 2
+    [line] = done.stderr.decode().splitlines()
+    assert line == (
+        f"crewdeck: What answers there is no Crewdeck, but answered with status {status[:3]}. "
+        "Is it another server, or a proxy? CREWDECK_URL says where."
     )
 
 

@@ -210,6 +210,8 @@ def test_a_choice_takes_the_ids_of_its_options() -> None:
     assert fits("1")
     assert not any(fits(value) for value in ("4", "Tea", ""))
     assert Option(id="1", label="Tea") in CHOICE.options
+    wrong = decision.invalid(CHOICE, Choose(value="4", actor=ADA, key="k"))
+    assert wrong == {"value": "must stand for one option: Tea, Coffee, 2"}
 
 
 # ── what responses decide ───────────────────────────────────────────────────────────────────────────────
