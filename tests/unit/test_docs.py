@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:bot|crews|crewdeck|tests|bench|config|docs)/[\w./-]*)`")
+MODULE = re.compile(r"`((?:[\w-]+/)*\w+\.(?:py|lua|js))`")
+OF_OTHERS = {
+    *("tools/base_tool.py", "tools/structured_tool.py", "utilities/agent_utils.py"),
+    *("agents/agent_executor.py", "src/my_project/crew.py"),
+}
+"""Modules of CrewAI, and of projects that readers have."""
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 MADE_BY_THE_BUILD = {"crewdeck/_data"}
 
@@ -41,6 +48,18 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     named = set(PATH.findall(prose(page))) - MADE_BY_THE_BUILD
     assert {path for path in named if not (REPOSITORY / path).exists()} == set()
+
+
+def test_every_module_that_a_page_names_by_the_end_of_its_path_exists() -> None:
+    tops = ("bot", "crews", "crewdeck", "tests", "bench", "config")
+    files = [path.as_posix() for top in tops for path in (REPOSITORY / top).rglob("*.*")]
+    ends = {
+        name
+        for path in files
+        for name in accumulate(reversed(path.split("/")), lambda end, part: f"{part}/{end}")
+    }
+    named = {name for page in PAGES for name in MODULE.findall(prose(page))}
+    assert named - ends - OF_OTHERS == set()
 
 
 def test_the_index_leads_to_every_page() -> None:
