@@ -10,7 +10,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bench.peers import line
+from bench.peers import json_lines
 
 
 async def main(token: str, secret: str, api_url: str) -> None:
@@ -25,8 +25,8 @@ async def main(token: str, secret: str, api_url: str) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    line.say(url=f"http://{host}:{port}/slack/events")
-    async for _ in line.requests():
+    json_lines.say(url=f"http://{host}:{port}/slack/events")
+    async for _ in json_lines.requests():
         pass
     await runner.cleanup()
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 from urllib.parse import SplitResult, quote, urlsplit
 
-from bench.peers import line
+from bench.peers import json_lines
 
 Transport = Literal["SSE", "WebSocket", "long poll"]
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
@@ -175,20 +175,20 @@ async def _connect(client: Client, where: SplitResult) -> None:
 
 async def main() -> None:
     crowd = Crowd()
-    line.say(up=True)
-    async for asked in line.requests():
+    json_lines.say(up=True)
+    async for asked in json_lines.requests():
         match asked:
             case {"open": transport, "url": url, "run_id": run_id, "many": many, "mark": mark}:
                 crowd.expect(mark)
                 await crowd.open(transport, url, run_id, many)
-                line.say(received=await crowd.received())
+                json_lines.say(received=await crowd.received())
             case {"expect": mark}:
                 crowd.expect(mark)
-                line.say(expected=mark)
-                line.say(received=await crowd.received())
+                json_lines.say(expected=mark)
+                json_lines.say(received=await crowd.received())
             case _:
                 crowd.close()
-                line.say(closed=True)
+                json_lines.say(closed=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from bench.peers import line
+from bench.peers import json_lines
 from bot import settings
 from crews.crewai_adapter import environment
 
@@ -22,16 +22,16 @@ async def main() -> None:
 
     set_suppress_console_output(True)
     await _milliseconds(1, "brief")
-    line.say(ready=True)
+    json_lines.say(ready=True)
     waiting = 0
-    async for request in line.requests():
+    async for request in json_lines.requests():
         if "waiting" in request:
             await _wait(request["waiting"] - waiting)
             waiting = request["waiting"]
-            line.say(waiting=waiting)
+            json_lines.say(waiting=waiting)
         else:
             took = await _milliseconds(**request)
-            line.say(milliseconds=took, memory=psutil.Process().memory_info().rss)
+            json_lines.say(milliseconds=took, memory=psutil.Process().memory_info().rss)
 
 
 async def _milliseconds(

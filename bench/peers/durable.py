@@ -12,7 +12,7 @@ import sys
 from aiohttp import web
 from redis.asyncio import Redis
 
-from bench.peers import line
+from bench.peers import json_lines
 
 STREAM = "bench:entries"
 
@@ -31,8 +31,8 @@ async def main(url: str) -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
         host, port = runner.addresses[0][:2]
-        line.say(url=f"http://{host}:{port}/entries")
-        async for _ in line.requests():
+        json_lines.say(url=f"http://{host}:{port}/entries")
+        async for _ in json_lines.requests():
             pass
         await runner.cleanup()
 

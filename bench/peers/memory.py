@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from bench.peers import line
+from bench.peers import json_lines
 
 
 class Topic:
@@ -88,17 +88,17 @@ async def main() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     host, port = runner.addresses[0][:2]
-    line.say(url=f"http://{host}:{port}")
-    async for asked in line.requests():
+    json_lines.say(url=f"http://{host}:{port}")
+    async for asked in json_lines.requests():
         match asked:
             case {"begin": message}:
                 streams.topic = Topic()
                 streams.topic.publish(message.encode())
-                line.say(begun=True)
+                json_lines.say(begun=True)
             case {"publish": message}:
                 published = time.time()
                 streams.topic.publish(message.encode())
-                line.say(at=published)
+                json_lines.say(at=published)
 
 
 if __name__ == "__main__":

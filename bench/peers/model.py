@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench.peers import line
+from bench.peers import json_lines
 from tests.loopback.models import DEFAULT, LoopbackModel, call, say
 
 MARKER = "asks"
@@ -15,8 +15,8 @@ async def main() -> None:
     async with LoopbackModel() as model:
         model.script(MARKER, [call("ask_human", question="Go on?"), say("Done.")])
         model.script(DEFAULT, [say("Done.")])
-        line.say(base_url=model.base_url)
-        async for _ in line.requests():
+        json_lines.say(base_url=model.base_url)
+        async for _ in json_lines.requests():
             pass
 
 

@@ -9,7 +9,7 @@ import redis.asyncio  # noqa: F401
 import slack_bolt.async_app  # noqa: F401
 from pydantic import BaseModel
 
-from bench.peers import line
+from bench.peers import json_lines
 
 
 class Loaded(BaseModel):
@@ -19,8 +19,8 @@ class Loaded(BaseModel):
 
 
 async def main() -> None:
-    line.say(ready=True)
-    async for _ in line.requests():
+    json_lines.say(ready=True)
+    async for _ in json_lines.requests():
         pass
 
 

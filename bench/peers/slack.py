@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench.peers import line
+from bench.peers import json_lines
 from tests.loopback.slack import LoopbackSlack
 
 
@@ -14,9 +14,9 @@ async def main(channels: int) -> None:
         for number in range(channels):
             slack.person(f"U0BENCH{number}")
             slack.add_channel(f"C0BENCH{number}")
-        line.say(api_url=slack.api_url, token=slack.bot_token)
-        async for _ in line.requests():
-            line.say(posted=len(slack.called("chat.postMessage")))
+        json_lines.say(api_url=slack.api_url, token=slack.bot_token)
+        async for _ in json_lines.requests():
+            json_lines.say(posted=len(slack.called("chat.postMessage")))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from bench.peers import line
+from bench.peers import json_lines
 from bot import settings
 from bot.core import starting
 from bot.core.actor import Actor
@@ -88,11 +88,11 @@ async def main(url: str, journal: str) -> None:
         proxy = StoreProxy(asyncio.get_running_loop(), kept, wakeups, slots)
         crews = Engine(_offer, proxy, HOT_WINDOW, HOT_RUNS)
         blueprints = (await crews.start()).crews
-        line.say(ready=True)
-        async for asked in line.requests():
+        json_lines.say(ready=True)
+        async for asked in json_lines.requests():
             blueprint = blueprints[asked["crew"]]
             took = [await _milliseconds(store, crews, blueprint) for _ in range(asked["many"])]
-            line.say(milliseconds=took)
+            json_lines.say(milliseconds=took)
         following.cancel()
 
 

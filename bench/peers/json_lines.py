@@ -1,4 +1,4 @@
-"""How a process of a baseline talks to its benchmark: a JSON object a line, on standard input and output."""
+"""JSON Lines on standard input and output, by which a process of a baseline talks to its benchmark."""
 
 from __future__ import annotations
 
