@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 SUITES = (
     "tests/contract/crews",
     "tests/faults/test_attempts.py",
-    "tests/faults/test_doubts.py",
+    "tests/faults/test_system_questions.py",
     "tests/faults/test_flows.py",
     "tests/faults/test_resuming.py",
 )

@@ -152,7 +152,9 @@ class ProcessDeployment:
 
     def misled(self, seconds: int) -> Machine:
         """A worker whose clock is so much ahead."""
-        return self._add(Machine, "worker", Command("tests.faults.shifted", (str(seconds), "worker")), {})
+        return self._add(
+            Machine, "worker", Command("tests.faults.shifted_clock", (str(seconds), "worker")), {}
+        )
 
     def web(self, **settings: str) -> Web:
         """One more web process, without workers; `up` says when it listens."""

@@ -12,7 +12,7 @@ from bot.core.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
-from tests.faults.mortal import paused
+from tests.faults.killed_valkey import paused
 from tests.faults.process_deployment import LEASE, ProcessDeployment, until
 from tests.loopback.models import LoopbackModel, call, say
 from tests.waiting import WITHIN

@@ -15,7 +15,7 @@ from tests.contract.crews.deployment import Deployment
 from tests.contract.http.served import http_client
 from tests.contract.servers import cluster, pair
 from tests.faults.checks import ended_once
-from tests.faults.mortal import gone
+from tests.faults.killed_valkey import gone
 from tests.faults.process_deployment import LEASE, ProcessDeployment, Web
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel, call, say

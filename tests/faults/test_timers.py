@@ -9,7 +9,7 @@ from bot.core.question import Deadline, Question
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
-from tests.faults.mortal import gone
+from tests.faults.killed_valkey import gone
 from tests.faults.multi_web_deployment import MultiWebDeployment
 from tests.faults.process_deployment import ProcessDeployment
 from tests.loopback.models import LoopbackModel, call, say

@@ -58,7 +58,12 @@ IMPORTED = (
     *("crewai.types.utils", "cel_expr_python.cel", "crews.definitions.payments"),
     # Crews of tests, which most of their workers import, whatever they are to run.
     *("tests.contract.crews.toolbox", "tests.contract.crews.gated"),
-    *("tests.faults.attempts", "tests.faults.worker_flows", "tests.faults.stuck", "tests.faults.toolbox"),
+    *(
+        "tests.faults.attempts",
+        "tests.faults.worker_flows",
+        "tests.faults.slow_tools",
+        "tests.faults.toolbox",
+    ),
 )
 """All that commands import."""
 MAX_DESCRIPTORS = 16
