@@ -23,7 +23,7 @@ def tools_of(crew: Crew) -> list[Any]:
 def guarded_by(name: str, entry: ToolEntry, crew: Crew) -> list[Any]:
     """The tools of the crew before which this entry puts an approval."""
     alone = Gates({name: entry})
-    return [tool for tool in tools_of(crew) if alone.declared(tool) is not None]
+    return [tool for tool in tools_of(crew) if alone.declared(tool)]
 
 
 def guarding_nothing(tools: Mapping[str, ToolEntry], built: Crew | Flow[Any]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from crewai.tools.structured_tool import CrewStructuredTool
 from bot.core.queue import Fenced
 from crews.crewai_adapter import mcp
 from crews.crewai_adapter.tool_usage import WANTED
-from crews.definitions.approval import APPROVED_CALLS, NotApproved, approved_call, needed_by
+from crews.definitions.approval import APPROVED_CALLS, NotApproved, approvals_of, approved_call
 from crews.definitions.code import code_of
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import REGISTRY, Gate
@@ -51,7 +51,7 @@ def _original(tool: BaseTool | CrewStructuredTool) -> Any:
 def _parts(original: Any) -> list[object]:
     """What else the call of a tool is: of its function, and of the tool whose method that is."""
     function = getattr(original, "func", None)
-    return [each for each in (needed_by(original), getattr(function, "__self__", None)) if each is not None]
+    return [*approvals_of(original), *filter(None, [getattr(function, "__self__", None)])]
 
 
 def _code_of_call(original: Any) -> list[object]:

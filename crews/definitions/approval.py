@@ -24,7 +24,7 @@ from crews.definitions.policies import ApproverSpec, Written, approver_spec
 
 T = TypeVar("T")
 MARK = "__crewdeck_approval__"
-"""The attribute of a class, a function or a tool that says which approval it needs."""
+"""The attribute of a class, a function or a tool that says which approvals it needs: the outermost first."""
 
 APPROVED_CALLS: ContextVar[tuple[object, ...]] = ContextVar("crewdeck_let_through", default=())
 """The tools and functions whose approved call is under way here."""
@@ -136,7 +136,7 @@ def _marked(target: T, needed: Approval) -> T:
     if inspect.isroutine(target):
         return _guarded(target, needed)  # type: ignore[return-value]
     # One tool: a pydantic model, which refuses unknown attributes.
-    object.__setattr__(target, MARK, needed)
+    object.__setattr__(target, MARK, (needed, *_marks(target)))
     if callable(function := getattr(target, "func", None)):
         object.__setattr__(target, "func", _guarded(function, needed))
         return target
@@ -152,7 +152,7 @@ METHODS = ("_run", "_arun")
 
 def _marked_class(target: type[Any], needed: Approval) -> type[Any]:
     """The class, which is guarded like all that are derived from it, wherever their methods come from."""
-    setattr(target, MARK, needed)
+    setattr(target, MARK, (needed, *_marks(target)))
     for name in METHODS:
         if (method := getattr(target, name, None)) is not None:
             setattr(target, name, _guarded(method, needed))
@@ -163,36 +163,39 @@ def _marked_class(target: type[Any], needed: Approval) -> type[Any]:
             super(target, cls).__init_subclass__(**options)
         else:
             theirs.__func__(cls, **options)
-        if getattr(cls, MARK, None) is needed:
-            for name in METHODS:
-                if name in vars(cls):
-                    setattr(cls, name, _guarded(vars(cls)[name], needed))
+        for name in METHODS:
+            if name in vars(cls):
+                setattr(cls, name, _guarded(vars(cls)[name], needed))
 
     target.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
     return target
 
 
 def _guarded(function: Callable[..., Any], needed: Approval, of: object = None) -> Callable[..., Any]:
-    """The function, which is only called in the course of an approved call. `of`: whose method it is."""
+    """The function, which is only called in the course of an approved call. `of`: whose method it is.
+
+    Who approves it approves what it needs besides, by another decorator below.
+    """
+    needs = (needed, *_marks(function))
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if _is_already_approved(needed, of, args):
             return function(*args, **kwargs)
-        _approve_outside_of_runs(needed, function, args, kwargs)
-        with approved_call(needed):  # a method may call the one that it overrides
+        _approve_outside_of_runs(needs, function, args, kwargs)
+        with approved_call(*needs):  # a method may call the one that it overrides
             return function(*args, **kwargs)
 
     @wraps(function)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
         if _is_already_approved(needed, of, args):
             return await function(*args, **kwargs)
-        await asyncio.to_thread(_approve_outside_of_runs, needed, function, args, kwargs)
-        with approved_call(needed):
+        await asyncio.to_thread(_approve_outside_of_runs, needs, function, args, kwargs)
+        with approved_call(*needs):
             return await function(*args, **kwargs)
 
     guarded = awaited if inspect.iscoroutinefunction(function) else call
-    setattr(guarded, MARK, needed)
+    setattr(guarded, MARK, needs)
     return guarded
 
 
@@ -205,7 +208,7 @@ def _is_already_approved(needed: Approval, of: object, args: tuple[Any, ...]) ->
 
 
 def _approve_outside_of_runs(
-    needed: Approval, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    needs: Sequence[Approval], function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
     """Raises NotApproved unless the person at the terminal approves this call."""
     name = function.__qualname__
@@ -215,7 +218,7 @@ def _approve_outside_of_runs(
             "started. A test can call `__wrapped__`."
         )
     try:
-        approved = terminal.confirm(name, _shown(needed, function, args, kwargs))
+        approved = terminal.confirm(name, _shown(needs, function, args, kwargs))
     except terminal.NoTerminal as error:
         raise NotApproved(f"{name} needs an approval. {error} A test can call `__wrapped__`.") from error
     if not approved:
@@ -223,7 +226,7 @@ def _approve_outside_of_runs(
 
 
 def _shown(
-    needed: Approval, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    needs: Sequence[Approval], function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Iterator[str]:
     """The complete call. Without a run there are no inputs for `when`, so the person is always asked."""
     try:
@@ -231,11 +234,12 @@ def _shown(
     except TypeError as error:
         raise NotApproved(f"{function.__qualname__} can't be called so: {error}") from error
     bound.apply_defaults()
+    hide = tuple(name for each in needs for name in each.hide)
     yield f"May {function.__qualname__} be called with these arguments?"
     for name, value in bound.arguments.items():
         if name != "self":
-            yield f"  {name}: {_redacted(value, (name,), needed.hide)!r}"
-    if needed.policy is not None:
+            yield f"  {name}: {_redacted(value, (name,), hide)!r}"
+    if any(each.policy is not None for each in needs):
         yield "  In Crewdeck a policy says who decides; here you alone do."
 
 
@@ -254,13 +258,20 @@ def _redacted(value: Any, path: tuple[str, ...], hide: Sequence[str]) -> Any:
     return "(hidden)" if within and value is not None else value
 
 
-def needed_by(tool: Any) -> Approval | None:
-    """What the author's code says of a tool: of itself, its class or its function."""
-    for each in (tool, getattr(tool, "func", None)):
-        found = getattr(each, MARK, None)
-        if isinstance(found, Approval):
-            return found
-    return None
+def approvals_of(tool: Any) -> tuple[Approval, ...]:
+    """What the author's code says of a tool: of itself, of its class and those above, and of its function."""
+    found = [
+        tool,
+        *(vars(each).get(MARK) and each for each in type(tool).__mro__),
+        getattr(tool, "func", None),
+    ]
+    marks = {id(mark): mark for each in found if each is not None for mark in _marks(each)}
+    return tuple(marks.values())
+
+
+def _marks(target: Any) -> tuple[Approval, ...]:
+    found = getattr(target, MARK, ())
+    return found if isinstance(found, tuple) else ()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from bot.core.policy import Approvers, Policy
 from bot.core.tool_call import ToolCall
-from crews.definitions.approval import Approval, needed_by
+from crews.definitions.approval import Approval, approvals_of
 from crews.definitions.conditions import Condition, Fields, InvalidCondition, types_of
 from crews.definitions.definition import ToolEntry
 from crews.definitions.exceptions import CrewBroken
@@ -96,26 +96,22 @@ class Gates:
 
     def of(self, tool: Any) -> Gate | None:
         """The gate of a tool; None if its calls need no approval. Raises CrewBroken."""
-        theirs, authors = self.declared(tool), needed_by(tool)
-        given = [each for each in (theirs, authors) if each is not None]
-        if not given:
-            return None
-        return self._gate(given)
+        given = [*self.declared(tool), *approvals_of(tool)]
+        return self._gate(given) if given else None
 
-    def declared(self, tool: Any) -> Approval | None:
-        """What the crew says of this tool: as the entry it was made from, by its class, or by its name."""
+    def declared(self, tool: Any) -> list[Approval]:
+        """What the crew says of this tool: as the entry it was made from, by its class, and by its name."""
         made_from = self.tools.get(entry_name(tool) or "")
-        if made_from is not None and made_from.approval is not None:
-            return made_from.approval
+        entries = [made_from] if made_from is not None else []
         for name, entry in self.tools.items():
             by_name = entry.use is None and same_name(tool, name)
             by_class = entry.use is not None and made_from is None and is_made_by(tool, entry.use)
-            if entry.approval is not None and (by_name or by_class):
-                return entry.approval
-        return None
+            if entry is not made_from and (by_name or by_class):
+                entries.append(entry)
+        return [each.approval for each in entries if each.approval is not None]
 
     def _gate(self, given: list[Approval]) -> Gate:
-        """The crew's words go before the author's; people are asked if either condition asks."""
+        """The crew's words go before the author's, outer ones before inner; people are asked if any asks."""
         try:
             policy = next((each.policy for each in given if each.policy is not None), None)
             if policy is not None and (wrong := policy.mistake(self.policies)):
@@ -146,7 +142,7 @@ class GateRegistry:
 
     def guards(self, tool: Any) -> bool:
         """Whether the tool's author or one of the crews wants an approval. Raises CrewBroken."""
-        return needed_by(tool) is not None or any(each.declared(tool) is not None for each in self._known)
+        return bool(approvals_of(tool)) or any(each.declared(tool) for each in self._known)
 
 
 REGISTRY = GateRegistry()

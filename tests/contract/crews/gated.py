@@ -137,6 +137,14 @@ def by_function(to: str, amount: float) -> str:
     return send(to, amount)
 
 
+@tool("send_by_function_twice")
+@requires_approval(title="Send it")
+@requires_approval(edit=["to"])
+def twice_by_function(to: str, amount: float) -> str:
+    """Sends money."""
+    return send(to, amount)
+
+
 ALIKE = requires_approval()
 
 
@@ -212,6 +220,7 @@ def langchained() -> Any:
 CODE: dict[str, Callable[[], Any]] = {
     "run": lambda: Sender().run(**PAY),
     "run with positions": lambda: Sender().run("Acme", 1200.0),
+    "run under two decorators": lambda: requires_approval(hide=["x"])(Sender()).run(**PAY),
     "run of the class itself": lambda: BaseTool.run(Sender(), **PAY),
     "run that calls its parent": lambda: Overriding().run(**PAY),
     "_run": lambda: Sender()._run(**PAY),  # noqa: SLF001 - the way round
@@ -220,6 +229,7 @@ CODE: dict[str, Callable[[], Any]] = {
     "a function": lambda: by_function.run(**PAY),
     "a function with positions": lambda: by_function.run("Acme", 1200.0),
     "a function's _run": lambda: by_function._run(**PAY),  # noqa: SLF001
+    "a function under two decorators": lambda: twice_by_function.run(**PAY),
     "a coroutine": lambda: by_coroutine.run(**PAY),
     "a coroutine, awaited": lambda: asyncio.run(by_coroutine.arun(**PAY)),
     "structured": lambda: Sender().to_structured_tool().invoke(PAY),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crewdeck import NotApproved, Policy, requires_approval
-from crews.definitions.approval import approved_call, needed_by
+from crews.definitions.approval import approvals_of, approved_call
 from crews.definitions.defined_crews import read
 from crews.definitions.definition import CrewFile
 from crews.definitions.exceptions import CrewBroken
@@ -225,7 +225,7 @@ def test_what_is_decorated_is_called_in_an_approved_call_only() -> None:
     with pytest.raises(NotApproved, match="pay needs an approval"):
         pay(3)
     assert pay.__wrapped__(3) == 3  # type: ignore[attr-defined]
-    with approved_call(needed_by(pay)):
+    with approved_call(*approvals_of(pay)):
         assert pay(3) == 3
     with pytest.raises(NotApproved):
         pay(3)
@@ -238,7 +238,7 @@ async def test_a_coroutine_stays_one() -> None:
 
     with pytest.raises(NotApproved):
         await pay(3)
-    with approved_call(needed_by(pay)):
+    with approved_call(*approvals_of(pay)):
         assert await pay(3) == 3
 
 
@@ -247,7 +247,7 @@ def test_an_approval_of_one_function_opens_no_other() -> None:
         return "done"
 
     one, other = (requires_approval()(done) for _ in range(2))
-    with approved_call(needed_by(one)):
+    with approved_call(*approvals_of(one)):
         assert one() == "done"
         with pytest.raises(NotApproved):
             other()
@@ -291,5 +291,89 @@ def test_a_class_runs_in_an_approved_call_only_and_so_do_its_subclasses() -> Non
     for kind in (Pays, Inherits):
         with pytest.raises(NotApproved):
             kind().run()
-        with approved_call(needed_by(kind())):
+        with approved_call(*approvals_of(kind())):
             assert kind().run() == "paid"
+
+
+# ── several of them ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Plain:
+    name = "pay"
+
+    def _run(self, **given: object) -> dict[str, object]:
+        return given
+
+
+def on_class() -> Any:  # noqa: ANN401 - a tool
+    return ABOVE(BELOW(type("Pays", (Plain,), {})))()
+
+
+def of_base() -> Any:  # noqa: ANN401 - a tool
+    return ABOVE(type("Pays", (BELOW(type("Base", (Plain,), {})),), {}))()
+
+
+def of_two_bases() -> Any:  # noqa: ANN401 - a tool
+    one, other = ABOVE(type("One", (Plain,), {})), BELOW(type("Other", (Plain,), {}))
+    return type("Pays", (one, other), {})()
+
+
+def on_tool() -> Any:  # noqa: ANN401 - a tool
+    return ABOVE(BELOW(type("Pays", (Plain,), {}))())
+
+
+def on_function() -> Any:  # noqa: ANN401 - a tool
+    tool: Any = Plain()
+    tool.func = ABOVE(BELOW(lambda **given: given))
+    return tool
+
+
+def on_tool_and_function() -> Any:  # noqa: ANN401 - a tool
+    tool: Any = Plain()
+    tool.func = BELOW(lambda **given: given)
+    return ABOVE(tool)
+
+
+ABOVE = requires_approval(policy=["U0ADA"], when="args.amount > 1000", hide=["token"])
+BELOW = requires_approval(
+    policy=["U0EVE"], when="args.amount > 100", hide=["pin"], edit=["to"], title="Pay {to}"
+)
+SEVERAL = [on_class, of_base, of_two_bases, on_tool, on_function, on_tool_and_function]
+
+
+@pytest.mark.parametrize("made", SEVERAL)
+def test_of_several_approvals_of_authors_none_is_lost(made: Any) -> None:  # noqa: ANN401
+    gate = Gates().of(tool := made())
+    assert gate is not None
+    assert gate.approvers is not None
+    assert (gate.approvers.listed, gate.edit, gate.title) == (("U0ADA",), ("to",), "Pay {to}")
+    assert sorted(gate.hide) == ["pin", "token"]
+    assert len(approvals_of(tool)) == 2
+    values: dict[str, dict[str, Any]] = {"inputs": {}, "crew": {}, "requester": {}}
+    asks = [gate.asks({**values, "args": {"amount": each}}) for each in (50, 500, 5000)]
+    assert asks == [False, True, True]
+
+
+@pytest.mark.parametrize("made", SEVERAL)
+def test_a_call_under_several_approvals_is_made_once_all_of_them_are_given(made: Any) -> None:  # noqa: ANN401
+    tool = made()
+    call = getattr(tool, "func", None) or tool._run  # noqa: SLF001 - as CrewAI calls it
+    with pytest.raises(NotApproved):
+        call(to="Acme")
+    with approved_call(*approvals_of(tool)):
+        assert call(to="Acme") == {"to": "Acme"}
+
+
+def test_of_several_entries_of_a_crew_none_is_lost() -> None:
+    entries: dict[str, Any] = {
+        "mine": {"use": USED, "approval": {"policy": ["U0ADA"], "when": "false"}},
+        "search_tool": {"approval": {"policy": ["U0EVE"], "hide": ["token"]}},
+    }
+    made = Search()
+    declare_entry(made, "mine")
+    for tool in (made, Search()):
+        gate = Gates(CrewFile.model_validate({"title": "T", "tools": entries}).tools).of(tool)
+        assert gate is not None
+        assert gate.approvers is not None
+        assert (gate.approvers.listed, gate.hide) == (("U0ADA",), ("token",))
+        assert gate.asks({"args": {}, "inputs": {}, "crew": {}, "requester": {}})
