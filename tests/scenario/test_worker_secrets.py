@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,12 +62,6 @@ def check(seen: str, store_url: str) -> None:
     assert store_url not in seen
     assert IN_DOTENV["OPENAI_API_KEY"] in seen
     assert PROVIDER["ANTHROPIC_API_KEY"] in seen
-
-
-async def test_workers_of_serve_hold_no_secret_of_a_surface(folder: Path) -> None:
-    env = OURS | PROVIDER | {"CREWDECK_CONFIG_DIR": "mine", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
-    async with ExecutedServer.start(env=env, folder=folder, wait="announced") as server:
-        check(await found(server.store_url), server.store_url)
 
 
 @pytest.fixture
@@ -136,23 +129,14 @@ def test_modules_in_the_folder_stand_in_for_none(shadowed: Path) -> None:
         assert done.returncode == 0 or command == "doctor"
 
 
-def test_serve_and_its_workers_come_up_there(shadowed: Path) -> None:
-    log = shadowed / "log"
-    with log.open("wb") as file:
-        server = subprocess.Popen(
-            [CREWDECK, "serve"],
-            cwd=shadowed,
-            env=environment(shadowed),
-            stdin=subprocess.DEVNULL,
-            stderr=file,
-        )
-    try:
-        deadline = time.monotonic() + WITHIN
-        while '"message": "ready"' not in log.read_text():
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-    finally:
-        server.terminate()
-        assert server.wait(WITHIN) == 0
-    assert "of the folder was imported" not in log.read_text()
+class InstalledServer(ExecutedServer):
+    """A server that is started with the command that people install, which imports nothing of its folder."""
+
+    program = (str(CREWDECK),)
+
+
+async def test_serve_comes_up_there_and_its_workers_hold_no_secret_of_a_surface(shadowed: Path) -> None:
+    env = OURS | PROVIDER | {"CREWDECK_CONFIG_DIR": "mine", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
+    async with InstalledServer.start(env=env, folder=shadowed, wait="announced") as server:
+        check(await found(server.store_url), server.store_url)
+    assert "of the folder was imported" not in server.output + server.errors
