@@ -157,18 +157,21 @@ class IncomingMessage:
     direct: bool
     #: Its words in the platform's markup.
     text: str
-    #: It begins with names, whose people are told or asked something, or calls everybody.
+    #: What it says to the app, whose mention it begins with, without that; None: it doesn't begin so.
     addressed: str | None
     #: Whom it mentions, besides a mention of the app at its beginning.
     mentioned: frozenset[str]
+    #: The platform's id of the app, as mentions have it.
     app_user: str
     #: It names people, or a group of them, and doesn't mention the app.
     names_others: bool
     #: It begins with names, whose people are told or asked something, or it calls everybody.
     speaks_to_others: bool
-    #: Its words as people read them, given the names of those whom it mentions; without what is `attached`.
+    #: Its words as a command, without a mention of the app, given the names of those whom it mentions.
     command_text: Callable[[Names], str] = field(compare=False)
+    #: Its words as an answer, given the same; without what is `attached`.
     answer_text: Callable[[Names], str] = field(compare=False)
+    #: For which installation of the app the platform sent it; empty where that isn't known.
     installation: str = ""
     #: The app itself wrote it, and this is what its buttons are about.
     own_target: Target | None = None
