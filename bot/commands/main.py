@@ -11,6 +11,8 @@ from bot.processes import garbage_collector
 
 MISTAKE = 2
 """The exit status of errors that the operator can correct; the same as Typer's."""
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as of a shell's commands; servers that are up end with 0."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # while it starts, which takes a second or two
+        return INTERRUPTED
     except Exception as error:
         from bot.core.errors import SettingsError, StoreUnavailable
 
