@@ -56,10 +56,14 @@ class Condition:
     def asks(self, values: Mapping[str, Mapping[str, Any]]) -> bool:
         """Whether people are asked about a call: unless the condition is false. `values`: by variable."""
         try:
-            result = self._program.eval(data={name: dict(values[name]) for name in VARIABLES})
-            if result.type() == _cel().Type.BOOL:
+            seen = {name: dict(values[name]) for name in VARIABLES}
+            result = self._program.eval(data=seen)
+            if _has_nul(seen):
+                reason = "a NUL, at which CEL ends a text"
+            elif result.type() == _cel().Type.BOOL:
                 return bool(result.value())
-            reason = str(result.value()).partition(":")[0]  # The rest may quote an argument.
+            else:
+                reason = str(result.value()).partition(":")[0]  # The rest may quote an argument.
         except Exception as error:  # noqa: BLE001 - any error means: ask
             reason = type(error).__name__
         _log().warning("a condition has no answer, so people are asked", when=self.text, reason=reason)
@@ -81,6 +85,20 @@ def _cel() -> Any:  # noqa: ANN401 - a module
             f'needs cel-expr-python, which can\'t be imported ({error}): pip install "crewdeck[worker]"'
         ) from error
     return cel
+
+
+def _has_nul(value: object) -> bool:
+    """Whether a text in this JSON value has a NUL, the names of objects included."""
+    waiting: list[object] = [value]
+    while waiting:
+        match waiting.pop():
+            case str(text) if "\0" in text:
+                return True
+            case dict() as named:
+                waiting += [*named, *named.values()]
+            case list() | tuple() as listed:
+                waiting += listed
+    return False
 
 
 def _log() -> Any:  # noqa: ANN401 - the library's

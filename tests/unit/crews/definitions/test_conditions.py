@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from crews.definitions.conditions import MAX_LENGTH, Condition, InvalidCondition, types_of
@@ -65,6 +67,46 @@ def test_people_are_asked_unless_the_condition_is_false(text: str, asks: object)
 )
 def test_a_condition_without_an_answer_means_that_people_are_asked(text: str, args: dict[str, Any]) -> None:
     assert Condition(text, INPUTS).with_args(ARGS).asks(values(**args)) is True
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def texts_in(value: JsonValue) -> list[str]:
+    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [
+        *([value] if isinstance(value, str) else []),
+        *(text for each in inner for text in texts_in(each)),
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(given=JSON)
+@example(given="Acme\0 and somebody else")
+@example(given=["Acme", "Acme\0"])
+@example(given={"a\0b": 1})
+@example(given={"a": {"b": ["\0"]}})
+def test_nothing_is_compared_that_is_not_what_people_would_see(given: JsonValue) -> None:
+    """CEL ends a text at a NUL: what it says of the beginning says nothing of the call."""
+    if any("\0" in each for each in texts_in(given)):
+        for always in ("true", "false", "args.to == 'Acme'", "args.to != 'Acme'"):
+            assert Condition(always).asks(values(to=given))
+    else:
+        assert not Condition("false").asks(values(to=given))
+
+
+@pytest.mark.parametrize("variable", ["inputs", "crew", "requester"])
+def test_nor_with_anything_else_that_is_read_otherwise(variable: str) -> None:
+    given = {**values(), variable: {"name": "Acme\0 and somebody else", "topic": "Acme\0"}}
+    assert Condition("false").asks(given)
 
 
 @pytest.mark.parametrize(
