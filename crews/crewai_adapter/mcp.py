@@ -16,7 +16,7 @@ from functools import wraps
 from types import SimpleNamespace
 from typing import Any
 
-from crews.human_input.arguments import not_null, resolved
+from crews.human_input.secret_arguments import not_null, resolved
 
 
 @dataclass(frozen=True)

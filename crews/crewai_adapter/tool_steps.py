@@ -178,6 +178,7 @@ class ToolStep:
         for each in (self.tool, _original(self.tool)):
             object.__setattr__(each, "cache_function", _never_cached)
         parameters = self.parameters
+        self._check_hidden(parameters)
         known_by = self._content(content or {"args": (), **given}, secret=bool(parameters.secrets))
         try:
             wanted = parameters.read(given, lambda: secrets_key(self.run))
@@ -197,6 +198,14 @@ class ToolStep:
         if journal.begun and journal.found(CALLS_ENTRY) is None:
             known_by = [*known_by, arguments]
         return _Call(self.run, self.tool, arguments, self._count, approval, known_by), approval.arguments
+
+    def _check_hidden(self, parameters: Parameters) -> None:
+        """Raises Leave where what is to be hidden is misspelt: people would be shown it."""
+        for name, meant in parameters.misspelt_hidden.items():
+            wrong = (
+                f"The approval of {self.tool.name} hides {name}, which is no argument of it: {meant} is one."
+            )
+            raise self.run.stop(failures.of_build(CrewBroken(wrong, remedy="Correct what `hide` names.")))
 
     def _invalid(
         self, known_by: list[dict[str, Any]], error: InvalidArguments

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -21,9 +22,14 @@ from pydantic_core import to_jsonable_python
 
 from bot.core.text import valid_json
 from bot.core.tool_call import SEPARATOR
+from crews.human_input.secret_arguments import resolve_hidden, secrets_in, without_secret_values
 
 MAX_ARGUMENTS_BYTES = 100_000
 """Of all arguments of a call, as JSON."""
+
+
+SIMILAR = 0.75
+"""How similar a name that is no argument is to the argument that it means, at least."""
 
 
 class InvalidArguments(ValueError):  # noqa: N818 - says what is wrong
@@ -57,15 +63,36 @@ class Parameters:
         if not self._fields:
             return {}
         schema: dict[str, Any] = self.schema.model_json_schema() if self.schema is not None else {}
-        cleaned: dict[str, JsonValue] = valid_json(_without_secret_values(schema))  # type: ignore[assignment]
+        cleaned: dict[str, JsonValue] = valid_json(without_secret_values(schema))  # type: ignore[assignment]
         return cleaned
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
         """The names of secret arguments: those to hide, and those that the schema declares as secret."""
         whole = self.json_schema
-        hidden = (resolve_hidden(name, whole)[0] for name in self.hide)
-        return tuple(dict.fromkeys([*hidden, *_secrets_in(whole, whole)]))
+        hidden = (resolve_hidden(self._as_declared(name), whole)[0] for name in self.hide)
+        return tuple(dict.fromkeys([*hidden, *secrets_in(whole, whole)]))
+
+    @property
+    def misspelt_hidden(self) -> dict[str, str]:
+        """Names to hide that are no argument, and the argument that each of them probably means."""
+        found: dict[str, str] = {}
+        for name in self.hide:
+            first = self._as_declared(name).partition(SEPARATOR)[0]
+            if first not in self.names and (near := get_close_matches(first, self.names, 1, SIMILAR)):
+                found[name] = near[0]
+        return found
+
+    def _as_declared(self, name: str) -> str:
+        """A name to hide as the schema has it: authors also write the field's, or other capitals."""
+        first, *inner = name.split(SEPARATOR)
+        fields = self.schema.model_fields if self.schema is not None else {}
+        if first not in self.names and first in fields:
+            first = _wanted(first, fields[first])
+        elif first not in self.names:
+            same = [each for each in self.names if _folded(each) == _folded(first)]
+            first = same[0] if len(same) == 1 else first
+        return SEPARATOR.join([first, *inner])
 
     @property
     def unknown_hidden(self) -> dict[str, str]:
@@ -223,6 +250,10 @@ class Parameters:
         )
 
 
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "")
+
+
 def _by_alias(model: BaseModel | None, *, exclude_unset: bool = False) -> dict[str, Any]:
     """The model's values under the names that its validation wants again."""
     if model is None:
@@ -309,91 +340,3 @@ def _put(into: Any, path: list[str], value: JsonValue) -> None:
         if not isinstance(into, dict):
             return
     into[path[-1]] = value
-
-
-# ── secrets in a schema ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _secrets_in(schema: Mapping[str, Any], whole: Mapping[str, Any], at: str = "") -> Iterator[str]:
-    """The properties that are secret, or have something secret in them that has no name of its own."""
-    properties = schema.get("properties")
-    for name, each in properties.items() if isinstance(properties, dict) else ():
-        prop, place = not_null(resolved(each, whole), whole), f"{at}{name}"
-        if _declares_secret(prop):
-            yield place
-        elif isinstance(prop.get("properties"), dict) and place.count(SEPARATOR) < _DEEPEST:
-            yield from _secrets_in(prop, whole, f"{place}{SEPARATOR}")
-        elif _mentions_secret(prop, whole):
-            yield place
-
-
-def resolve_hidden(name: str, whole: Mapping[str, Any]) -> tuple[str, str]:
-    """Where an argument to hide is, and which part of its name is no argument.
-
-    What is in a list, or under names that the schema doesn't know, is hidden with all of that.
-    """
-    schema, path = whole, name.split(SEPARATOR)
-    for depth, each in enumerate(path):
-        properties = schema.get("properties")
-        if not isinstance(properties, dict):
-            return (SEPARATOR.join(path[:depth]) or name), ""
-        if each not in properties:
-            return (SEPARATOR.join(path[:depth]) or name), each
-        schema = not_null(resolved(properties[each], whole), whole)
-    return name, ""
-
-
-_DEEPEST = 5
-"""Objects in objects whose properties are looked at one by one."""
-
-
-def _declares_secret(prop: Mapping[str, Any]) -> bool:
-    return prop.get("writeOnly") is True or prop.get("format") == "password"
-
-
-def _mentions_secret(part: Any, whole: Mapping[str, Any], seen: Collection[str] = ()) -> bool:
-    """Whether anything within this part of a schema is secret."""
-    match part:
-        case dict():
-            reference = part.get("$ref")
-            if isinstance(reference, str) and reference not in seen:
-                target = resolved(part, whole)
-                if _mentions_secret(target, whole, {*seen, reference}):
-                    return True
-            return _declares_secret(part) or any(
-                _mentions_secret(each, whole, seen) for key, each in part.items() if key != "$ref"
-            )
-        case list():
-            return any(_mentions_secret(each, whole, seen) for each in part)
-    return False
-
-
-def not_null(prop: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a property is if it isn't null."""
-    kinds = prop.get("anyOf") or prop.get("oneOf")
-    others = [each for each in kinds if each != {"type": "null"}] if isinstance(kinds, list) else []
-    return {**prop, **resolved(others[0], whole)} if len(others) == 1 else prop
-
-
-def resolved(part: Any, whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a schema that a reference stands for."""
-    if not isinstance(part, dict):
-        return {}
-    reference = part.get("$ref")
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return part
-    target: Any = whole
-    for step in reference[2:].split("/"):
-        target = target.get(step) if isinstance(target, dict) else None
-    return {**target, **part} if isinstance(target, dict) else part
-
-
-def _without_secret_values(part: Any) -> Any:
-    """The schema, in which secrets have no defaults and examples."""
-    match part:
-        case dict():
-            left_out = {"default", "examples", "const", "enum"} if _declares_secret(part) else set()
-            return {key: _without_secret_values(each) for key, each in part.items() if key not in left_out}
-        case list():
-            return [_without_secret_values(each) for each in part]
-    return part

@@ -455,6 +455,21 @@ async def test_what_is_answered_in_words_takes_one_of_the_policys_people(local: 
         assert await local.result(run) == "Bob answered: this one"
 
 
+async def test_what_an_approval_should_hide_is_not_shown_because_it_is_misspelt(
+    local: LocalWorker, sent: list[dict[str, Any]]
+) -> None:
+    from crewdeck import requires_approval
+    from tests.contract.crews import gated
+
+    tool = requires_approval(hide=["ammount"])(gated.Plain())
+    async with local.running(lambda: gated.code(lambda: tool.run(**gated.PAY))) as run:
+        over = await local.over(run)
+    assert over.error is not None
+    assert "hides ammount, which is no argument of it: amount is one" in over.error.message
+    assert await local.gates(run) == []
+    assert sent == []
+
+
 async def test_an_unknown_policy_opens_nothing(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from crewdeck import requires_approval
     from tests.contract.crews import gated

@@ -312,3 +312,41 @@ def test_reading_what_was_read_changes_nothing(given: dict[str, Any]) -> None:
         return
     again = anything.read(anything.with_secrets(read.shown, read), key)
     assert again == read
+
+
+class Renamed(BaseModel):
+    pin: str = Field(alias="PIN")
+    access_token: str = "t"
+    to: str = "x"
+
+
+@pytest.mark.parametrize(
+    ("hide", "shown"),
+    [
+        (("pin",), {"access_token": "t", "to": "x"}),
+        (("PIN",), {"access_token": "t", "to": "x"}),
+        (("Pin", "accessToken"), {"to": "x"}),
+        (("ACCESS-TOKEN",), {"PIN": "0815", "to": "x"}),
+        (("other",), {"PIN": "0815", "access_token": "t", "to": "x"}),
+    ],
+)
+def test_what_is_hidden_is_meant_by_any_name_of_it(hide: tuple[str, ...], shown: dict[str, Any]) -> None:
+    parameters = Parameters("t", Renamed, hide)
+    assert parameters.read({"PIN": "0815"}, key).shown == shown
+    assert parameters.misspelt_hidden == {}
+
+
+@pytest.mark.parametrize(
+    ("hide", "misspelt"),
+    [
+        ("acces_token", {"acces_token": "access_token"}),
+        ("access_tokn.inner", {"access_tokn.inner": "access_token"}),
+        ("account", {}),
+        ("access_token.inner", {}),
+    ],
+)
+def test_a_name_that_hides_nothing_but_means_something_is_noticed(
+    hide: str, misspelt: dict[str, str]
+) -> None:
+    assert Parameters("t", Renamed, (hide,)).misspelt_hidden == misspelt
+    assert Parameters("t", None, (hide,)).misspelt_hidden == {}
