@@ -16,7 +16,7 @@ from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
 from tests.folders import own_folder
 from tests.fork_server.client import ForkServer
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, eventually
 
 MODULES = {
     "hangs": "import threading\nthreading.Event().wait()\n",
@@ -136,7 +136,12 @@ async def test_a_module_that_goes_wrong_costs_its_own_crew_only(
     assert "SyntaxError" in told["broken_syntax"]
     assert "is no factory" in told["no_factory"]
     assert all(len(each.splitlines()) == 1 for each in told.values())
-    assert {name for name in await deployment.store.catalogue.crews() if name.startswith("builds_")} == {
+
+    async def announced() -> set[str]:
+        return {name for name in await deployment.store.catalogue.crews() if name.startswith("builds_")}
+
+    # A worker says that it is ready before it announces what it offers.
+    assert await eventually(announced) == {
         *("builds_waits", "builds_exits", "builds_breaks", "builds_works"),
     }
 
