@@ -8,9 +8,11 @@ linear time.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, JsonValue
 
@@ -87,6 +89,21 @@ def valid_json(value: JsonValue) -> JsonValue:
             for key, each in named_values.items():
                 named_values[key] = _valid_part(each, lists, objects)
     return root[0]
+
+
+def valid_object(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with `valid` texts and names. What is valid already, as nearly all is, is not copied.
+
+    Whether it is takes a fifth of the time of going through it.
+    """
+    try:
+        _as_json(given).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return {valid(name): valid_json(value) for name, value in given.items()}
+    return dict(given)
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 def _valid_part(

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from bot.core.text import ValidText, drop_invisible, says_nothing, terminal_safe, valid, valid_json, visible
+from bot.core.text import (
+    ValidText,
+    drop_invisible,
+    says_nothing,
+    terminal_safe,
+    valid,
+    valid_json,
+    valid_object,
+    visible,
+)
 from tests.linear import LINEAR, growth
 
 ANY = st.text(st.characters(), max_size=60)
@@ -44,6 +55,30 @@ def test_every_text_in_a_json_value_is_made_valid() -> None:
     assert valid_json({"a\ud800": ["\udfff", 1, None, {"b": "c"}]}) == {
         "a\ufffd": ["\ufffd", 1, None, {"b": "c"}]
     }
+
+
+@pytest.mark.parametrize(
+    "text", [r'{"a\ud800": ["\udfff", 1, {"b\udfff": "c"}]}', r'{"a": "\ud83d\ude00", "b": [1.5, true]}']
+)
+def test_an_object_is_made_valid_as_each_of_its_values_is(text: str) -> None:
+    given = json.loads(text)
+    assert valid_object(given) == {valid(name): valid_json(value) for name, value in given.items()}
+
+
+def test_an_object_is_made_valid_however_deeply_it_is_nested() -> None:
+    depth = 5000
+    nested: list[Any] = ["\ud800"]
+    for _ in range(depth):
+        nested = [nested]
+    made: Any = valid_object({"a": nested})["a"]
+    for _ in range(depth):
+        [made] = made
+    assert made == ["\ufffd"]
+
+
+def test_a_valid_object_is_not_copied() -> None:
+    given = {"a": {"b": ["c", 1, None]}}
+    assert valid_object(given)["a"] is given["a"]
 
 
 def test_a_field_of_a_model_takes_any_text() -> None:

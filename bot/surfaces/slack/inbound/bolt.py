@@ -20,7 +20,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.core.text import valid, valid_json
+from bot.core.text import valid_object
 from bot.metrics import Metrics
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.ports import Payload
@@ -118,7 +118,7 @@ class Dispatcher:
     async def dispatch(self, payload: Mapping[str, Any], first_time: FirstTime = _first_time) -> BoltResponse:
         """The acknowledgement of one request; 400 for what has not Slack's shape."""
         started = perf_counter()
-        payload = {valid(name): valid_json(value) for name, value in payload.items()}
+        payload = valid_object(payload)
         kind = kind_of(payload)
         if kind not in SHAPES:
             return BoltResponse(status=200, body="")  # of no use here, and not to be sent again

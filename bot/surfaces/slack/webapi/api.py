@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.core.addresses import is_loopback
-from bot.core.text import valid, valid_json
+from bot.core.text import valid_object
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.surfaces.chat.failures import OutcomeUnknown, PlatformFailure, RetryLater, Unrenderable
@@ -304,7 +304,7 @@ class SlackApi:
         self._metrics.web_api_calls.inc(method, "ok")
         if isinstance(answer.data, dict):
             # People's names and messages enter here; Slack passes on halves of surrogate pairs.
-            answer.data = {valid(name): valid_json(value) for name, value in answer.data.items()}
+            answer.data = valid_object(answer.data)
         return answer
 
     async def _content(self, message: Message) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
-from bot.core.text import valid_json
+from bot.core.text import valid_object
 from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.teams.inbound.payloads import Activity
 from bot.surfaces.teams.inbound.token_verifier import (
@@ -104,7 +104,7 @@ def parsed(body: bytes) -> Mapping[str, Any]:
         raise Unacceptable(400, "not JSON") from error
     if not isinstance(payload, dict):
         raise Unacceptable(400, "not an activity")
-    return {str(name): valid_json(value) for name, value in payload.items()}
+    return valid_object(payload)
 
 
 def read(payload: Mapping[str, Any]) -> Activity:
