@@ -2,7 +2,6 @@
 
 # ruff: noqa: ANN401 - as CrewAI has it
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,28 +23,13 @@ from crewai.tools import BaseTool
 from pydantic import BaseModel
 
 from crewdeck import AskHuman, crew
+from tests.contract.crews.traces import Effect, trace
 
-TRACE = Path("heard.jsonl")
-"""What was done, in the worker's folder."""
 MODEL = "openai/gpt-5.4-mini"
 PROMPT: Any = {"prompt": {"required": True}}
 DECLARED: Any = {"inputs": PROMPT, "main_input": "prompt"}
 HERE = Path(__file__).parent
 SKILLS = HERE / "skills"
-
-
-def trace(what: str) -> None:
-    with TRACE.open("a") as file:
-        file.write(json.dumps({"did": what}) + "\n")
-
-
-class Effect(BaseTool):
-    name: str = "effect"
-    description: str = "Does something that shows."
-
-    def _run(self, what: str) -> str:
-        trace(what)
-        return f"did {what}"
 
 
 class Greeting(BaseTool):

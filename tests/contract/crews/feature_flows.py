@@ -11,7 +11,8 @@ from crewai.flow.persistence import persist
 from pydantic import BaseModel
 
 from crewdeck import crew
-from tests.contract.crews.feature_crews import DECLARED, MODEL, Effect, one_task, trace, work, worker
+from tests.contract.crews.feature_crews import DECLARED, MODEL, one_task, work, worker
+from tests.contract.crews.traces import Effect, trace
 
 
 class Story(BaseModel):

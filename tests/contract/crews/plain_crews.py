@@ -1,7 +1,6 @@
 """Crews that use what plain CrewAI offers, in each place where a crew's own code is called."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -29,18 +28,12 @@ from pydantic import BaseModel
 from crewdeck import AskHuman, crew
 from crews.run.context import CURRENT
 from crews.run.parking import QUIET_S
+from tests.contract.crews.traces import Effect, trace
 
-TRACE = Path("heard.jsonl")
-"""What was done, in the worker's folder."""
 STARTS = Path("starts")
 """What starts slowly waits until this is there."""
 MODEL = "openai/gpt-5.4-mini"
 PROMPT: Any = {"prompt": {"required": True}}
-
-
-def trace(what: str) -> None:
-    with TRACE.open("a") as file:
-        file.write(json.dumps({"did": what}) + "\n")
 
 
 @crewai_event_bus.on(LLMStreamChunkEvent)
@@ -69,15 +62,6 @@ def comes_late(context: ToolCallHookContext) -> None:
     """A question in whose words it says so is asked when the run has waited for others for a while."""
     if "(late)" in str(context.tool_input.get("question")):
         time.sleep(4 * QUIET_S)
-
-
-class Effect(BaseTool):
-    name: str = "effect"
-    description: str = "Does something that shows."
-
-    def _run(self, what: str) -> str:
-        trace(what)
-        return f"did {what}"
 
 
 class Limited(Effect):
