@@ -143,8 +143,12 @@ class Parameters:
     def without_secrets(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments that may not be valid, for people to see."""
         shown: dict[str, Any] = json.loads(json.dumps(dict(given), default=str))
-        for name in self.secrets:
-            _take(shown, name.split(SEPARATOR))
+        fields = self.schema.model_fields if self.schema is not None else {}
+        given_as = {_wanted(name, field): _accepted(name, field) for name, field in fields.items()}
+        for secret in (*self.secrets, *self.hide):
+            first, *inner = secret.split(SEPARATOR)
+            for name in (first, *given_as.get(first, ())):
+                _take(shown, [name, *inner])
         return shown
 
     def as_values(self, actual: Mapping[str, JsonValue]) -> dict[str, Any]:
@@ -273,6 +277,13 @@ def _wanted(name: str, field: FieldInfo) -> str:
     if isinstance(alias, AliasChoices):
         alias = next((each for each in alias.choices if isinstance(each, str)), None)
     return alias if isinstance(alias, str) else field.alias or name
+
+
+def _accepted(name: str, field: FieldInfo) -> list[str]:
+    """All names under which an argument may be given."""
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [name, *(each for each in (field.alias, *choices) if isinstance(each, str))]
 
 
 def _revealed(value: Any) -> Any:

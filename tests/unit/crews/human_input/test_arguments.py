@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     JsonValue,
     SecretStr,
+    create_model,
 )
 from typing_extensions import Annotated  # noqa: UP035 - as tools' authors may write it
 
@@ -350,3 +351,12 @@ def test_a_name_that_hides_nothing_but_means_something_is_noticed(
 ) -> None:
     assert Parameters("t", Renamed, (hide,)).misspelt_hidden == misspelt
     assert Parameters("t", None, (hide,)).misspelt_hidden == {}
+
+
+@pytest.mark.parametrize("name", ["pin", "PIN", "code"])
+@pytest.mark.parametrize("hide", [("pin",), ("PIN",), ()])
+def test_a_secret_is_left_out_by_whatever_name_it_is_given(name: str, hide: tuple[str, ...]) -> None:
+    kind = str if hide else SecretStr
+    field = Field(validation_alias=AliasChoices("PIN", "code"))
+    schema = create_model("S", __config__=ConfigDict(populate_by_name=True), pin=(kind, field), to=(str, "x"))
+    assert Parameters("t", schema, hide).without_secrets({name: "0815", "to": "Acme"}) == {"to": "Acme"}
