@@ -19,7 +19,7 @@ SOURCE_TIMEOUT_S = 5 * 60
 """After this time without an announcement a source is removed, if others announce all of its crews. Workers
 announce every minute."""
 UP_S = 150
-"""A source that has missed two announcements isn't up."""
+"""A source that has missed two announcements counts as gone."""
 CREW_TTL_S = 7 * 24 * 3600
 """How long a crew stays known that nobody announces: its runs wait for its workers to come back."""
 
@@ -125,7 +125,7 @@ class RedisCatalogue:
 
 
 def _ambiguous(stored: Mapping[str, str]) -> Iterator[CrewProblem]:
-    """A problem for each crew of which sources that are up say different things."""
+    """A problem for each crew that live sources announce differently."""
     announced = {
         field.removeprefix("source "): int(value.partition(" ")[0])
         for field, value in stored.items()

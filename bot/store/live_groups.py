@@ -187,7 +187,7 @@ def _shown(group: str) -> str:
 
 
 def _parse(stored: str | None) -> Members | None:
-    """What is damaged or of another release is read anew."""
+    """Records that are damaged or of another release are read anew."""
     try:
         return Members.model_validate(json.loads(stored)) if stored else None
     except ValueError:

@@ -19,12 +19,12 @@ log = structlog.get_logger(__name__)
 
 POLL_INTERVAL_S = 1.0
 RETRY_AFTER_S = 30.0
-"""Seconds after which another worker tries a suspect that is still queued: who took it on failed to."""
+"""Seconds after which another worker tries a suspect that is still queued: the first one failed to."""
 SHUTDOWN_GRACE_S = 2.0
 """Seconds beyond `settings.drain` in which it gives back what it still holds; `serve` gives us some more."""
 ABANDON_TIMEOUT_S = 1.0
 ISOLATED_ENVIRONMENT = {"CREWDECK_ALONE": "1", "CREWDECK_RUNS_PER_WORKER": "1", "CREWDECK_HOT_WINDOW": "0"}
-"""What makes a worker one for suspects: it takes one after the other, and ends when there is none."""
+"""Makes a worker one for suspects: it takes one after the other, and ends when there is none."""
 
 
 class Isolation:
@@ -85,7 +85,7 @@ class Isolation:
         return await process.ended(within=self._settings.drain + SHUTDOWN_GRACE_S)
 
     async def _unless_stopped(self, waiting: Coroutine[Any, Any, object]) -> None:
-        """Wait for this, or until we are stopped."""
+        """Wait for this, or until the worker is stopped."""
         tasks = {asyncio.create_task(waiting), asyncio.create_task(self._stopping.wait())}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

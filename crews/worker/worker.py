@@ -108,9 +108,9 @@ class Worker:
         self._start_rate = StartRate(settings.starts_per_second, CLAIM_BATCH_SIZE)
         self._held: dict[str, LeasedRun] = {}
         self._claimed = 0
-        #: It claims no more than so many runs.
+        #: How many runs it claims in its life, at most.
         self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
-        #: With so many runs that are over and still have threads, it is replaced.
+        #: How many runs that are over may still have threads before it is replaced.
         self._max_leaked_threads = settings.leaked_threads
         self._stopping = asyncio.Event()
         self._broken = False

@@ -21,7 +21,7 @@ from bot.core.errors import CrewdeckError
 from bot.core.retry_after import parse_retry_after
 
 DEFAULT_RETRY_DELAY_S: Final = 1.0
-"""Seconds after which a failure without a Retry-After is tried again; who retries lengthens it."""
+"""Seconds after which a failure without a Retry-After is tried again; callers lengthen it."""
 MAX_RETRY_AFTER_S: Final = 600.0
 """Seconds after which a platform is asked again at the latest, whatever its Retry-After says."""
 

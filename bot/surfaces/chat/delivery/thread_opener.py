@@ -22,7 +22,7 @@ NOT_POSTED = "not_posted"
 """The error code of a run whose thread could not be opened."""
 NOTICE_TTL_S = 24 * 3600.0
 MAX_TOLD = 1000
-"""Requesters of whom this process remembers that they were told."""
+"""How many told requesters this process remembers."""
 COMMAND_HEAD_START_S = 3.0
 """Seconds in which whoever took the command can say it where it was typed, which is the better place."""
 
@@ -55,7 +55,7 @@ class ThreadOpener:
         return True
 
     async def _first_message(self, thread: RunThread) -> MessageRef:
-        """Posted now, unless a process did that which has died or lost the store since."""
+        """Post it, unless a process has posted it that died or lost the store since."""
         if known := thread.named(PROGRESS) or orphaned_openers(thread.messages):
             return known[0]
         message = await progress_message(await run_card(self._store, thread.run))
@@ -89,7 +89,7 @@ class ThreadOpener:
         self._told.append(run.id)
 
     async def _claim_notice(self, run: Run, surface: str) -> bool:
-        """Whoever is first tells the requester, and keeps trying.
+        """The first process to claim the notice tells the requester, and keeps trying.
 
         Where the store was away between two steps, it isn't known who was first: they are told then.
         """

@@ -27,7 +27,7 @@ SHORT_UNITS = 200
 SHORTENED_VALUE_UNITS = 300
 SHORTENED_ARGUMENTS = 8
 KEPT_UNITS = 200
-"""So much of an unchanged part is shown at each of its ends, where only the difference matters."""
+"""How much of an unchanged part is shown at each of its ends, where only the difference matters."""
 HIDDEN = "🔒 secret: it isn't shown, and the approval covers it"
 AS_THE_APP = "as the app"
 

@@ -18,14 +18,14 @@ from bot.surfaces.chat.formatted_text import Bold, FormattedText, Mention, Part,
 from bot.surfaces.chat.messages import Block, Paragraph
 
 MAX_NAMED = 5
-"""So many people or groups are named; of more the number is said."""
+"""How many people or groups are named; of more, only the number."""
 NAME_UNITS = 60
 REASON_UNITS = 500
 COMMENT_UNITS = 300
 COMMENTS_UNITS = 2400
 """How much is shown of what all of them said together."""
 MAX_LISTED = 20
-"""Of so many is said what each of them answered; the record has all of them."""
+"""Of how many it is said what each answered; the record has all of them."""
 NOT_ADMITTED = "Guests and people from elsewhere can't answer here: this crew doesn't admit them."
 
 

@@ -67,7 +67,7 @@ class Interaction(Payload):
 
 
 class Container(Payload):
-    """Where the thing is that was pressed on."""
+    """Where the message, modal or tab is that was pressed in."""
 
     message_ts: str = ""
     channel_id: SlackId = ""

@@ -275,7 +275,7 @@ class SlackApi:
     # ── rate limits ─────────────────────────────────────────────────────────────────────────────────────
 
     def share_rate_limits(self, processes: int) -> None:
-        """So many processes, this one included, share what Slack grants the workspace."""
+        """Set how many processes, this one included, share what Slack grants the workspace."""
         self._limiter.share = 1 / max(1, processes)
 
     def seconds_until_post(self, channel: str) -> float:

@@ -180,7 +180,7 @@ class TeamsPlatform:
     # ── rate limits ─────────────────────────────────────────────────────────────────────────────────────
 
     def share_rate_limits(self, processes: int) -> None:
-        """So many processes, this one included, share what Teams grants the app."""
+        """Set how many processes, this one included, share what Teams grants the app."""
         self._limiter.share = 1 / max(1, processes)
 
     def seconds_until_post(self, channel: str) -> float:

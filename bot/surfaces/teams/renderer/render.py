@@ -51,7 +51,7 @@ CARD = "application/vnd.microsoft.card.adaptive"
 MESSAGE_CHARACTERS = 45_000
 """UTF-16 units of a message as JSON: Teams takes 100 KB in UTF-16, with what it adds."""
 REFRESH_USERS = 60
-"""Teams gives so many people a view of their own."""
+"""How many people get a view of their own in Teams, at most."""
 SUMMARY_UNITS = 500
 REQUIRED = "(required)"
 """Follows the label of a field that only we check."""
