@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot.core.actor import Actor
+from bot.core.actor import Actor, principal
 from bot.core.event import RunChanged
 from bot.core.place import Place
-from bot.core.policy import Approvers
+from bot.core.policy import Approvers, Policy
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import Run, RunError, RunStatus
 from bot.exposition import exposition
+from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
@@ -411,6 +412,37 @@ async def test_what_slack_cannot_render_is_said_as_text(on: Outbox, error: str) 
         await on.finish(claim, "word " * 2000)
         await on.slack.wait_for(on.slack.files)
         await on.sees(lambda: on.said("✅ Done"))
+
+
+async def test_what_nobody_may_edit_any_more_is_shown_anew_as_it_stands(on: Outbox) -> None:
+    two = Policy(
+        deciders=(ADA.principal, principal(ADA.surface, ADA.tenant, "U0BOB")),
+        who=("U0ADA", "U0BOB"),
+        name="two",
+        version="1",
+        need=2,
+        admins=False,
+    )
+    run = await on.start()
+    async with on.web():
+        claim = await on.claimed(run)
+        asked = await on.ask(claim, kind=QuestionKind.REVIEW, context="The first draft", policy=two)
+        first = await on.sees(lambda: on.said("The first draft"))
+        on.slack.fail("chat.update", error="edit_window_closed", times=None)
+        await on.answer(asked, value="The second draft", digest=asked.digest)
+        anew = await on.sees(lambda: on.said("1 of 2"))
+        assert anew.ts != first.ts
+        assert "second" in anew.words
+        assert "Approve" in anew.labels
+        now = await on.store.questions.get(run.id, asked.id)
+        target = Target(run.id, asked.id, digest=now.digest).encode()
+        assert target in str(anew.blocks), "its buttons are for what is asked now"
+        bob = ADA.model_copy(update={"user_id": "U0BOB", "name": "Bob"})
+        await on.answer(now, by=bob, digest=now.digest)
+        settled = await on.sees(lambda: on.said("Edited and approved"))
+        assert settled.labels == []
+        await on.finish(claim, "The end.")
+        await on.sees(lambda: on.said("The end."))
 
 
 @pytest.mark.parametrize("failed", [False, True])

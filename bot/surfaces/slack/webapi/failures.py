@@ -66,6 +66,8 @@ _REASONS = {
     "message_not_found": RejectionReason.MESSAGE_GONE,
     # What is left of a deleted message that has replies, and what another installation posted, isn't ours.
     "cant_update_message": RejectionReason.MESSAGE_GONE,
+    # Where a workspace lets nobody edit a message after so long: it stays there, and shows nothing new.
+    "edit_window_closed": RejectionReason.MESSAGE_GONE,
     "messages_tab_disabled": RejectionReason.DIRECT_MESSAGES_OFF,
     "not_in_channel": RejectionReason.NOT_A_MEMBER,
     "channel_not_found": RejectionReason.NOT_A_MEMBER,
