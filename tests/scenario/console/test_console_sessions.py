@@ -75,8 +75,26 @@ async def test_with_keys_a_key_opens_the_console(server: Server, browser: Browse
         assert OPS not in cookie["value"]
         await ada.page.get_by_role("button", name="Sign out").click()
         await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await expect(ada.page.get_by_text("Your session has ended")).to_have_count(0)
         stolen = {"Cookie": f"{cookie['name']}={cookie['value']}"}
         assert (await ada.page.request.get(f"{server.url}/me", headers=stolen)).status == 401
+
+
+async def test_who_has_to_sign_in_first_then_sees_what_they_came_for(
+    server: Server, browser: Browser
+) -> None:
+    """As with the link to a run that somebody got."""
+    async with open_store(server.store_url) as store:
+        question = await asked(store, "Whose link is this?")
+    async with window(browser, server.url, calm=False) as ada:
+        await ada.go(f"#/runs/{question.run_id}")
+        await sign_in(ada.page, "wrong")
+        await sign_in(ada.page, OPS)
+        await expect(ada.page.get_by_role("article", name=question.prompt)).to_be_visible()
+        assert ada.page.url == f"{server.url}/#/runs/{question.run_id}"
+        await ada.page.get_by_role("button", name="Sign out").click()
+        await sign_in(ada.page, OPS)
+        await expect(ada.page.get_by_role("heading", name="Waiting for you")).to_be_visible()
 
 
 async def test_what_waits_is_answered_in_the_keys_name(server: Server, browser: Browser) -> None:

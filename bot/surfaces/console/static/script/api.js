@@ -33,7 +33,22 @@ export function signIn() {
   leaving = true;
   const ended = sessionStorage.getItem("signed-in") ? "?ended" : "";
   sessionStorage.removeItem("signed-in");
+  if (location.hash.length > 2) sessionStorage.setItem("wanted", location.hash);
   location.replace(`/console/sign-in${ended}`);
+}
+
+/** Once somebody is signed in, show what they wanted to look at before. */
+export function signedIn() {
+  sessionStorage.setItem("signed-in", "yes");
+  const wanted = sessionStorage.getItem("wanted");
+  sessionStorage.removeItem("wanted");
+  if (wanted && !location.hash) history.replaceState(null, "", wanted);
+}
+
+/** Somebody leaves by themselves: that requests are refused from now on ends no session of theirs. */
+export function signsOut() {
+  leaving = true;
+  sessionStorage.removeItem("signed-in");
 }
 
 /** Upload a file for an input; its id is the input's value for an hour. */

@@ -1,6 +1,6 @@
 // The console: who looks, what they look at, and what waits for them meanwhile.
 
-import { get } from "./api.js";
+import { get, signedIn, signsOut } from "./api.js";
 import { h, write } from "./dom.js";
 import { Inbox } from "./inbox.js";
 import { headline } from "./outcome.js";
@@ -60,7 +60,7 @@ function show(moved) {
 
 function showMe(me) {
   const line = h("span", { class: "link" }, "Live");
-  const out = h("form", { method: "post", action: "/console/sign-out" }, h("button", { class: "quiet" }, "Sign out"));
+  const out = h("form", { method: "post", action: "/console/sign-out", onsubmit: signsOut }, h("button", { class: "quiet" }, "Sign out"));
   document.getElementById("me").replaceChildren(line, h("a", { class: "who", href: "#/me", title: `${me.name}: your identities` }, me.name), me.signed_in ? out : "");
   inbox.addEventListener("line", ({ detail: up }) => {
     if (line.classList.toggle("away", !up) && line.textContent === "Live") say("The connection is lost. It is being tried again.");
@@ -83,7 +83,7 @@ function listen() {
 
 async function begin() {
   const me = await get("/me");
-  if (me.signed_in) sessionStorage.setItem("signed-in", "yes");
+  if (me.signed_in) signedIn();
   showMe(me);
   listen();
   inbox.open();
