@@ -38,8 +38,8 @@ class RedisCatalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._catalogue = _Version(None, {})
-        #: Whether wake-ups come to this process; how many announced something; and until when the version
-        #: needs no other look.
+        #: Whether wake-ups come to this process; how often something was announced; and until when the
+        #: version needs no other look.
         self._subscribed = False
         self._wakeups = 0
         self._current_until = 0.0
@@ -48,8 +48,11 @@ class RedisCatalogue:
         """Told of each wake-up of this process; None: it hears of none any more."""
         self._subscribed = wakeup is not None
         if wakeup is None or not wakeup.topics or CREWS_TOPIC in wakeup.topics:
-            self._wakeups += 1
-            self._current_until = 0.0
+            self._look_again()
+
+    def _look_again(self) -> None:
+        self._wakeups += 1
+        self._current_until = 0.0
 
     async def announce(
         self,
@@ -71,6 +74,8 @@ class RedisCatalogue:
             json.dumps([each.model_dump(mode="json") for each in problems]) if problems else "",
             *cards,
         )
+        # Who announces something need not wait until it is heard of.
+        self._look_again()
 
     async def crews(self, *, newest: bool = False) -> Mapping[str, Crew]:
         return (await self._current(newest=newest)).crews

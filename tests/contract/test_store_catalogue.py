@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
+import pytest
 import redis
 
 from bot.core.crew import Crew, CrewProblem
 from bot.core.starting import crew_named
 from bot.core.wakeups import CREWS_TOPIC
 from bot.store import redis_keys
-from bot.store.redis import RedisStore
+from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import DEMO
 from tests.waiting import WITHIN
 
@@ -197,8 +199,15 @@ async def test_what_a_former_release_kept_there_is_thrown_away(
     assert set(server.hkeys(redis_keys.CREWS)) == {"crew a demo", "source a", "version"}
 
 
+@pytest.fixture
+async def elsewhere(store_url: str) -> AsyncIterator[RedisStore]:
+    """The same store, as another process has it."""
+    async with open_store(store_url) as opened:
+        yield opened
+
+
 async def test_while_announcements_are_heard_of_looking_costs_nothing(
-    store: RedisStore, server: redis.Redis
+    store: RedisStore, elsewhere: RedisStore, server: redis.Redis
 ) -> None:
     wakeups = store.events.wakeups()
     assert not (await anext(wakeups)).topics
@@ -212,17 +221,31 @@ async def test_while_announcements_are_heard_of_looking_costs_nothing(
         await store.catalogue.crews()
     assert "hget" not in calls(server)
     # Heard of, it is known, and asked for by name it is known even before.
-    await store.catalogue.announce("b", [PYTHON])
+    await elsewhere.catalogue.announce("b", [PYTHON])
     assert (await crew_named(store.catalogue, "from_python")).name == "from_python"
     async with asyncio.timeout(WITHIN):
         while CREWS_TOPIC not in (await anext(wakeups)).topics:
             continue
     assert set(await store.catalogue.crews()) == {"demo", "from_python"}
     # A repeated announcement changes nothing, and wakes nobody.
-    await store.catalogue.announce("b", [PYTHON])
+    await elsewhere.catalogue.announce("b", [PYTHON])
     calls(server)
     await store.catalogue.crews()
     assert "hgetall" not in calls(server)
+    await wakeups.aclose()  # type: ignore[attr-defined]
+
+
+async def test_who_announces_crews_knows_them_before_it_hears_of_that(store: RedisStore) -> None:
+    wakeups = store.events.wakeups()
+    assert not (await anext(wakeups)).topics
+    await store.catalogue.announce("a", [DEMO])
+    async with asyncio.timeout(WITHIN):
+        while CREWS_TOPIC not in (await anext(wakeups)).topics:
+            continue
+    assert set(await store.catalogue.crews()) == {"demo"}
+    # Nobody takes this announcement's wake-up.
+    await store.catalogue.announce("b", [PYTHON])
+    assert set(await store.catalogue.crews()) == {"demo", "from_python"}
     await wakeups.aclose()  # type: ignore[attr-defined]
 
 
