@@ -18,7 +18,7 @@ from typing import Literal
 
 import axe_playwright_python
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, Request, async_playwright, expect
 
 from tests.waiting import WITHIN
 
@@ -60,7 +60,13 @@ class Window:
     elsewhere: list[str] = field(default_factory=list)
 
     async def go(self, where: str = "") -> None:
-        await self.page.goto(f"{self.url}/{where}")
+        """Returns once the page is loaded, or the one that it sends people to: to sign in, for example."""
+        try:
+            await self.page.goto(f"{self.url}/{where}")
+        except Error as error:
+            if "interrupted by another navigation" not in error.message:
+                raise
+            await self.page.wait_for_load_state()
 
     async def findings(self) -> list[str]:
         """What axe-core finds serious on the page as it is."""
