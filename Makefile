@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--only-binary :all: --no-emit-index-url --no-header
 
 # Tests mostly wait for servers; those that share one stay together (tests/together.py).
-PARALLEL := -n 8
+PARALLEL := -n 6
 
 # Tests start some hundred processes: what is imported is compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE

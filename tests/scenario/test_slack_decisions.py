@@ -157,8 +157,7 @@ async def test_two_people_approve_a_gate_that_one_of_them_edits(payments: Paymen
     await payments.deployment.told(bob, "already approved")
 
     await filled(payments, ada, counted, "Edit and approve...", amount="900", reference="Invoice 7")
-    edited = await payments.shows(card, "900")
-    assert "No longer counted" in edited.words
+    edited = await payments.shows(card, "No longer counted")
     assert "1200 → 900" in edited.words
     await payments.deployment.said("edited what is to be approved", card)
     await bob.press(counted, "Approve")
