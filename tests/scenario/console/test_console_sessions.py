@@ -87,6 +87,8 @@ async def test_who_has_to_sign_in_first_then_sees_what_they_came_for(
     async with open_store(server.store_url) as store:
         question = await asked(store, "Whose link is this?")
     async with window(browser, server.url, calm=False) as ada:
+        # The window has come to the sign-in, where nothing leads elsewhere any more.
+        await ada.page.wait_for_url("**/console/sign-in")
         await ada.go(f"#/runs/{question.run_id}")
         await sign_in(ada.page, "wrong")
         await sign_in(ada.page, OPS)
