@@ -9,15 +9,14 @@ import hashlib
 import mimetypes
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import JsonValue
 
 from bot.core import ids
 from bot.core.errors import Refused
-from bot.core.run import Claim
 from bot.core.text import ValidText, drop_invisible
 from bot.core.value import Value
 
@@ -66,39 +65,6 @@ class StoredFile(Value):
     owner: str = ""
     #: It is of the run that this one retries, where it was announced.
     kept: bool = False
-
-
-class Files(Protocol):
-    """The store's files. `owner` is the id of a run, or of an upload that no run has taken yet."""
-
-    async def attach(self, claim: Claim, file: StoredFile, content: bytes) -> None:
-        """Store a file of a claimed run, once for each id.
-
-        Raises Fenced, and Refused (too_many_files) beyond MAX_RUN_BYTES or MAX_RUN_FILES.
-        """
-
-    async def seed(self, owner: str, file: StoredFile, content: bytes) -> None:
-        """Store a file of a run that is about to be started, or an upload.
-
-        It is deleted after UPLOAD_TTL_S, unless the run is started. Nothing happens if the run was started.
-        Raises Refused (too_many_files).
-        """
-
-    async def list(self, owner: str) -> list[StoredFile]:
-        """All complete files, in the order of their names."""
-
-    async def get(self, owner: str, file_id: str) -> StoredFile:
-        """Raises NotFound."""
-
-    def read(self, owner: str, file_id: str) -> AsyncIterator[bytes]:
-        """The bytes in parts. Raises NotFound, and JournalUndecryptable."""
-
-
-async def copy(files: Files, owner: str, to: str) -> None:
-    """Give a run that is about to be started the files of another one. Raises JournalUndecryptable."""
-    for file in await files.list(owner):
-        content = b"".join([part async for part in files.read(owner, file.id)])
-        await files.seed(to, file.model_copy(update={"kept": True, "task_id": None}), content)
 
 
 def file_name(raw: str, otherwise: str = "file") -> str:

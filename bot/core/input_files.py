@@ -12,13 +12,13 @@ from bot.core.fields import Field, FieldType
 from bot.core.files import (
     MAX_FILE_BYTES,
     MAX_RUN_BYTES,
-    Files,
     StoredFile,
     as_input,
     check_size,
     in_words,
     stored_file,
 )
+from bot.core.ports import Files
 from bot.core.run import NewRun
 
 EXPIRED = "is not there any more: uploads are kept for an hour, for whoever uploaded them. Upload it again"

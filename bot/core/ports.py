@@ -17,7 +17,7 @@ from bot.core.crew import Crew, CrewProblem
 from bot.core.decision import Ruling
 from bot.core.directory import Directory
 from bot.core.event import Body, Event, PublishedEvent
-from bot.core.files import Files
+from bot.core.files import StoredFile
 from bot.core.inbox import Inbox
 from bot.core.journal import Journal
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
@@ -264,6 +264,32 @@ class KeyValueStore(Protocol):
 
     async def pending(self, kind: str) -> dict[str, str]:
         """All pending work of a kind, by key."""
+
+
+class Files(Protocol):
+    """The store's files. `owner` is the id of a run, or of an upload that no run has taken yet."""
+
+    async def attach(self, claim: Claim, file: StoredFile, content: bytes) -> None:
+        """Store a file of a claimed run, once for each id.
+
+        Raises Fenced, and Refused (too_many_files) beyond `files.MAX_RUN_BYTES` or `MAX_RUN_FILES`.
+        """
+
+    async def seed(self, owner: str, file: StoredFile, content: bytes) -> None:
+        """Store a file of a run that is about to be started, or an upload.
+
+        It is deleted after `files.UPLOAD_TTL_S`, unless the run is started. Nothing happens if it was.
+        Raises Refused (too_many_files).
+        """
+
+    async def list(self, owner: str) -> builtins.list[StoredFile]:
+        """All complete files, in the order of their names."""
+
+    async def get(self, owner: str, file_id: str) -> StoredFile:
+        """Raises NotFound."""
+
+    def read(self, owner: str, file_id: str) -> AsyncIterator[bytes]:
+        """The bytes in parts. Raises NotFound, and JournalUndecryptable."""
 
 
 class Health(Protocol):

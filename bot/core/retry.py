@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from bot.core import files, ids
+from bot.core import ids
 from bot.core.errors import Refused
 from bot.core.journal import (
     ANNOUNCER_PREFIX,
@@ -26,7 +26,7 @@ from bot.core.journal import (
     STARTED_SUFFIX,
     TOOL,
 )
-from bot.core.ports import Store
+from bot.core.ports import Files, Store
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
@@ -58,7 +58,7 @@ async def retry(store: Store, run: Run, *, key: str) -> Run:
             "What this run had done is no longer kept (CREWDECK_JOURNAL_DAYS): start it anew instead.",
         )
     await store.journal.seed(new.id, taken)
-    await files.copy(store.files, run.id, new.id)
+    await _copy_files(store.files, run.id, new.id)
     started, _ = await store.runs.start(new)
     return started
 
@@ -175,3 +175,10 @@ def _first_begun(earlier: str | None, value: str, run_id: str) -> str:
     """The number of attempts of a call and the run of its first one, so that its idempotency key is kept."""
     first = earlier.partition(" ")[2] if earlier else ""
     return f"{value.partition(' ')[0]} {first or run_id}"
+
+
+async def _copy_files(files: Files, owner: str, to: str) -> None:
+    """Give a run that is about to be started the files of another one. Raises JournalUndecryptable."""
+    for file in await files.list(owner):
+        content = b"".join([part async for part in files.read(owner, file.id)])
+        await files.seed(to, file.model_copy(update={"kept": True, "task_id": None}), content)

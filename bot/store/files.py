@@ -21,7 +21,7 @@ PART_BYTES = 192 * 1024
 
 
 class RedisFiles:
-    """The port `bot.core.files.Files`."""
+    """The port `bot.core.ports.Files`."""
 
     def __init__(self, connection: Connection, cipher: JournalCipher) -> None:
         self._connection = connection

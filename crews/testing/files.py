@@ -1,4 +1,4 @@
-"""Files of a run in a test, in memory: the port `bot.core.files.Files`, without its limits over all files."""
+"""Files of a run in a test, in memory: the port `bot.core.ports.Files`, without its limits over all files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, Refused
 from bot.core.fields import FieldType
-from bot.core.files import Files, StoredFile
+from bot.core.files import StoredFile
+from bot.core.ports import Files
 from bot.core.run import Claim
 
 

@@ -25,9 +25,8 @@ from bot.core.event import (
     TaskStarted,
     Unknown,
 )
-from bot.core.files import Files
 from bot.core.outbox import is_redrawn
-from bot.core.ports import Store
+from bot.core.ports import Files, Store
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.question_poster import QuestionPoster

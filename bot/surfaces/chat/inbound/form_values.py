@@ -17,8 +17,7 @@ from bot.core import input_files
 from bot.core.actor import Actor
 from bot.core.errors import Refused
 from bot.core.fields import Field, FieldType
-from bot.core.files import Files
-from bot.core.ports import KeyValueStore
+from bot.core.ports import Files, KeyValueStore
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ports import FormSubmission
