@@ -13,7 +13,7 @@ from typing import Any
 from bot.commands.output import print_to_stderr
 from bot.core.crew import Crew, CrewProblem
 from bot.core.errors import SettingsError
-from bot.core.fields import Field
+from bot.core.forms.fields import Field
 from bot.core.project import Project
 from bot.core.text import terminal_safe
 from bot.processes.project_problems import problem_of

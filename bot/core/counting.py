@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bot.core.forms import validate
+from bot.core.forms.validation import validate
 from bot.core.people import People, person_of
 from bot.core.policy import OnReject, Policy, eligible, filled_seats, groups_of, groups_of_person
 from bot.core.question import Counted, Outcome, Progress, Question

@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 
 from pydantic import Field
 
-from bot.core import fields
 from bot.core.actor import Membership
+from bot.core.forms import fields
 from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
 from bot.core.text import ValidText

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bot.core.counting import outcome_from, overrides, progress_from, rejected_by_now
 from bot.core.errors import InvalidValues
-from bot.core.forms import validate
+from bot.core.forms.validation import validate
 from bot.core.labels import means_yes
 from bot.core.people import UNKNOWN, People, person_of
 from bot.core.policy import Objection, exclusion, for_gate, for_one_person, objection, reason_of

@@ -8,7 +8,6 @@ from pydantic import JsonValue
 
 from bot.core.actor import Actor
 from bot.core.errors import InvalidInputs, Refused
-from bot.core.fields import Field, FieldType
 from bot.core.files import (
     MAX_FILE_BYTES,
     MAX_RUN_BYTES,
@@ -18,6 +17,7 @@ from bot.core.files import (
     in_words,
     stored_file,
 )
+from bot.core.forms.fields import Field, FieldType
 from bot.core.ports import Files
 from bot.core.run import NewRun
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 
 from pydantic import JsonValue
 
-from bot.core import forms
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, InvalidValues
-from bot.core.fields import Field
-from bot.core.forms import blank
+from bot.core.forms import validation
+from bot.core.forms.fields import Field
+from bot.core.forms.validation import blank
 from bot.core.locales import Locale
 
 
@@ -60,7 +60,7 @@ def validate(
     Raises InvalidInputs, which names each input that is unknown, missing or of the wrong type.
     """
     try:
-        return forms.validate(crew.inputs, given, strict=False, locale=locale, what="input of this crew")
+        return validation.validate(crew.inputs, given, strict=False, locale=locale, what="input of this crew")
     except InvalidValues as error:
         raise InvalidInputs(error.problems) from None
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bot.core import fields
 from bot.core.actor import Actor
+from bot.core.forms import fields
 from bot.core.json_text import named_values
 from bot.core.labels import label_key
 from bot.core.policy import Policy

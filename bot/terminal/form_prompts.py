@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from pydantic import JsonValue
 
-from bot.core import forms
-from bot.core.fields import Field
+from bot.core.forms import validation
+from bot.core.forms.fields import Field
 from bot.terminal.decisions import written
 from bot.terminal.screen import Screen
 from crewdeck.client import InputField, Question
@@ -95,11 +95,11 @@ def checker(field: InputField) -> Callable[[str], str]:
 
 def problem(field: InputField, value: JsonValue) -> str:
     """What is wrong with a value as people give it, or ""."""
-    empty = forms.blank(value) or value == []
+    empty = validation.blank(value) or value == []
     if empty:
         return "A value is needed" if field.required else ""
     try:
-        forms.parse(_core(field), value)
+        validation.parse(_core(field), value)
     except ValueError as error:
         return f"It {error}"
     return ""
@@ -107,7 +107,7 @@ def problem(field: InputField, value: JsonValue) -> str:
 
 def parsed(field: InputField, words: str) -> JsonValue:
     """The value that these words are, which were checked; None if there are none."""
-    return None if forms.blank(words) else forms.parse(_core(field), words)
+    return None if validation.blank(words) else validation.parse(_core(field), words)
 
 
 def _core(field: InputField) -> Field:

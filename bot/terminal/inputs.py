@@ -12,10 +12,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from bot.core import forms, inputs
+from bot.core import inputs
 from bot.core.errors import InvalidInputs, Refused
-from bot.core.fields import Field
 from bot.core.files import check_size
+from bot.core.forms import validation
+from bot.core.forms.fields import Field
 from crewdeck.client import Client, Crew, InputField
 
 _PAIR = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -60,7 +61,7 @@ def check(field: InputField) -> Callable[[str], str]:
         if not text.strip():
             return "A value is needed"
         try:
-            forms.parse(Field.model_validate(field.model_dump()), text)
+            validation.parse(Field.model_validate(field.model_dump()), text)
         except ValueError as error:
             return f"It {error}"
         return ""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 
-from bot.core import forms
-from bot.core.fields import Field, FieldType
+from bot.core.forms import validation
+from bot.core.forms.fields import Field, FieldType
 
 
 def samples(fields: Iterable[Field]) -> dict[str, JsonValue]:
@@ -18,12 +18,12 @@ def samples(fields: Iterable[Field]) -> dict[str, JsonValue]:
 def sample(field: Field) -> JsonValue:
     """A valid sample value for the input."""
     if field.default is not None:
-        return forms.default_of(field)
+        return validation.default_of(field)
     if field.type is FieldType.MULTI_CHOICE:
         return list(field.choices[: field.min_length or 1])
     if field.type in _SAMPLES:
         candidates = (_SAMPLES[field.type], field.min, field.max)
-        return next(each for each in candidates if forms.fits(field, each))
+        return next(each for each in candidates if validation.fits(field, each))
     words = field.choices[0] if field.choices else field.name
     return words.ljust(field.min_length or 0, "x")[: field.max_length]
 

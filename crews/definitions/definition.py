@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from bot.core import forms
 from bot.core.actor import Membership
 from bot.core.crew import Crew
-from bot.core.fields import FieldType
+from bot.core.forms import fields, validation
+from bot.core.forms.fields import FieldType
 from bot.core.labels import label_key, means_yes
 from bot.core.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
@@ -127,20 +127,20 @@ class InputEntry(Entry):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        forms.check_field(self._field("input"))
+        validation.check_field(self._field("input"))
         return self
 
-    def field(self, name: str) -> forms.Field:
+    def field(self, name: str) -> fields.Field:
         """What people need to know of it; its default is of its type. Raises ValueError if it is no field."""
         field = self._field(name)
-        forms.check_field(field)
-        default = forms.default_of(field)
+        validation.check_field(field)
+        default = validation.default_of(field)
         if default is None:
             return field
-        return forms.Field.model_validate(field.model_dump() | {"default": forms.parse(field, default)})
+        return fields.Field.model_validate(field.model_dump() | {"default": validation.parse(field, default)})
 
-    def _field(self, name: str) -> forms.Field:
-        return forms.Field.model_validate(self.model_dump() | {"name": name})
+    def _field(self, name: str) -> fields.Field:
+        return fields.Field.model_validate(self.model_dump() | {"name": name})
 
 
 class ToolEntry(Entry):

@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
-from bot.core import fields
-from bot.core.fields import FieldType
-from bot.core.forms import check_form
+from bot.core.forms import fields
+from bot.core.forms.fields import FieldType
+from bot.core.forms.validation import check_form
 from bot.core.labels import label_key, lookalikes, reserved
 from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible

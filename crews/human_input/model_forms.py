@@ -9,8 +9,8 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue
 
 from bot.core.errors import InvalidValues
-from bot.core.fields import Field
-from bot.core.form_reading import fields_of_model, instance
+from bot.core.forms.fields import Field
+from bot.core.forms.models import fields_of_model, instance
 from bot.core.question import Action, Question, QuestionKind
 from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import outcome_text

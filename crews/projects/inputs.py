@@ -9,9 +9,9 @@ from crewai import Crew
 from crewai.flow.flow import Flow
 from pydantic import BaseModel, JsonValue, create_model
 
-from bot.core.fields import Field
-from bot.core.form_reading import fields_of_model
-from bot.core.forms import check_field
+from bot.core.forms.fields import Field
+from bot.core.forms.models import fields_of_model
+from bot.core.forms.validation import check_field
 from crews.building.build import Built
 from crews.crewai_adapter.flow_access import CONVERSATION_FIELDS, is_conversational
 from crews.definitions.definition import InputEntry

@@ -13,8 +13,8 @@ import structlog
 
 from bot.core import ids
 from bot.core.decision import prepare
-from bot.core.fields import Field
-from bot.core.forms import check_form
+from bot.core.forms.fields import Field
+from bot.core.forms.validation import check_form
 from bot.core.journal import ANNOUNCER_PREFIX
 from bot.core.policy import IfTooFew, Policy, too_few
 from bot.core.question import (

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from bot.core.fields import Field
+from bot.core.forms.fields import Field
 from bot.core.question import Action, QuestionKind
 from bot.store.redis import RedisStore
 from bot.surfaces.chat import actions

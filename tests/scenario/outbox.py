@@ -16,7 +16,7 @@ from bot.core import starting
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.fields import Field
+from bot.core.forms.fields import Field
 from bot.core.ids import part_id
 from bot.core.policy import Approvers, policy_for
 from bot.core.ports import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.core.fields import FieldType
+from bot.core.forms.fields import FieldType
 from bot.core.question import QuestionKind
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.place import Place
 from bot.core.policy import Policy
 from bot.core.ports import Store

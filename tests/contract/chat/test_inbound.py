@@ -11,7 +11,7 @@ import redis
 
 from bot.core.actor import Actor
 from bot.core.crew import CrewProblem
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.lists import RunFilter
 from bot.core.place import Place
 from bot.core.policy import ANYONE, Policy

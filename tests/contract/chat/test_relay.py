@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.fields import Field
+from bot.core.forms.fields import Field
 from bot.core.place import Place
 from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, QuestionKind, Source, options_for

@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core.crew import Crew
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions

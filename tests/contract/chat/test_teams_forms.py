@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.policy import Policy
 from bot.core.question import Question, QuestionKind, Source

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from bot.core.crew import CrewProblem
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.question import Question, QuestionKind
 from bot.core.run import RunError
 from bot.store.redis import RedisStore

@@ -1,7 +1,7 @@
 """Agents ask people through CrewAI's real loop, against a provider that speaks OpenAI's protocol."""
 
 from bot.core import ids
-from bot.core.fields import FieldType
+from bot.core.forms.fields import FieldType
 from bot.core.question import QuestionKind
 from bot.core.run import RunStatus
 from tests.contract.crews.deployment import Deployment, WorkerProcess

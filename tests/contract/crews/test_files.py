@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from bot.core import files, ids
 from bot.core.crew import Crew
 from bot.core.event import FileAttached, FileRefused, RunProgress
-from bot.core.fields import Field
 from bot.core.files import StoredFile, as_input, stored_file
+from bot.core.forms.fields import Field
 from bot.core.place import Place
 from bot.core.policy import policy_for
 from bot.core.question import Action, Question

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.core.fields import FieldType
+from bot.core.forms.fields import FieldType
 from bot.core.project import Project
 from bot.processes.projects import find
 from bot.settings import Settings

@@ -13,7 +13,7 @@ from bot.core.actor import Actor, Membership
 from bot.core.api_keys import Scope
 from bot.core.crew import CrewProblem
 from bot.core.errors import CrewdeckError
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.policy import Group, OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source
 from bot.core.run import Claim

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from bot.core.errors import InvalidInputs
-from bot.core.fields import Field, FieldType
 from bot.core.files import MAX_FILE_BYTES, stored_file
+from bot.core.forms.fields import Field, FieldType
 from bot.store import redis_keys
 from bot.store.files import PART_BYTES
 from bot.terminal.inputs import problem_of, with_uploads

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from bot.core.fields import Field, FieldType
 from bot.core.files import stored_file
+from bot.core.forms.fields import Field, FieldType
 from bot.surfaces.http.problems import STATUS
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from bot.core.crew import CrewProblem
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.question import Action, QuestionKind
 from bot.core.run import RunError
 from tests.contract.http.conftest import Serve

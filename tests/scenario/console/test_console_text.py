@@ -16,7 +16,7 @@ from bot.core import ids
 from bot.core.api_keys import LOCAL
 from bot.core.crew import Crew
 from bot.core.event import RunProgress
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.policy import Approvers
 from bot.core.question import Option, Question, QuestionKind, options_for
 from bot.core.starting import plan

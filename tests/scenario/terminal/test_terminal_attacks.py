@@ -16,7 +16,7 @@ import pytest
 from bot.core import ids
 from bot.core.api_keys import LOCAL
 from bot.core.crew import Crew
-from bot.core.fields import Field
+from bot.core.forms.fields import Field
 from bot.core.policy import Approvers
 from bot.core.question import Question, QuestionKind, options_for
 from bot.core.response import Reject

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from bot.core import decision
 from bot.core.actor import Actor
 from bot.core.decision import Pending, Settled
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.people import People, person_of, same_people
 from bot.core.policy import Group, IfTooFew, OnReject, Policy, too_few
 from bot.core.question import Action, Question, QuestionKind, Source, digest_of, options_for

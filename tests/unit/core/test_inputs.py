@@ -6,7 +6,7 @@ from pydantic import JsonValue
 from bot.core import inputs
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 
 CREW = Crew(
     name="demo",

@@ -7,7 +7,7 @@ import pytest
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.errors import UnreadableRecord
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.place import Place
 from bot.core.policy import Approvers, PolicyDefinition, policy_for
 from bot.core.question import Deadline

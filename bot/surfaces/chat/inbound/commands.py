@@ -12,7 +12,7 @@ from bot.core import inputs, sessions, starting, unlinking
 from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, problem_of
 from bot.core.errors import CannotTell, InvalidInputs, NotFound, NoWorker, Refused
-from bot.core.fields import FieldType
+from bot.core.forms.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.locales import Locale
 from bot.core.people import names_of

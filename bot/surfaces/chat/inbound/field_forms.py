@@ -8,13 +8,13 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from bot.core import forms as core_forms
 from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.errors import InvalidValues, Refused
-from bot.core.fields import FieldType
-from bot.core.forms import fits
+from bot.core.forms import validation
+from bot.core.forms.fields import FieldType
+from bot.core.forms.validation import fits
 from bot.core.locales import Locale
 from bot.core.ports import Questions, Store
 from bot.core.question import Action, Question, QuestionKind
@@ -265,7 +265,7 @@ class QuestionForm:
 
     async def finish(self, values: Values, key: str) -> Reply:
         """Send it. Whether this person may answer is checked by the store."""
-        read = core_forms.validate(self.question.form, values, strict=False, locale=self.state.locale)
+        read = validation.validate(self.question.form, values, strict=False, locale=self.state.locale)
         # Null: it was left empty, so its default doesn't count.
         return await self._send({each.name: read.get(each.name) for each in self.question.form}, values, key)
 
@@ -337,7 +337,7 @@ def _check(shown: FormState) -> None:
     """Raises InvalidValues for the fields of this step."""
     names = {field.name for field in shown.group}
     given = {name: value for name, value in shown.values.items() if name in names}
-    core_forms.validate(shown.group, given, strict=False, locale=shown.locale)
+    validation.validate(shown.group, given, strict=False, locale=shown.locale)
 
 
 def _wrong_at(session: FormSession, shown: FormState, problems: Mapping[str, str]) -> Reply:

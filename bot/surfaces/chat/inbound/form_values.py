@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from bot.core import input_files
 from bot.core.actor import Actor
 from bot.core.errors import Refused
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.ports import Files, KeyValueStore
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.failures import Rejected, RetryLater

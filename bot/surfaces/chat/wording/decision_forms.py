@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from bot.core.forms import MAX_NAME_LENGTH
+from bot.core.forms.validation import MAX_NAME_LENGTH
 from bot.core.json_text import NotExact, read_json, value_text
 from bot.core.question import Question, QuestionKind
 from bot.core.text import visible

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from bot.core import forms
 from bot.core.crew import Crew
-from bot.core.fields import Field, FieldType
-from bot.core.forms import MAX_CHOICE_UNITS, default_of, parse
+from bot.core.forms import validation
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.validation import MAX_CHOICE_UNITS, default_of, parse
 from bot.core.locales import Locale
 from bot.core.question import Question
 from bot.core.text import valid, visible
@@ -202,7 +202,7 @@ def in_words(field: Field, values: Values) -> str:
 
 
 def submitted(fields: Sequence[Field], sent: Mapping[str, str], locale: Locale) -> dict[str, JsonValue]:
-    """What was filled in, by field, for `bot.core.forms.validate`; an empty text where one was left empty."""
+    """What was filled in, by field, for `validation.validate`; an empty text where one was left empty."""
     return {
         field.name: _read(field, sent.get(actions.input_field(field.name), ""), locale) for field in fields
     }
@@ -293,7 +293,7 @@ class FormState:
         """Whether the form is sent from this step."""
         needed = (each for each in self.rest if each.required and each.default is None)
         return not self.rest or (
-            self.early and not any(forms.blank(self.values.get(each.name)) for each in needed)
+            self.early and not any(validation.blank(self.values.get(each.name)) for each in needed)
         )
 
     def at_first_of(self, problems: Mapping[str, str]) -> FormState:

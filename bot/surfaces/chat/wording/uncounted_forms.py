@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.core import forms
-from bot.core.fields import Field
+from bot.core.forms import validation
+from bot.core.forms.fields import Field
 from bot.core.text import visible
 from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target
@@ -34,7 +34,7 @@ TO_COPY = "This is what you had filled in, to copy:"
 
 def typed(fields: Sequence[Field], values: field_forms.Values) -> str:
     """What somebody filled in, a line or more for each field; empty where they filled in nothing."""
-    filled = [each for each in fields if not forms.blank(values.get(each.name))]
+    filled = [each for each in fields if not validation.blank(values.get(each.name))]
     return "\n".join(f"{each.title}: {field_forms.in_words(each, values)}" for each in filled)
 
 

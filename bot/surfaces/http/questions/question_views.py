@@ -10,8 +10,8 @@ from pydantic import Field, JsonValue
 from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.event import PolicyView, ResponseView, iso
-from bot.core.fields import Field as FormField
-from bot.core.form_schema import json_schema
+from bot.core.forms.fields import Field as FormField
+from bot.core.forms.json_schema import json_schema
 from bot.core.people import UNKNOWN, People
 from bot.core.policy import Objection, exclusion, objection
 from bot.core.question import (

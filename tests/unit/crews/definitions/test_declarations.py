@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import crewdeck
 from bot.core.errors import SettingsError
-from bot.core.fields import FieldType
+from bot.core.forms.fields import FieldType
 from crewdeck import Policy, register
 from crews.definitions import declarations
 from crews.definitions.approval import Approval

@@ -5,7 +5,7 @@ import pytest
 import crewdeck
 from bot.core.crew import Crew
 from bot.core.errors import SettingsError
-from bot.core.fields import Field
+from bot.core.forms.fields import Field
 from crews.definitions.decorator import card_of, declared_by
 
 

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.core import forms
+from bot.core.forms import validation
 from crews.definitions import yaml_lines, yaml_nodes
 from crews.definitions.defined_crews import read
 from crews.definitions.yaml_lines import Unreadable
@@ -182,7 +182,7 @@ def test_a_default_is_of_the_declared_type(tmp_path: Path, kind: str, text: str,
     assert topic.default == value
     assert type(topic.default) is type(value)
     if value is not None:
-        assert forms.parse(topic, forms.default_of(topic)) == value
+        assert validation.parse(topic, validation.default_of(topic)) == value
 
 
 @pytest.mark.parametrize(

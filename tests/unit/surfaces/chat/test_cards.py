@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from bot.core.actor import Actor
 from bot.core.crew import Crew, CrewProblem
 from bot.core.event import Event, TaskCompleted, TaskStarted
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.policy import Policy
 from bot.core.question import (

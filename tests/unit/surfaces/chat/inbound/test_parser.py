@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.surfaces.chat.inbound import parser
 from bot.surfaces.chat.inbound.parser import (
     Cancel,

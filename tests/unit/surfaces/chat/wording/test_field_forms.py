@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.fields import Field, FieldType
-from bot.core.forms import validate
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.validation import validate
 from bot.core.locales import Locale
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import START, input_field

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.text import says_nothing, visible
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import Target

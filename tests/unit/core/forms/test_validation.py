@@ -6,8 +6,8 @@ import pytest
 from pydantic import JsonValue, ValidationError
 
 from bot.core.errors import InvalidValues
-from bot.core.fields import Field, FieldType
-from bot.core.forms import check_field, check_form, parse, validate
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.validation import check_field, check_form, parse, validate
 from bot.core.locales import Locale
 
 GERMAN = Locale(tag="de-DE", timezone="Europe/Berlin")

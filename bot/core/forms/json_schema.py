@@ -1,6 +1,6 @@
 """Forms as flat JSON Schema, as elicitation in the Model Context Protocol has it, and back. Pure.
 
-`json_schema` says what `bot.core.forms.validate` takes from programs. JSON Schema has no words for bounds of
+`json_schema` says what `validation.validate` takes from programs. JSON Schema has no words for bounds of
 dates: `formatMinimum` and `formatMaximum` say them. `contentMediaType: text/plain` is a text of several
 lines.
 """
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 
-from bot.core.fields import Field, FieldType
-from bot.core.forms import default_of
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.validation import default_of
 
 TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"
 MULTILINE = "text/plain"

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from bot.core.errors import InvalidValues
-from bot.core.fields import Field, FieldType
-from bot.core.form_schema import MULTILINE, TIME_PATTERN
-from bot.core.forms import NOT_IN_FORMS, check_form
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.json_schema import MULTILINE, TIME_PATTERN
+from bot.core.forms.validation import NOT_IN_FORMS, check_form
 
 M = TypeVar("M", bound=BaseModel)
 Schema = Mapping[str, Any]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.core.fields import Field, FieldType
-from bot.core.forms import check_field
-from bot.core.secret_fields import asks_for_secret
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.secret_fields import asks_for_secret
+from bot.core.forms.validation import check_field
 
 
 @pytest.mark.parametrize(

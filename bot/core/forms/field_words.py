@@ -13,8 +13,8 @@ from math import isfinite
 
 from pydantic import JsonValue
 
-from bot.core.field_values import must_be, shown
-from bot.core.fields import Field, FieldType
+from bot.core.forms.field_values import must_be, shown
+from bot.core.forms.fields import Field, FieldType
 from bot.core.labels import label_key
 from bot.core.locales import Locale, in_zone
 

@@ -10,11 +10,11 @@ from typing import Literal, Self
 import pytest
 from pydantic import BaseModel, Field, HttpUrl, JsonValue, SecretStr, field_validator, model_validator
 
-from bot.core import fields
 from bot.core.errors import InvalidValues
-from bot.core.fields import FieldType
-from bot.core.form_reading import fields_of_model, instance
-from bot.core.forms import validate
+from bot.core.forms import fields
+from bot.core.forms.fields import FieldType
+from bot.core.forms.models import fields_of_model, instance
+from bot.core.forms.validation import validate
 
 
 class Size(StrEnum):

@@ -12,13 +12,13 @@ from typing import Literal
 from pydantic import JsonValue
 
 from bot.core.errors import InvalidValues
-from bot.core.field_values import MAX_TEXT, check_bounds_of, check_value
-from bot.core.field_words import read_words
-from bot.core.fields import Field, FieldType
 from bot.core.files import MAX_FILE_BYTES, in_words
+from bot.core.forms.field_values import MAX_TEXT, check_bounds_of, check_value
+from bot.core.forms.field_words import read_words
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.secret_fields import asks_for_secret
 from bot.core.labels import lookalikes
 from bot.core.locales import Locale
-from bot.core.secret_fields import asks_for_secret
 from bot.core.text import drop_invisible, says_nothing, visible
 
 __all__ = [

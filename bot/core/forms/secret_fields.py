@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.labels import label_key
 
 _TYPES = frozenset({FieldType.STRING, FieldType.TEXT, FieldType.INTEGER, FieldType.NUMBER})

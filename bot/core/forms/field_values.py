@@ -1,6 +1,6 @@
 """The check of a field's JSON value: its type and its bounds. Pure, in linear time.
 
-What people write is read by `bot.core.field_words` first.
+What people write is read by `bot.core.forms.field_words` first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from bot.core.fields import Field, FieldType
+from bot.core.forms.fields import Field, FieldType
 from bot.core.text import drop_invisible, valid, visible
 
 _Moment = TypeVar("_Moment", date, time, datetime)

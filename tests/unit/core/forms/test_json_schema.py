@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from bot.core.errors import InvalidValues
-from bot.core.fields import Field, FieldType
-from bot.core.form_reading import fields_of_schema
-from bot.core.form_schema import json_schema
-from bot.core.forms import check_form, validate
+from bot.core.forms.fields import Field, FieldType
+from bot.core.forms.json_schema import json_schema
+from bot.core.forms.models import fields_of_schema
+from bot.core.forms.validation import check_form, validate
 from tests.examples import examples
 
 ASKED = [kind for kind in FieldType if kind is not FieldType.FILE]
