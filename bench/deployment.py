@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from bot.core import starting
-from bot.core.actor import Actor
 from bot.core.event import Event
+from bot.core.people.actor import Actor
 from bot.core.run import Run, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from bot.core.addresses import check_web_address, is_loopback
-from bot.core.api_keys import parse_keys
 from bot.core.endpoints import parse_secrets
 from bot.core.journal import parse_journal_keys
+from bot.core.people.api_keys import parse_keys
 
 MIN_MEMORY_BYTES = 64 << 20
 """The smallest useful memory limit of the embedded Valkey."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.peers import json_lines
 from bot import settings
 from bot.core import starting
-from bot.core.actor import Actor
 from bot.core.journal import Change, Journal, NewEvent
+from bot.core.people.actor import Actor
 from bot.core.ports import Store
 from bot.core.queue import Queue
 from bot.core.run import Claim

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from bot.commands.output import print_text, print_to_stderr
-from bot.core.api_keys import ApiKey, digest, new_secret, parse_scopes, valid_name
 from bot.core.errors import SettingsError
+from bot.core.people.api_keys import ApiKey, digest, new_secret, parse_scopes, valid_name
 from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore

@@ -18,11 +18,11 @@ from bot.commands.output import (
     print_to_stderr,
 )
 from bot.core import ids
-from bot.core.actor import Actor
 from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord
 from bot.core.files import file_of_input
 from bot.core.journal import JournalExtent
 from bot.core.lists import RunFilter
+from bot.core.people.actor import Actor
 from bot.core.question import Question
 from bot.core.retry import retry
 from bot.core.run import Run, RunStatus

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from bot.commands.output import format_count, format_time, print_rows, print_text, print_to_stderr
 from bot.core import ids
-from bot.core.actor import principal
 from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError, UnreadableRecord
+from bot.core.people.actor import principal
 from bot.core.webhooks import DeadLetter, Disabled, FailingDelivery
 from bot.settings import Settings
 from bot.store.open import open_configured

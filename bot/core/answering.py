@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.labels import label_key
+from bot.core.people.actor import Actor
 from bot.core.question import Action, Option, Outcome, Question, QuestionKind
 from bot.core.response import Response, make_response
 from bot.core.text import visible

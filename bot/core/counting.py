@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from bot.core.forms.validation import validate
-from bot.core.people import People, person_of
-from bot.core.policy import OnReject, Policy, eligible, filled_seats, groups_of, groups_of_person
+from bot.core.people.identities import People, person_of
+from bot.core.people.policy import OnReject, Policy, eligible, filled_seats, groups_of, groups_of_person
 from bot.core.question import Counted, Outcome, Progress, Question
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
 

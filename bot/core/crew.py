@@ -7,9 +7,9 @@ from typing import Protocol, TypeVar
 
 from pydantic import Field
 
-from bot.core.actor import Membership
 from bot.core.forms import fields
-from bot.core.policy import Approvers, PolicyDefinition
+from bot.core.people.actor import Membership
+from bot.core.people.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
 from bot.core.text import ValidText
 from bot.core.value import Value

@@ -12,8 +12,8 @@ from bot.core.counting import outcome_from, overrides, progress_from, rejected_b
 from bot.core.errors import InvalidValues
 from bot.core.forms.validation import validate
 from bot.core.labels import means_yes
-from bot.core.people import UNKNOWN, People, person_of
-from bot.core.policy import Objection, exclusion, for_gate, for_one_person, objection, reason_of
+from bot.core.people.identities import UNKNOWN, People, person_of
+from bot.core.people.policy import Objection, exclusion, for_gate, for_one_person, objection, reason_of
 from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
 from bot.core.text import says_nothing, visible

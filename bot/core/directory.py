@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Never, Protocol
 
-from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
-from bot.core.people import People
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.identities import People
+from bot.core.people.policy import Policy
 
 CODE_TTL_S = 600
 """How long a link code is valid."""

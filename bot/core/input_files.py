@@ -6,7 +6,6 @@ import uuid
 
 from pydantic import JsonValue
 
-from bot.core.actor import Actor
 from bot.core.errors import InvalidInputs, Refused
 from bot.core.files import (
     MAX_FILE_BYTES,
@@ -18,6 +17,7 @@ from bot.core.files import (
     stored_file,
 )
 from bot.core.forms.fields import Field, FieldType
+from bot.core.people.actor import Actor
 from bot.core.ports import Files
 from bot.core.run import NewRun
 

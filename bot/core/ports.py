@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bot.core.actor import Actor
-from bot.core.api_keys import ApiKeys
 from bot.core.crew import Crew, CrewProblem
 from bot.core.decision import Ruling
 from bot.core.directory import Directory
@@ -22,6 +20,8 @@ from bot.core.inbox import Inbox
 from bot.core.journal import Journal
 from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
 from bot.core.outbox import Outbox
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import ApiKeys
 from bot.core.place import Place
 from bot.core.question import Question
 from bot.core.queue import Queue

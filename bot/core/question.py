@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bot.core.actor import Actor
 from bot.core.forms import fields
 from bot.core.json_text import named_values
 from bot.core.labels import label_key
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.text import ValidJson, ValidText
 from bot.core.tool_call import ToolCall, sha256_of
 from bot.core.value import Strict

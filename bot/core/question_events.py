@@ -14,7 +14,7 @@ from bot.core.event import (
     iso,
 )
 from bot.core.forms.json_schema import json_schema
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Counted, Outcome, Progress, Question, QuestionKind
 from bot.core.response import Approve, Response
 

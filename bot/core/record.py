@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.core.question import Question
 from bot.core.response import Response
 from bot.core.value import Value

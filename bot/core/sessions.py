@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from bot.core.actor import Actor
-from bot.core.api_keys import ApiKey, Scope, digest
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import ApiKey, Scope, digest
 from bot.core.ports import Clock, KeyValueStore
 from bot.core.value import Strict
 

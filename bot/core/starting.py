@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from bot.core import ids, input_files, inputs
-from bot.core.actor import Actor
 from bot.core.crew import Crew, problem_of
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
+from bot.core.people.actor import Actor
+from bot.core.people.policy import policy_for
 from bot.core.place import Place
-from bot.core.policy import policy_for
 from bot.core.ports import Catalogue, Store
 from bot.core.run import NewRun, Run
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from bot.core.json_text import value_text
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Strict
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 
-from bot.core.actor import Actor, actor_named
 from bot.core.errors import StoreUnavailable
-from bot.core.people import names_of
+from bot.core.people.actor import Actor, actor_named
+from bot.core.people.identities import names_of
 from bot.core.ports import Store
 
 MAX_REDRAWN_QUESTIONS = 1000

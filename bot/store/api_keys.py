@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 
-from bot.core.api_keys import ApiKey
+from bot.core.people.api_keys import ApiKey
 from bot.store import redis_keys
 from bot.store.connection import Connection
 
@@ -14,7 +14,7 @@ _KEYS = f"{redis_keys.base(_HOME)}:apikeys"
 
 
 class RedisApiKeys:
-    """The port `bot.core.api_keys.ApiKeys`."""
+    """The port `bot.core.people.api_keys.ApiKeys`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

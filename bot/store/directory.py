@@ -9,11 +9,11 @@ from typing import NamedTuple, Never
 
 import structlog
 
-from bot.core.actor import Actor, Membership
 from bot.core.directory import GroupReader, MembershipLookup
 from bot.core.errors import CrewdeckError, Refused, StoreUnavailable
-from bot.core.people import People, groups_with, names_of
-from bot.core.policy import ANYONE, Policy, is_live_group
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.identities import People, groups_with, names_of
+from bot.core.people.policy import ANYONE, Policy, is_live_group
 from bot.core.sessions import account_of
 from bot.store import redis_keys
 from bot.store.connection import Connection, Reply

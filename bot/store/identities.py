@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pydantic import Field, ValidationError
 
-from bot.core.actor import Actor, actor_named
 from bot.core.errors import StoreUnavailable, UnreadableRecord
-from bot.core.people import People, same_people, without_tenant
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor, actor_named
+from bot.core.people.identities import People, same_people, without_tenant
+from bot.core.people.policy import Policy
 from bot.core.sessions import SURFACE as CONSOLE
 from bot.core.value import Strict
 from bot.store import redis_keys

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from bot.core.actor import Actor
 from bot.core.errors import Refused
+from bot.core.people.actor import Actor
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection

@@ -6,12 +6,12 @@ import builtins
 from collections.abc import Sequence
 
 from bot.core import ids
-from bot.core.actor import Actor
 from bot.core.errors import NotFound, Refused
 from bot.core.event import Event, RunCancelled, RunFailed, RunStarted
 from bot.core.lists import RunFilter, RunPage
+from bot.core.people.actor import Actor
+from bot.core.people.policy import check_allowed
 from bot.core.place import Place
-from bot.core.policy import check_allowed
 from bot.core.ports import Catalogue
 from bot.core.run import NewRun, Run, RunError
 from bot.core.waiting import Wait

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from bot.core.api_keys import digest
+from bot.core.people.api_keys import digest
 from bot.core.token_bucket import TokenBucket
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from crewai.flow.flow import Flow
 from pydantic import JsonValue, ValidationError
 
 from bot.core.crew import Crew as Card
-from bot.core.policy import Approvers
+from bot.core.people.policy import Approvers
 from crews.building.durability import examine
 from crews.building.yaml_builder import YamlBuilder, check_gate, made_tool
 from crews.crewai_adapter.agents import prepare

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bot.core.crew import Crew
 from bot.core.errors import SettingsError
-from bot.core.policy import Approvers
+from bot.core.people.policy import Approvers
 from crews.definitions.declarations import (
     ApproversSpec,
     InputSpec,

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from bot.core.actor import Membership
 from bot.core.crew import Crew
 from bot.core.forms import fields, validation
 from bot.core.forms.fields import FieldType
 from bot.core.labels import label_key, means_yes
-from bot.core.policy import Approvers, PolicyDefinition
+from bot.core.people.actor import Membership
+from bot.core.people.policy import Approvers, PolicyDefinition
 from bot.core.question import Deadline, QuestionKind
 from crews.definitions.approval import GateEntry
 from crews.definitions.conditions import invalid, type_of_input

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.core.policy import Approvers, Policy
+from bot.core.people.policy import Approvers, Policy
 from bot.core.tool_call import ToolCall
 from crews.definitions.approval import Approval, approvals_of
 from crews.definitions.conditions import Condition, Fields, InvalidCondition, types_of

@@ -13,9 +13,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bot.core.actor import Actor
-from bot.core.people import People
-from bot.core.policy import (
+from bot.core.people.actor import Actor
+from bot.core.people.identities import People
+from bot.core.people.policy import (
     Approvers,
     Group,
     IfTooFew,

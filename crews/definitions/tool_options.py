@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, cast
 
-from bot.core.policy import Approvers
+from bot.core.people.policy import Approvers
 from crews.definitions.definition import ToolEntry
 from crews.definitions.exceptions import CrewBroken
 

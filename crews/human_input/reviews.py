@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from crewai import Task
 from pydantic import BaseModel, ValidationError
 
-from bot.core.policy import Policy, policy_for
+from bot.core.people.policy import Policy, policy_for
 from bot.core.question import Action, Question, QuestionKind, Source
 from bot.core.run import RunError
 from crews.definitions.tool_options import reviewers_of

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.policy import Policy, for_gate, policy_for
+from bot.core.people.policy import Policy, for_gate, policy_for
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source, digest_of
 from bot.core.tool_call import ToolCall, call_digest
 from crews.definitions.approval import NotApproved

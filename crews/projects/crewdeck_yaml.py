@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from bot.core.policy import Approvers
+from bot.core.people.policy import Approvers
 from crews.definitions import yaml_lines
 from crews.definitions.defined_crews import TEXT_TYPES
 from crews.definitions.definition import CrewFile

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from crewai.tools.tool_failure import ToolExecutionFailedError
 
 from bot.core import ids
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.run import RunError
 from crews.definitions.exceptions import CrewBroken, NotAnswered
 from crews.journal.exceptions import words_of

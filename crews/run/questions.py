@@ -16,7 +16,7 @@ from bot.core.decision import prepare
 from bot.core.forms.fields import Field
 from bot.core.forms.validation import check_form
 from bot.core.journal import ANNOUNCER_PREFIX
-from bot.core.policy import IfTooFew, Policy, too_few
+from bot.core.people.policy import IfTooFew, Policy, too_few
 from bot.core.question import (
     Action,
     Deadline,

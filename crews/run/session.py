@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core import ids
-from bot.core.actor import Actor
 from bot.core.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import FORMAT_ENTRY
+from bot.core.people.actor import Actor
 from bot.core.question import Question
 from bot.core.run import Claim, RunError
 from crews.definitions.definition import Limits

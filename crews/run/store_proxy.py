@@ -9,13 +9,13 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from bot.core.actor import Actor
 from bot.core.errors import Refused, StoreUnavailable
 from bot.core.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import Change
-from bot.core.people import People
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.identities import People
+from bot.core.people.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Claim, RunError

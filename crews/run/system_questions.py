@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core.policy import Approvers, Policy, policy_for
+from bot.core.people.policy import Approvers, Policy, policy_for
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import Run, RunError
 from crews.run.questions import Asking, HumanQuestions

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from bot.core import input_files
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, Refused
 from bot.core.files import StoredFile
 from bot.core.forms.fields import FieldType
+from bot.core.people.actor import Actor
 from bot.core.ports import Files
 from bot.core.run import Claim
 

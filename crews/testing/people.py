@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 from bot.core import answering
-from bot.core.actor import Actor, actor_named
 from bot.core.labels import label_key
-from bot.core.policy import member
+from bot.core.people.actor import Actor, actor_named
+from bot.core.people.policy import member
 from bot.core.question import Action, Question
 from bot.core.response import Response, make_response
 from crews.definitions.policies import Policies

@@ -4,10 +4,10 @@ import asyncio
 import itertools
 
 from bot.core import ids
-from bot.core.actor import Actor
 from bot.core.crew import Crew
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy, policy_for
 from bot.core.place import Place
-from bot.core.policy import Policy, policy_for
 from bot.core.ports import Store
 from bot.core.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
 from bot.core.response import Response, make_response

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.core.decision import Ruling
 from bot.core.journal import Removal
-from bot.core.policy import OnReject, Policy
+from bot.core.people.policy import OnReject, Policy
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.queue import Fenced

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from bot.core.actor import Actor
 from bot.core.event import TaskStarted
 from bot.core.outbox import DeliveryState
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.run import Claim
 from bot.core.unlinking import unlink
 from bot.store.redis import RedisStore

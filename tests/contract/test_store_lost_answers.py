@@ -8,7 +8,7 @@ import redis
 
 from bot.core.decision import Verdict
 from bot.core.errors import StoreUnavailable
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.run import RunStatus
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.chat.rendering import run_card

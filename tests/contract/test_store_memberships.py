@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.core.actor import Actor, Membership
-from bot.core.api_keys import ApiKey, Scope
 from bot.core.decision import Verdict
 from bot.core.directory import MembershipLookup
 from bot.core.errors import CannotTell, CrewdeckError, Refused
-from bot.core.policy import ANYONE, Group, Objection, OnReject, Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.api_keys import ApiKey, Scope
+from bot.core.people.policy import ANYONE, Group, Objection, OnReject, Policy
 from bot.core.question import Action
 from bot.core.response import Choose, Reject
 from bot.core.sessions import key_at_console, person_at_console

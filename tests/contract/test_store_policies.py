@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from bot.core import decision
-from bot.core.actor import Actor, Membership
 from bot.core.decision import Ruling, Verdict
 from bot.core.directory import GroupUnreadable
 from bot.core.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
-from bot.core.people import names_of
-from bot.core.policy import ANYONE, Objection, OnReject, Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.identities import names_of
+from bot.core.people.policy import ANYONE, Objection, OnReject, Policy
 from bot.core.question import Action, Deadline, Question, QuestionKind, Source
 from bot.core.queue import Fenced
 from bot.core.response import Approve, Reject, Response, Withdraw

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core import decision
-from bot.core.actor import Actor
 from bot.core.decision import Verdict
 from bot.core.errors import Refused
 from bot.core.event import HumanInputCompleted, HumanInputRequired
-from bot.core.policy import OnReject, Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import OnReject, Policy
 from bot.core.question import Action, Deadline, Question, Source
 from bot.core.queue import Fenced
 from bot.core.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response

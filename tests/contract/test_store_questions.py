@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from bot.core.actor import Membership
 from bot.core.decision import Verdict
 from bot.core.errors import NotFound
-from bot.core.policy import Policy
+from bot.core.people.actor import Membership
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Deadline, Question, digest_of
 from bot.core.queue import Fenced
 from bot.core.response import Choose

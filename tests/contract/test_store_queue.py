@@ -5,8 +5,8 @@ import itertools
 
 import redis
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
+from bot.core.people.actor import Actor
 from bot.core.run import Claim, RunStatus
 from bot.core.wakeups import queue_topic
 from bot.store import redis_keys

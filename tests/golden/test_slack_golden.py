@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Body, Event, TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
-from bot.core.policy import Group, Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Group, Policy
 from bot.core.question import (
     Action,
     Counted,

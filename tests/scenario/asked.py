@@ -9,10 +9,10 @@ import itertools
 from typing import Any
 
 from bot.core import ids
-from bot.core.actor import Actor
-from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.crew import Crew
-from bot.core.policy import Approvers, Policy
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import ApiKey, Scope, digest
+from bot.core.people.policy import Approvers, Policy
 from bot.core.question import Question, QuestionKind, Source, options_for
 from bot.core.run import Claim
 from bot.core.starting import plan

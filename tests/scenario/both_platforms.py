@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from bot.core import ids
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.errors import Refused
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Approvers, Policy
 from bot.core.place import Place
-from bot.core.policy import Approvers, Policy
 from bot.core.question import Deadline, Question, QuestionKind, Source, options_for
 from bot.core.run import Claim
 from bot.core.starting import plan

@@ -13,12 +13,12 @@ from itertools import count
 from typing import Any
 
 from bot.core import starting
-from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field
 from bot.core.ids import part_id
-from bot.core.policy import Approvers, policy_for
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.policy import Approvers, policy_for
 from bot.core.ports import Store
 from bot.core.question import Action, Deadline, Question, QuestionKind, options_for
 from bot.core.response import make_response

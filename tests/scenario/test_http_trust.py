@@ -21,7 +21,7 @@ from playwright.async_api import Browser, expect
 
 from bot import local_token
 from bot.core.addresses import is_loopback
-from bot.core.api_keys import ApiKey, Scope, digest, new_secret
+from bot.core.people.api_keys import ApiKey, Scope, digest, new_secret
 from bot.store.redis import open_store
 from tests.scenario.browser import chromium, window
 from tests.scenario.server import Server, environment

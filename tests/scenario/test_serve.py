@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from bot.core import starting
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.core.question import Action
 from bot.core.response import make_response
 from bot.core.run import Run, RunStatus

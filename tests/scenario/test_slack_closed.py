@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bot.core.actor import Actor
-from bot.core.policy import Approvers
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Approvers
 from bot.core.question import Question
 from bot.exposition import exposition
 from bot.surfaces.chat.message_keys import notification_failures

@@ -17,8 +17,8 @@ import pytest_asyncio
 from pydantic import JsonValue
 from redis.asyncio import Redis
 
-from bot.core.actor import Actor
-from bot.core.policy import Group, Policy, PolicyDefinition, resolve
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Group, Policy, PolicyDefinition, resolve
 from bot.core.ports import Store
 from bot.core.question import Outcome, Question, Source
 from bot.core.run import Claim

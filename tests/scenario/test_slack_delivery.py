@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bot.core.actor import Actor, principal
 from bot.core.event import RunChanged
+from bot.core.people.actor import Actor, principal
+from bot.core.people.policy import Approvers, Policy
 from bot.core.place import Place
-from bot.core.policy import Approvers, Policy
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.run import Run, RunError, RunStatus
 from bot.exposition import exposition

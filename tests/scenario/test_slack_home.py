@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.actor import Membership
+from bot.core.people.actor import Membership
 from tests.scenario.outbox import ADA, Outbox
 
 

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 
 from bot.core import decision, ids
 from bot.core import question as questions
-from bot.core.actor import Actor
 from bot.core.event import Event, RunProgress, TaskCompleted, TaskStarted
 from bot.core.files import file_of_input
-from bot.core.policy import ANYONE, Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import ANYONE, Policy
 from bot.core.question import Action, Option, Outcome, Question, QuestionKind
 from bot.core.response import Approve, Response
 from bot.core.retry import HUMAN_DECISIONS

@@ -5,10 +5,10 @@ For what is received (commands) and what is delivered (Home tabs), which don't k
 
 from __future__ import annotations
 
-from bot.core.actor import Actor
 from bot.core.lists import RunFilter
-from bot.core.people import names_of
-from bot.core.policy import ANYONE, can_decide
+from bot.core.people.actor import Actor
+from bot.core.people.identities import names_of
+from bot.core.people.policy import ANYONE, can_decide
 from bot.core.ports import Questions, Runs
 from bot.core.question import Question
 from bot.core.run import Run

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError
+from bot.core.people.actor import Actor
 from bot.surfaces.chat.messages import Limits, Message
 from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.wording import sentences

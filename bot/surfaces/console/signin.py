@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.api_keys import LOCAL, ApiKey, Scope, digest, matching
+from bot.core.people.api_keys import LOCAL, ApiKey, Scope, digest, matching
 from bot.core.ports import KeyValueStore, Store
 from bot.surfaces.console.authenticator import Cookies, token_in
 from bot.surfaces.console.files import HEADERS, HOME

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from bot.core import api_keys
-from bot.core.actor import Actor, Membership
-from bot.core.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.event import Event
-from bot.core.policy import can_decide
+from bot.core.people import api_keys
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
+from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run, can_view

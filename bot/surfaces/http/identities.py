@@ -8,9 +8,9 @@ from aiohttp import web
 from pydantic import Field
 
 from bot.core import unlinking
-from bot.core.actor import Actor, actor_named
 from bot.core.directory import CODE_TTL_S
 from bot.core.errors import NotFound
+from bot.core.people.actor import Actor, actor_named
 from bot.core.ports import Store
 from bot.core.sessions import account_of
 from bot.surfaces.http.bodies import LinkBody, UnlinkQuery

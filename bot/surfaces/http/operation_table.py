@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.core.api_keys import Scope
+from bot.core.people.api_keys import Scope
 from bot.surfaces.http.bodies import (
     AnswerBody,
     CancelBody,

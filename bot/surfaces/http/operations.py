@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from bot.core.api_keys import Scope
+from bot.core.people.api_keys import Scope
 from bot.core.text import valid_json
 from bot.surfaces.http.bodies import NoParameters
 from bot.surfaces.http.callers import CALLER, NOBODY, Caller

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.core.addresses import is_loopback
-from bot.core.api_keys import Scope
 from bot.core.errors import StoreUnavailable
+from bot.core.people.api_keys import Scope
 from bot.core.sessions import SessionAuthenticator
 from bot.surfaces.http.callers import (
     CALLER,

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from bot.core import ids, starting
-from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, CrewProblem
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound, Refused
 from bot.core.event import encode
 from bot.core.lists import RunFilter
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.policy import check_allowed
 from bot.core.place import Place
-from bot.core.policy import check_allowed
 from bot.core.ports import Store
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run

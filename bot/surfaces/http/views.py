@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from bot.core.actor import Actor
-from bot.core.api_keys import Scope
 from bot.core.crew import Crew
 from bot.core.event import iso
 from bot.core.forms import fields
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import Scope
 from bot.core.run import Run, RunError, RunStatus
 from bot.core.waiting import Wait, WaitFor
 

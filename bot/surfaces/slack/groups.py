@@ -13,11 +13,11 @@ from typing import Any, Never, Protocol
 
 import structlog
 
-from bot.core.actor import principal
 from bot.core.crew import Crew
 from bot.core.directory import Directory, GroupUnreadable
 from bot.core.errors import StoreUnavailable
-from bot.core.policy import is_live_group, member
+from bot.core.people.actor import principal
+from bot.core.people.policy import is_live_group, member
 from bot.core.ports import Catalogue
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.wording import sentences

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import structlog
 
-from bot.core.actor import Actor, actor_named
 from bot.core.directory import MembershipLookup
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
+from bot.core.people.actor import Actor, actor_named
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.surfaces.chat.cards import question_card

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.surfaces.chat.connection import ProcessServices
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.core.actor import Actor, Membership
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Claim, Run

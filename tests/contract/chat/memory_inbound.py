@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from bot.core.actor import Actor, Membership
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor, Membership
 from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.question import Question

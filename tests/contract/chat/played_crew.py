@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.forms.fields import Field, FieldType
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.place import Place
-from bot.core.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Claim

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.core.actor import Actor
 from bot.core.directory import GroupUnreadable
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.place import Place
-from bot.core.policy import Policy
 from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.run import Claim

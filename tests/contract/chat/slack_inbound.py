@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.question import Question

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.question import Question

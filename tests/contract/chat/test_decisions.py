@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.core.actor import Actor, Membership
 from bot.core.decision import Verdict
 from bot.core.directory import GroupUnreadable
 from bot.core.errors import CrewdeckError
 from bot.core.outbox import redrawn
-from bot.core.policy import Group, Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.policy import Group, Policy
 from bot.core.question import Action, Question, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.run import Claim

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Question, Source
 from bot.core.response import make_response
 from bot.core.run import Claim

@@ -8,7 +8,7 @@ from collections import Counter
 from bot.core import ids
 from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import stored_file
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.surfaces.chat.places import ChatPlace, MessageRef
 from tests.contract.chat.deployment import TENANT, Deployment, deployed

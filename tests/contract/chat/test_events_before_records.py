@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Question, QuestionKind
 from bot.store.redis import open_store
 from bot.surfaces.chat.cards import question_card

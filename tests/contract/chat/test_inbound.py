@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import redis
 
-from bot.core.actor import Actor
 from bot.core.crew import CrewProblem
 from bot.core.forms.fields import Field, FieldType
 from bot.core.lists import RunFilter
+from bot.core.people.actor import Actor
+from bot.core.people.policy import ANYONE, Policy
 from bot.core.place import Place
-from bot.core.policy import ANYONE, Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.store import redis_keys

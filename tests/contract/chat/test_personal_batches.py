@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.run import Claim

@@ -11,8 +11,8 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core.forms.fields import Field
+from bot.core.people.policy import Policy
 from bot.core.place import Place
-from bot.core.policy import Policy
 from bot.core.question import Action, Deadline, QuestionKind, Source, options_for
 from bot.core.response import make_response
 from bot.core.tool_call import ToolCall

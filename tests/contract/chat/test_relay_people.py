@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.actor import Membership
-from bot.core.policy import ANYONE, Policy
+from bot.core.people.actor import Membership
+from bot.core.people.policy import ANYONE, Policy
 from bot.core.question import Action
 from bot.core.response import make_response
 from bot.core.unlinking import unlink

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action
 from tests.contract.chat.finishing import caught_up
 from tests.contract.chat.played_crew import ADA, BOB

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Question, Source
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall

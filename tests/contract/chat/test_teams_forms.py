@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Question, QuestionKind, Source
 from bot.core.response import Approve
 from bot.core.tool_call import ToolCall

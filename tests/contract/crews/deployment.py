@@ -17,10 +17,10 @@ from typing import Any, Self
 from pydantic import JsonValue
 
 from bot.core import answering, starting
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.event import Event
+from bot.core.people.actor import Actor
 from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.run import Run, RunStatus

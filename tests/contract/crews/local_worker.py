@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from bot.core import starting
-from bot.core.actor import Actor
 from bot.core.decision import Ruling
+from bot.core.people.actor import Actor
 from bot.core.question import Action, Question, Source
 from bot.core.response import make_response
 from bot.core.run import Claim, Run, RunStatus

@@ -19,8 +19,8 @@ from bot.core.crew import Crew
 from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import StoredFile, as_input, stored_file
 from bot.core.forms.fields import Field
+from bot.core.people.policy import policy_for
 from bot.core.place import Place
-from bot.core.policy import policy_for
 from bot.core.question import Action, Question
 from bot.core.response import make_response
 from bot.core.retry import retry

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import field_validator
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Verdict
+from bot.core.people.actor import Actor
 from bot.core.question import Action, QuestionKind
 from bot.settings import Settings
 from crews.definitions.defined_crews import read

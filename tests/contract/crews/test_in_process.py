@@ -22,13 +22,13 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import Change
-from bot.core.people import UNKNOWN, People
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.identities import UNKNOWN, People
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 
 from bot.core import ids
-from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.people.actor import Actor, Membership
 from bot.core.question import Deadline, Question, QuestionKind, options_for
 from bot.core.run import Claim
 from bot.core.wakeups import Wakeups

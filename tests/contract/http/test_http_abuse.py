@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.core import sessions
-from bot.core.actor import Actor, Membership
-from bot.core.api_keys import Scope, parse_keys
 from bot.core.errors import SettingsError
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.api_keys import Scope, parse_keys
 from bot.core.starting import plan
 from bot.store.redis import RedisStore
 from bot.surfaces.trust import OVERALL, PER_ADDRESS, AttemptRate, WrongKeys

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import websockets
 
-from bot.core.actor import Actor
 from bot.core.errors import Refused
-from bot.core.policy import Approvers
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Approvers
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response
 from tests.contract.http.conftest import Serve

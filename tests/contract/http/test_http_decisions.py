@@ -9,12 +9,12 @@ import pytest
 import websockets
 
 from bot.core import sessions
-from bot.core.actor import Actor, Membership
-from bot.core.api_keys import Scope
 from bot.core.crew import CrewProblem
 from bot.core.errors import CrewdeckError
 from bot.core.forms.fields import Field, FieldType
-from bot.core.policy import Group, OnReject, Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.api_keys import Scope
+from bot.core.people.policy import Group, OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source
 from bot.core.run import Claim
 from bot.core.tool_call import ToolCall, call_digest

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from bot.core.actor import Actor, Membership
 from bot.core.errors import CrewdeckError
-from bot.core.policy import Approvers, PolicyDefinition
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.policy import Approvers, PolicyDefinition
 from bot.core.run import RunError
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo

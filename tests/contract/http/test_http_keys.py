@@ -10,9 +10,9 @@ import pytest
 import websockets
 from httpx_sse import aconnect_sse
 
-from bot.core.actor import Actor
-from bot.core.api_keys import ApiKey, Scope, digest, new_secret
-from bot.core.policy import Approvers
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import ApiKey, Scope, digest, new_secret
+from bot.core.people.policy import Approvers
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams.streams import StreamTimings
 from tests.contract.http.conftest import Serve

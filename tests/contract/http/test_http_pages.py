@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.core.lists import RunFilter
-from bot.core.policy import Approvers
+from bot.core.people.policy import Approvers
 from bot.core.question import QuestionKind
 from bot.store import redis_keys, run_lists
 from bot.store.redis import RedisStore

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import websockets
 
-from bot.core.actor import Actor
-from bot.core.policy import Approvers, can_decide
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Approvers, can_decide
 from bot.core.question import Action, Deadline, QuestionKind
 from bot.core.response import make_response
 from bot.core.run import Run

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.actor import Actor, principal
 from bot.core.endpoints import StartUrls, derived
+from bot.core.people.actor import Actor, principal
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.surface import MAX_CONCURRENT_REQUESTS_PER_KEY, MAX_CONCURRENT_SLOW_REQUESTS

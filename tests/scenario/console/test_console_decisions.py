@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from bot.core.actor import Actor
 from bot.core.forms.fields import Field, FieldType
+from bot.core.people.actor import Actor
 from bot.core.question import Action, QuestionKind
 from bot.core.response import make_response
 from bot.core.tool_call import call_digest

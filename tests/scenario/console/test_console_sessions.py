@@ -13,10 +13,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.core import ids
-from bot.core.actor import Actor
-from bot.core.api_keys import ApiKey, Scope, digest
 from bot.core.crew import Crew
-from bot.core.policy import Approvers
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import ApiKey, Scope, digest
+from bot.core.people.policy import Approvers
 from bot.core.question import Question, QuestionKind, options_for
 from bot.core.starting import plan
 from bot.store.embedded import Embedded

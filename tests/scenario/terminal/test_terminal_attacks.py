@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from bot.core import ids
-from bot.core.api_keys import LOCAL
 from bot.core.crew import Crew
 from bot.core.forms.fields import Field
-from bot.core.policy import Approvers
+from bot.core.people.api_keys import LOCAL
+from bot.core.people.policy import Approvers
 from bot.core.question import Question, QuestionKind, options_for
 from bot.core.response import Reject
 from bot.core.starting import plan

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from bot.core.actor import Actor
 from bot.core.forms.fields import Field, FieldType
+from bot.core.people.actor import Actor
 from bot.core.question import Action, QuestionKind
 from bot.core.response import make_response
 from bot.store.redis import RedisStore, open_store

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import answering, decision
-from bot.core.actor import Actor, Membership
 from bot.core.decision import Ruling, Verdict
 from bot.core.forms.fields import Field
 from bot.core.labels import label_key
-from bot.core.policy import Approvers, Policy, can_decide, policy_for
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.policy import Approvers, Policy, can_decide, policy_for
 from bot.core.question import (
     Action,
     Deadline,

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from bot.core import decision
-from bot.core.actor import Actor
 from bot.core.event import (
     Body,
     Event,
@@ -21,7 +20,8 @@ from bot.core.event import (
     Unknown,
     parse_body,
 )
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.question_events import completed_event, required_event
 from bot.core.run import RunError

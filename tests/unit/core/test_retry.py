@@ -6,7 +6,7 @@ import pytest
 
 from bot.core import decision, ids
 from bot.core.errors import Refused
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.retry import check_retriable, seed_entries
 from bot.core.run import Run, RunError, RunStatus

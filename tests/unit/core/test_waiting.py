@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import QueuedRunState, WaitFor, wait_of
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.actor import Actor
 from bot.core.event import Body, Event
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.question_events import recorded_event, required_event
 from bot.core.response import Approve

@@ -13,8 +13,8 @@ import structlog
 
 from bot.core.errors import NotFound
 from bot.core.event import HumanInputRecorded
-from bot.core.people import People
-from bot.core.policy import ANYONE, can_decide, is_live_group
+from bot.core.people.identities import People
+from bot.core.people.policy import ANYONE, can_decide, is_live_group
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.metrics import Metrics

@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.event import (
     Event,
@@ -21,8 +20,9 @@ from bot.core.event import (
     HumanInputReminded,
     HumanInputRequired,
 )
-from bot.core.people import People, names_with_unlinked
-from bot.core.policy import Objection, Policy, is_live_group, objection
+from bot.core.people.actor import Actor
+from bot.core.people.identities import People, names_with_unlinked
+from bot.core.people.policy import Objection, Policy, is_live_group, objection
 from bot.core.ports import Store
 from bot.core.question import Question
 from bot.core.run import Run

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.core import answering
-from bot.core.actor import Actor
 from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.policy import can_decide, objection, reason_of
+from bot.core.people.actor import Actor
+from bot.core.people.policy import can_decide, objection, reason_of
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import Response, make_response

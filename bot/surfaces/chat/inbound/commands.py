@@ -9,13 +9,13 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from bot.core import inputs, sessions, starting, unlinking
-from bot.core.actor import Actor, Membership
 from bot.core.crew import Crew, problem_of
 from bot.core.errors import CannotTell, InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.forms.fields import FieldType
 from bot.core.lists import RunFilter
 from bot.core.locales import Locale
-from bot.core.people import names_of
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.identities import names_of
 from bot.core.ports import Clock, KeyValueStore, Store
 from bot.core.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling
 from bot.core.errors import InvalidValues, Refused
@@ -16,6 +15,7 @@ from bot.core.forms import validation
 from bot.core.forms.fields import FieldType
 from bot.core.forms.validation import fits
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor
 from bot.core.ports import Questions, Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.response import make_response

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from bot.core.actor import Actor
 from bot.core.decision import Ruling
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
+from bot.core.people.actor import Actor
 from bot.core.ports import Store
 from bot.core.question import Action, Question
 from bot.core.response import Response, make_response

@@ -14,9 +14,9 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from bot.core import input_files
-from bot.core.actor import Actor
 from bot.core.errors import Refused
 from bot.core.forms.fields import Field, FieldType
+from bot.core.people.actor import Actor
 from bot.core.ports import Files, KeyValueStore
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.failures import Rejected, RetryLater

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import structlog
 from pydantic import Field
 
-from bot.core.actor import Actor, Membership
 from bot.core.directory import Directory
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor, Membership
 from bot.core.ports import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from bot.core.actor import Actor
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor
 from bot.surfaces.chat import messages
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.formatted_text import Part

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bot.core import starting
-from bot.core.actor import Actor
 from bot.core.errors import NotFound
-from bot.core.policy import can_decide
+from bot.core.people.actor import Actor
+from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Action, Question, QuestionKind
 from bot.core.run import Run

@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core.actor import Actor
 from bot.core.errors import NotFound
-from bot.core.policy import can_decide
+from bot.core.people.actor import Actor
+from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.core.question import Question, QuestionKind
 from bot.core.run import Run

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from bot.core import ids, inputs, starting
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.event import PublishedEvent
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor
 from bot.core.ports import Store
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.core import answering
 from bot.core.decision import Ruling
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat import actions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.formatted_text import Bold, Code, Command, FormattedText, Untrusted, joined

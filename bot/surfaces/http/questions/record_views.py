@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from bot.core.actor import Actor, Membership
 from bot.core.event import iso
-from bot.core.people import UNKNOWN, People, person_of
-from bot.core.policy import IfTooFew, OnReject, Policy
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.identities import UNKNOWN, People, person_of
+from bot.core.people.policy import IfTooFew, OnReject, Policy
 from bot.core.question import Action, Counted, Option, Question, QuestionKind, Source
 from bot.core.record import Executed, Record
 from bot.core.response import Approve, Choose, Response, Submit, Withdraw

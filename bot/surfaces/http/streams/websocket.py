@@ -11,10 +11,10 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
-from bot.core.actor import Actor
-from bot.core.api_keys import Scope
 from bot.core.errors import NotFound
 from bot.core.event import encode
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import Scope
 from bot.core.ports import Prefetched
 from bot.surfaces.http import problems
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery

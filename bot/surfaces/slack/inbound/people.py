@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.actor import Actor, Membership, principal
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor, Membership, principal
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles

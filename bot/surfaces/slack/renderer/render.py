@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from bot.core.policy import is_live_group
+from bot.core.people.policy import is_live_group
 from bot.surfaces.chat.formatted_text import FormattedText, Mention
 from bot.surfaces.chat.messages import (
     Actions,

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from bot.core.actor import Actor
 from bot.core.errors import CrewdeckError, NotFound
-from bot.core.policy import can_decide
+from bot.core.people.actor import Actor
+from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card

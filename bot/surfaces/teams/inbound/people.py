@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.actor import Actor, Membership, principal
 from bot.core.locales import Locale
+from bot.core.people.actor import Actor, Membership, principal
 from bot.core.ports import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import Profile, Profiles

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.actor import Membership
 from bot.core.forms.fields import FieldType
-from bot.core.policy import ANYONE, Approvers
+from bot.core.people.actor import Membership
+from bot.core.people.policy import ANYONE, Approvers
 from crews.definitions.defined_crews import DefinedCrews, read
 from tests.new_interpreter import output_of
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.actor import Actor
 from bot.core.errors import SettingsError
-from bot.core.policy import ANYONE, Approvers, can_decide, policy_for
+from bot.core.people.actor import Actor
+from bot.core.people.policy import ANYONE, Approvers, can_decide, policy_for
 from crews.definitions.decorator import card_of, crew
 from crews.definitions.defined_crews import read
 from crews.definitions.policies import ApproverSpec, Policies, Policy, approver_spec

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.core.actor import Actor
 from bot.core.answering import interpret
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
 from crews.flows.feedback_spec import FeedbackSpec, feedback, follow_up_prompt
 

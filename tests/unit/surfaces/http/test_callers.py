@@ -3,10 +3,10 @@
 import pytest
 
 from bot.core import ids
-from bot.core.actor import Actor
-from bot.core.api_keys import Scope
 from bot.core.crew import Crew
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.api_keys import Scope
+from bot.core.people.policy import Policy
 from bot.core.ports import Store
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind
 from bot.core.run import Run, RunStatus

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
 from bot.core.decision import Ruling, Verdict
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Action, Option, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.formatted_text import Mention, Untrusted, plain_words

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.policy import Policy
+from bot.core.people.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.tool_call import ToolCall
 from bot.surfaces.chat.formatted_text import plain_words

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.run import Run, RunStatus
 from bot.core.text import visible

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from bot.core import decision
-from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.question import Question, QuestionKind, Source
 from bot.core.response import Approve, Response
 from bot.core.run import Run, RunStatus

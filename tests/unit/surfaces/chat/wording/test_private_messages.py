@@ -1,8 +1,8 @@
 """What `/crew status` says of a queued run."""
 
-from bot.core.actor import Actor
 from bot.core.crew import Crew
-from bot.core.policy import Policy
+from bot.core.people.actor import Actor
+from bot.core.people.policy import Policy
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.messages import Message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.core.place import Place
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.formatted_text import Mention, plain_words, platform_suffix

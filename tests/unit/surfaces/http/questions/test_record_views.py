@@ -6,9 +6,9 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core import decision
-from bot.core.actor import Actor
-from bot.core.people import People, same_people
-from bot.core.policy import OnReject, Policy
+from bot.core.people.actor import Actor
+from bot.core.people.identities import People, same_people
+from bot.core.people.policy import OnReject, Policy
 from bot.core.question import Question, QuestionKind, Source
 from bot.core.record import Record
 from bot.core.response import Approve, Reject, Response, Withdraw

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.actor import Membership
+from bot.core.people.actor import Membership
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.teams.inbound.people import profile_of
 

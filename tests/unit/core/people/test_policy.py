@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.actor import Actor, Membership
-from bot.core.people import People, person_of, same_people
-from bot.core.policy import (
+from bot.core.people.actor import Actor, Membership
+from bot.core.people.identities import People, person_of, same_people
+from bot.core.people.policy import (
     Approvers,
     Group,
     Objection,

@@ -13,9 +13,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from bot.core.actor import Actor, Membership, principal
 from bot.core.errors import CannotTell, Refused
-from bot.core.people import UNKNOWN, People, names_of, names_with_unlinked
+from bot.core.people.actor import Actor, Membership, principal
+from bot.core.people.identities import UNKNOWN, People, names_of, names_with_unlinked
 from bot.core.value import Strict
 
 ANYONE = "*"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
-from bot.core.actor import Actor, Membership
+from bot.core.people.actor import Actor, Membership
 from bot.core.value import Value
 
 

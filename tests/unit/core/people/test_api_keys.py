@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.core import api_keys
-from bot.core.api_keys import ApiKey, Scope, digest, matching, new_secret, parse_keys
+from bot.core.people import api_keys
+from bot.core.people.api_keys import ApiKey, Scope, digest, matching, new_secret, parse_keys
 
 SECRET = "0123456789abcdef"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
-from bot.core.actor import Actor
+from bot.core.people.actor import Actor
 from bot.core.value import Value
 
 KEYS_TOPIC = "keys"
