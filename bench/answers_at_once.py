@@ -9,8 +9,8 @@ from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort
 from bench.puppet import concurrently
 from bench.table import Figure, Spread, Within
-from bot.core.question import Action, Question
-from bot.core.response import make_response
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import make_response
 
 ALL_ASKED_WITHIN = 240.0
 

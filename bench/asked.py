@@ -18,7 +18,7 @@ from bot.core.crew import Crew
 from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
-from bot.core.question import Deadline, Question, QuestionKind
+from bot.core.questions.question import Deadline, Question, QuestionKind
 from bot.core.run import Claim, Run
 from bot.store.redis import RedisStore
 from tests.loopback.slack import LoopbackSlack, sign

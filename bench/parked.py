@@ -17,9 +17,9 @@ from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import Puppet, concurrently
 from bench.table import Below, Figure, Spread
-from bot.core.decision import Verdict
-from bot.core.question import Action, Question
-from bot.core.response import make_response
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.store import redis_keys
 

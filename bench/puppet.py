@@ -16,7 +16,7 @@ from typing import TypeVar
 from bot.core import ids
 from bot.core.event import Body, TaskStarted
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Claim, Run
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Aim, Beyond, Figure, Spread, Within
-from bot.core.decision import Verdict
-from bot.core.question import Action
-from bot.core.response import make_response
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Action
+from bot.core.questions.response import make_response
 from bot.core.run import Run
 from bot.store import redis_keys
 

@@ -19,7 +19,7 @@ from bench.peer import Peer
 from bench.table import Figure, Within
 from bot.core import ids, starting
 from bot.core.crew import Crew
-from bot.core.question import Deadline, Question, QuestionKind
+from bot.core.questions.question import Deadline, Question, QuestionKind
 
 A_SECOND = 10
 """One worker keeps up with that."""

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from bot.core.lists import Totals
-from bot.core.question import Action
+from bot.core.questions.question import Action
 from bot.core.run import RunStatus
 from bot.metrics import Histogram, Metrics
 

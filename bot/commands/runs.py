@@ -23,7 +23,7 @@ from bot.core.files import file_of_input
 from bot.core.journal import JournalExtent
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.retry import retry
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value

@@ -10,7 +10,7 @@ from pydantic import Field
 from bot.core.forms import fields
 from bot.core.people.actor import Membership
 from bot.core.people.policy import Approvers, PolicyDefinition
-from bot.core.question import Deadline, QuestionKind
+from bot.core.questions.question import Deadline, QuestionKind
 from bot.core.text import ValidText
 from bot.core.value import Value
 

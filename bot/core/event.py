@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from bot.core import ids
-from bot.core.question import (
+from bot.core.questions.question import (
     Action,
     Option,
     QuestionKind,

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Run, RunStatus
 from bot.core.value import Value
 

@@ -15,8 +15,8 @@ from bot.core.event import (
 )
 from bot.core.forms.json_schema import json_schema
 from bot.core.people.policy import Policy
-from bot.core.question import Counted, Outcome, Progress, Question, QuestionKind
-from bot.core.response import Approve, Response
+from bot.core.questions.question import Counted, Outcome, Progress, Question, QuestionKind
+from bot.core.questions.response import Approve, Response
 
 
 def required_event(question: Question) -> HumanInputRequired:

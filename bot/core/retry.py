@@ -27,7 +27,7 @@ from bot.core.journal import (
     TOOL,
 )
 from bot.core.ports import Files, Store
-from bot.core.question import Action, Outcome, Question, QuestionKind, Source
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import NewRun, Run, RunStatus
 
 _AS_IT_IS = (SEEDED_PREFIX, ANSWER_PREFIX, FORMAT_ENTRY)

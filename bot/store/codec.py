@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from bot.core.errors import UnreadableRecord
 from bot.core.event import Body
-from bot.core.question import Question
-from bot.core.response import Response, parse_response
+from bot.core.questions.question import Question
+from bot.core.questions.response import Response, parse_response
 from bot.core.run import NewRun, Run
 from bot.store import redis_keys
 

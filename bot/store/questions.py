@@ -7,17 +7,17 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 
-from bot.core import decision
-from bot.core.decision import Ruling
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import QuestionPage
 from bot.core.people.actor import Actor
 from bot.core.ports import Prefetched
-from bot.core.question import Question
 from bot.core.question_events import completed_event, required_event
+from bot.core.questions import decision
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Question
+from bot.core.questions.record import Executed, ReadReceipt, Record
+from bot.core.questions.response import Response
 from bot.core.queue import Fenced
-from bot.core.record import Executed, ReadReceipt, Record
-from bot.core.response import Response
 from bot.core.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import (

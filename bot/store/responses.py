@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from bot.core import decision
-from bot.core.decision import Refusal, Ruling, Verdict
 from bot.core.errors import StoreUnavailable, UnreadableRecord
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import OnReject
 from bot.core.ports import Prefetched
-from bot.core.question import Question
 from bot.core.question_events import completed_event, recorded_event
-from bot.core.response import Response
+from bot.core.questions import decision
+from bot.core.questions.decision import Refusal, Ruling, Verdict
+from bot.core.questions.question import Question
+from bot.core.questions.response import Response
 from bot.store import redis_keys
 from bot.store.codec import (
     QUESTION_FIELDS,
@@ -52,7 +52,7 @@ prelude would take longer than this does: where shards can't be asked together, 
 
 
 class Responses:
-    """Answers questions. The rules are those of `bot.core.decision`; scripts only compare and set."""
+    """Answers questions. The rules are those of `bot.core.questions.decision`; scripts only compare and set."""
 
     def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
         self._connection = connection

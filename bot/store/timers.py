@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bot.core import decision
 from bot.core.errors import UnreadableRecord
-from bot.core.question import Question
 from bot.core.question_events import completed_event, reminded_event
+from bot.core.questions import decision
+from bot.core.questions.question import Question
 from bot.store import redis_keys
 from bot.store.codec import QUESTION_FIELDS, dump, read_question, read_response
 from bot.store.connection import Connection

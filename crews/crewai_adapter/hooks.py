@@ -16,7 +16,7 @@ from crewai.hooks.llm_hooks import LLMCallHookContext
 from crewai.hooks.tool_hooks import ToolCallHookContext
 from crewai.utilities.message_utils import message_content_text
 
-from bot.core.question import Action, QuestionKind
+from bot.core.questions.question import Action, QuestionKind
 from crews.human_input.arguments import Parameters
 from crews.run.context import CURRENT, AgentAtWork, RunContext
 from crews.run.questions import Asking

@@ -12,7 +12,7 @@ from crewai.agents.parser import AgentFinish
 from crewai.core.providers.human_input import AsyncExecutorContext, ExecutorContext
 from pydantic import BaseModel
 
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from crews.human_input.reviews import Reviews
 from crews.run.context import AgentAtWork, RunContext
 

@@ -14,7 +14,7 @@ from bot.core.forms.fields import FieldType
 from bot.core.labels import label_key, means_yes
 from bot.core.people.actor import Membership
 from bot.core.people.policy import Approvers, PolicyDefinition
-from bot.core.question import Deadline, QuestionKind
+from bot.core.questions.question import Deadline, QuestionKind
 from crews.definitions.approval import GateEntry
 from crews.definitions.conditions import invalid, type_of_input
 from crews.definitions.crewai_keys import CREW_KEYS, WithCrewaiKeys

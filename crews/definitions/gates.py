@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from bot.core.people.policy import Approvers, Policy
-from bot.core.tool_call import ToolCall
+from bot.core.questions.tool_call import ToolCall
 from crews.definitions.approval import Approval, approvals_of
 from crews.definitions.conditions import Condition, Fields, InvalidCondition, types_of
 from crews.definitions.definition import ToolEntry

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.question import Action, QuestionKind, Source
+from bot.core.questions.question import Action, QuestionKind, Source
 from crews.run.context import RunContext
 from crews.run.questions import Asking
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core.labels import lookalikes, means_yes
-from bot.core.question import Action, Outcome, Question, QuestionKind, infer_kind
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, infer_kind
 from bot.core.text import drop_invisible
 
 MAX_OUTCOMES = 10

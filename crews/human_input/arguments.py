@@ -20,8 +20,8 @@ from pydantic import AliasChoices, BaseModel, JsonValue, SecretBytes, SecretStr,
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from bot.core.questions.tool_call import SEPARATOR
 from bot.core.text import valid_json
-from bot.core.tool_call import SEPARATOR
 from crews.human_input.secret_arguments import resolve_hidden, secrets_in, without_secret_values
 
 MAX_ARGUMENTS_BYTES = 100_000

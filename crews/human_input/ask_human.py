@@ -13,7 +13,7 @@ from bot.core.forms import fields
 from bot.core.forms.fields import FieldType
 from bot.core.forms.validation import check_form
 from bot.core.labels import label_key, lookalikes, reserved
-from bot.core.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, ReasonFlags, infer_kind
 from bot.core.text import drop_invisible, visible
 from crews.human_input.terminal_questions import ask_outside_of_runs
 from crews.journal.serialization import in_valid_text

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel, JsonValue
 
-from bot.core.question import Action, Outcome, Question, QuestionKind
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind
 from crews.definitions.code import code_of
 from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import AskHumanArgs, outcome_text

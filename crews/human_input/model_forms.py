@@ -11,7 +11,7 @@ from pydantic import BaseModel, JsonValue
 from bot.core.errors import InvalidValues
 from bot.core.forms.fields import Field
 from bot.core.forms.models import fields_of_model, instance
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.questions.question import Action, Question, QuestionKind
 from crews.definitions.exceptions import NotAnswered
 from crews.human_input.ask_human import outcome_text
 from crews.run.questions import Asking

@@ -9,7 +9,7 @@ from crewai import Task
 from pydantic import BaseModel, ValidationError
 
 from bot.core.people.policy import Policy, policy_for
-from bot.core.question import Action, Question, QuestionKind, Source
+from bot.core.questions.question import Action, Question, QuestionKind, Source
 from bot.core.run import RunError
 from crews.definitions.tool_options import reviewers_of
 from crews.run.context import AgentAtWork, RunContext

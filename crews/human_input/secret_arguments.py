@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from bot.core.tool_call import SEPARATOR
+from bot.core.questions.tool_call import SEPARATOR
 
 
 def secrets_in(schema: Mapping[str, Any], whole: Mapping[str, Any], at: str = "") -> Iterator[str]:

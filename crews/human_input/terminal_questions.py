@@ -8,12 +8,12 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from bot.core.answering import interpret
 from bot.core.forms.fields import Field, FieldType
 from bot.core.forms.validation import blank, default_of, parse
 from bot.core.people.actor import Actor
 from bot.core.people.policy import ANYONE, Policy
-from bot.core.question import Action, Outcome, Question, QuestionKind
+from bot.core.questions.answering import interpret
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind
 from crews import terminal
 from crews.run.questions import Asking
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core.people.policy import Policy, for_gate, policy_for
-from bot.core.question import Action, Outcome, Question, QuestionKind, Source, digest_of
-from bot.core.tool_call import ToolCall, call_digest
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source, digest_of
+from bot.core.questions.tool_call import ToolCall, call_digest
 from crews.definitions.approval import NotApproved
 from crews.definitions.gates import Gate
 from crews.human_input.arguments import Arguments, InvalidArguments, Parameters

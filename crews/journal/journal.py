@@ -26,7 +26,7 @@ from bot.core.journal import (
     SEEDED_PREFIX,
     STARTED_SUFFIX,
 )
-from bot.core.question import Outcome
+from bot.core.questions.question import Outcome
 from crews.journal.fingerprints import fingerprint
 from crews.journal.occurrences import ATTEMPT, Occurrences
 

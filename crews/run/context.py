@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
-from bot.core.question import Source
+from bot.core.questions.question import Source
 from bot.core.run import Claim
 from crews.definitions.definition import Limits
 from crews.definitions.gates import Gate, Gates

@@ -12,12 +12,12 @@ from uuid import uuid4
 import structlog
 
 from bot.core import ids
-from bot.core.decision import prepare
 from bot.core.forms.fields import Field
 from bot.core.forms.validation import check_form
 from bot.core.journal import ANNOUNCER_PREFIX
 from bot.core.people.policy import IfTooFew, Policy, too_few
-from bot.core.question import (
+from bot.core.questions.decision import prepare
+from bot.core.questions.question import (
     Action,
     Deadline,
     Option,
@@ -27,8 +27,8 @@ from bot.core.question import (
     Source,
     options_for,
 )
+from bot.core.questions.tool_call import ToolCall
 from bot.core.text import valid
-from bot.core.tool_call import ToolCall
 from crews.run.activity import Step, branch_waits
 from crews.run.exits import Released
 from crews.run.failures import unsatisfiable

@@ -17,7 +17,7 @@ from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import Policy
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Claim, RunError
 from bot.core.wakeups import Wakeups, question_topic
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.core.people.policy import Approvers, Policy, policy_for
-from bot.core.question import Action, Outcome, Question, QuestionKind, Source
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.run import Run, RunError
 from crews.run.questions import Asking, HumanQuestions
 

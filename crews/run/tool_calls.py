@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bot.core import ids
 from bot.core.journal import STARTED_SUFFIX, TOOL
-from bot.core.tool_call import sha256_of
+from bot.core.questions.tool_call import sha256_of
 from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error
 from crews.journal.journal import CACHE_PREFIX, CACHED, original_step_name

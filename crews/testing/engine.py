@@ -11,10 +11,10 @@ from uuid import uuid4
 from pydantic import JsonValue
 
 from bot.core import starting
-from bot.core.answering import explain
-from bot.core.decision import Ruling, Verdict
 from bot.core.input_files import store_files
-from bot.core.question import Action, Question
+from bot.core.questions.answering import explain
+from bot.core.questions.decision import Ruling, Verdict
+from bot.core.questions.question import Action, Question
 from bot.core.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
 from crews.building.build import Blueprint, Built

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from bot.core import answering
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor, actor_named
 from bot.core.people.policy import member
-from bot.core.question import Action, Question
-from bot.core.response import Response, make_response
+from bot.core.questions import answering
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import Response, make_response
 from crews.definitions.policies import Policies
 
 REQUESTER = "ada"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import RunError
 from crews.testing.script import ModelCall
 
@@ -55,7 +55,7 @@ class AskedQuestion:
         return self.question.form
 
     @property
-    def action(self) -> Any:  # noqa: ANN401 - bot.core.tool_call.ToolCall, which is no public name
+    def action(self) -> Any:  # noqa: ANN401 - bot.core.questions.tool_call.ToolCall, which is no public name
         """The tool call that waited for the approval: `tool`, `summary`, `arguments`, `editable`; or None."""
         return self.question.call
 

@@ -1,6 +1,6 @@
 """The store of one run, in memory: the part of the ports that an executed run uses, with the same rules.
 
-A question is decided by `bot.core.decision`, as in Redis; nothing is durable, and nothing else is here.
+A question is decided by `bot.core.questions.decision`, as in Redis; nothing is durable, and nothing else is here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from bot.core import decision, ids
-from bot.core.decision import Ruling, Verdict
+from bot.core import ids
 from bot.core.errors import NotFound, Refused
 from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
 from bot.core.journal import STARTED_SUFFIX, Change, NewEvent, Removal
@@ -20,10 +19,12 @@ from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import Policy, can_decide, is_live_group, member
 from bot.core.ports import Prefetched, Store
-from bot.core.question import Outcome, Question
 from bot.core.question_events import completed_event, recorded_event, required_event
+from bot.core.questions import decision
+from bot.core.questions.decision import Ruling, Verdict
+from bot.core.questions.question import Outcome, Question
+from bot.core.questions.response import Response
 from bot.core.queue import Fenced
-from bot.core.response import Response
 from bot.core.run import Claim, NewRun, Run, RunError, RunStatus
 from bot.core.text import valid
 from bot.core.wakeups import Wakeups, question_topic

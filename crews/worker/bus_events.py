@@ -8,8 +8,8 @@ from crewai.events.base_events import BaseEvent
 
 from bot.core import ids
 from bot.core.event import HumanInputCompleted, HumanInputRequired
-from bot.core.question import Option, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.question_events import completed_event, required_event
+from bot.core.questions.question import Option, Outcome, Question, QuestionKind, ReasonFlags
 
 
 class HumanInputRequiredEvent(BaseEvent):

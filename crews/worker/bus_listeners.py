@@ -10,7 +10,7 @@ from crewai.events import crewai_event_bus
 from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 
 from bot.core.event import TaskCompleted, TaskStarted
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from crews.building.build import Built
 from crews.crewai_adapter import bus
 from crews.run.context import CURRENT

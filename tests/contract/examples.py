@@ -9,8 +9,8 @@ from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy, policy_for
 from bot.core.place import Place
 from bot.core.ports import Store
-from bot.core.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
-from bot.core.response import Response, make_response
+from bot.core.questions.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
+from bot.core.questions.response import Response, make_response
 from bot.core.run import Claim, NewRun, Run, RunError
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bot.core import decision
+from bot.core.questions import decision
 
 REPOSITORY = Path(__file__).parents[2]
 BOT = f"{REPOSITORY / 'bot'}/"

@@ -5,13 +5,13 @@ import itertools
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.decision import Ruling
 from bot.core.journal import Removal
 from bot.core.people.policy import OnReject, Policy
 from bot.core.ports import Store
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Question, QuestionKind
+from bot.core.questions.response import Response, make_response
 from bot.core.queue import Fenced
-from bot.core.response import Response, make_response
 from bot.core.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store

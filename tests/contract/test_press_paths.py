@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from bot.core.forms.fields import Field
-from bot.core.question import Action, QuestionKind
+from bot.core.questions.question import Action, QuestionKind
 from bot.store.redis import RedisStore
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import REPLY_FIELD, input_field
@@ -31,7 +31,7 @@ CITY = Field(name="city", required=True)
 
 def check(path: FilePath, first: str) -> None:
     """One answer's path: from the request to the rules, over few files, which the page names."""
-    assert (path[0], path[-1]) == (first, "core/decision.py")
+    assert (path[0], path[-1]) == (first, "core/questions/decision.py")
     assert len(path) <= MOST_FILES, path
     page = (REPOSITORY / "docs" / "architecture.md").read_text()
     named = page.split("An answer passes", 1)[1].split("\n\n", 1)[0]

@@ -12,8 +12,8 @@ from redis.crc import key_slot
 from redis.exceptions import ClusterDownError
 
 from bot.commands.main import main
-from bot.core.decision import Verdict
 from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.questions.decision import Verdict
 from bot.core.run import Claim, RunError, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys

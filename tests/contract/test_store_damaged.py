@@ -9,7 +9,7 @@ import redis
 from bot.core import sessions
 from bot.core.event import UNREADABLE, TaskStarted
 from bot.core.people.api_keys import ApiKey, Scope, digest
-from bot.core.question import Deadline
+from bot.core.questions.question import Deadline
 from bot.store import redis_keys
 from bot.store.clock import QUARANTINED
 from bot.store.redis import RedisStore

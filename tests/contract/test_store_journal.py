@@ -4,7 +4,7 @@ import pytest
 
 from bot.core.event import RunProgress
 from bot.core.journal import Change, NewEvent, Removal
-from bot.core.question import Deadline
+from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import RunStatus
 from bot.store.clock import ClockSettings

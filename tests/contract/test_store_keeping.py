@@ -12,7 +12,7 @@ from bot.core import ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
-from bot.core.question import Deadline
+from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
 from bot.store import redis_keys

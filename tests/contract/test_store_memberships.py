@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.core.decision import Verdict
 from bot.core.directory import MembershipLookup
 from bot.core.errors import CannotTell, CrewdeckError, Refused
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import ApiKey, Scope
 from bot.core.people.policy import ANYONE, Group, Objection, OnReject, Policy
-from bot.core.question import Action
-from bot.core.response import Choose, Reject
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Action
+from bot.core.questions.response import Choose, Reject
 from bot.core.sessions import key_at_console, person_at_console
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import redis
 
-from bot.core.decision import Verdict
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import RunFilter
-from bot.core.question import Action, Deadline, Question
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Action, Deadline, Question
 from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore

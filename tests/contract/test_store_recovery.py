@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from bot.core.decision import Verdict
 from bot.core.errors import StoreUnavailable
 from bot.core.event import TaskStarted
-from bot.core.question import Deadline
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Deadline
 from bot.core.run import RunStatus
 from bot.store import redis_keys
 from bot.store.clock import ClockSettings

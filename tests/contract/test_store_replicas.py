@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import redis
 
-from bot.core.decision import Verdict
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.core.question import Question
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Question
 from bot.core.run import RunStatus
 from bot.store.durability import inspect
 from bot.store.redis import RedisStore, open_store

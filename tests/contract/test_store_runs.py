@@ -9,7 +9,7 @@ from bot.core import ids
 from bot.core.crew import Crew
 from bot.core.errors import NotFound, Refused
 from bot.core.lists import RunFilter
-from bot.core.question import Deadline
+from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import RunStatus
 from bot.store.clock import ClockSettings

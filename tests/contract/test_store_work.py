@@ -7,7 +7,7 @@ import pytest
 from bot.core import ids
 from bot.core.crew import Crew
 from bot.core.event import TaskStarted
-from bot.core.question import Deadline
+from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.run import Claim, RunStatus
 from bot.store.clock import ClockSettings

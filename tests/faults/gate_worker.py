@@ -13,7 +13,7 @@ from crewai.flow.flow import Flow, start
 from crewai.tools import BaseTool
 
 from bot.core.journal import Change, announces
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from bot.core.run import Run
 from tests.contract.crews.deployment import Deployment
 from tests.faults.worker_deployment import WorkerDeployment

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from bot.core.event import HumanInputReminded
-from bot.core.question import Action
+from bot.core.questions.question import Action
 from bot.core.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment

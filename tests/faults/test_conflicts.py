@@ -12,7 +12,7 @@ import redis
 from bot.core.event import HumanInputCompleted
 from bot.core.lists import RunFilter
 from bot.core.people.policy import Approvers
-from bot.core.question import Action, Deadline, Outcome, Question, QuestionKind
+from bot.core.questions.question import Action, Deadline, Outcome, Question, QuestionKind
 from bot.surfaces.chat.message_keys import question_message
 from tests.contract.http.served import http_client
 from tests.faults.multi_web_deployment import MultiWebDeployment

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.test_resuming import once

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.question import Action, Question, Source
-from bot.core.response import make_response
+from bot.core.questions.question import Action, Question, Source
+from bot.core.questions.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import environment

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.core.people.policy import Approvers
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.questions.question import Action, Question, QuestionKind
 from tests.contract.crews.deployment import Deployment
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, http_client

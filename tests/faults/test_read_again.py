@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.question import Source
+from bot.core.questions.question import Source
 from tests.contract.crews.deployment import Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say

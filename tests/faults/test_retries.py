@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from bot.core.errors import Refused
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from bot.core.retry import retry
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.deployment import ADA, Deployment

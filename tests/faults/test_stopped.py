@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Run
 from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once

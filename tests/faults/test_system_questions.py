@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.event import RunChanged
-from bot.core.question import Question, QuestionKind, Source
+from bot.core.questions.question import Question, QuestionKind, Source
 from bot.core.retry import retry
 from bot.core.run import Run, RunStatus
 from tests.contract.crews.deployment import Deployment

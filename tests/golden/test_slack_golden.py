@@ -17,7 +17,7 @@ from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Group, Policy
-from bot.core.question import (
+from bot.core.questions.question import (
     Action,
     Counted,
     Deadline,
@@ -27,10 +27,10 @@ from bot.core.question import (
     Source,
     options_for,
 )
-from bot.core.question import Progress as QuestionProgress
-from bot.core.response import Approve
+from bot.core.questions.question import Progress as QuestionProgress
+from bot.core.questions.response import Approve
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Run, RunError, RunStatus
-from bot.core.tool_call import ToolCall
 from bot.surfaces.chat.cards import Progress, progress, question_card, run_card
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.wording import (

@@ -13,10 +13,10 @@ from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKey, Scope, digest
 from bot.core.people.policy import Approvers, Policy
-from bot.core.question import Question, QuestionKind, Source, options_for
+from bot.core.questions.question import Question, QuestionKind, Source, options_for
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Claim
 from bot.core.starting import plan
-from bot.core.tool_call import ToolCall
 from bot.store.redis import RedisStore
 
 SECRETS = {"ada": "a-secret-of-ada-1", "bob": "a-secret-of-bob-1", "ops": "an-operators-secret"}

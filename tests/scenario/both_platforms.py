@@ -15,10 +15,10 @@ from bot.core.errors import Refused
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Approvers, Policy
 from bot.core.place import Place
-from bot.core.question import Deadline, Question, QuestionKind, Source, options_for
+from bot.core.questions.question import Deadline, Question, QuestionKind, Source, options_for
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Claim
 from bot.core.starting import plan
-from bot.core.tool_call import ToolCall
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.chat.places import ChatPlace
 from tests.loopback.slack import Message as SlackMessage

@@ -20,8 +20,8 @@ from bot.core.ids import part_id
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Approvers, policy_for
 from bot.core.ports import Store
-from bot.core.question import Action, Deadline, Question, QuestionKind, options_for
-from bot.core.response import make_response
+from bot.core.questions.question import Action, Deadline, Question, QuestionKind, options_for
+from bot.core.questions.response import make_response
 from bot.core.run import Claim, Run, RunError
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bot.core.question import Action, Deadline
+from bot.core.questions.question import Action, Deadline
 from tests.loopback.slack import View
 from tests.loopback.teams import Body
 from tests.loopback.teams.state import words

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bot.core.forms.fields import FieldType
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of
 from tests.scenario.server import Server

@@ -12,7 +12,7 @@ import pytest
 from bot.commands.main import main
 from bot.core.files import stored_file
 from bot.core.lists import RunFilter
-from bot.core.question import Action
+from bot.core.questions.question import Action
 from bot.core.run import Claim, RunError, RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose, open_store

@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Approvers
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.exposition import exposition
 from bot.surfaces.chat.message_keys import notification_failures
 from bot.surfaces.chat.places import ChatPlace

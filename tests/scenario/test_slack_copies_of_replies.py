@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from bot.core.ports import Store
-from bot.core.question import Question, QuestionKind
+from bot.core.questions.question import Question, QuestionKind
 from bot.core.run import Claim, Run
 from bot.metrics import Metrics
 from bot.settings import Settings

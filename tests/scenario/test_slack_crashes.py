@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from bot.core.lists import RunFilter
 from bot.core.outbox import DeliveryState as Shown
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Claim, Run
 from bot.surfaces.chat.message_keys import orphaned_opener
 from bot.surfaces.chat.places import MessageRef

@@ -20,9 +20,9 @@ from redis.asyncio import Redis
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Group, Policy, PolicyDefinition, resolve
 from bot.core.ports import Store
-from bot.core.question import Outcome, Question, Source
+from bot.core.questions.question import Outcome, Question, Source
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Claim
-from bot.core.tool_call import ToolCall
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.redis import open_store

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bot.core.question import Question, QuestionKind
+from bot.core.questions.question import Question, QuestionKind
 from bot.core.run import Claim
 from bot.store import redis_keys
 from tests.loopback.slack import Message

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from bot.core.lists import RunFilter
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from bot.surfaces.chat.message_keys import PROGRESS
 from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import LoopbackSlack, Message

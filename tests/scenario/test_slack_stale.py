@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from bot.core.question import Question, QuestionKind, digest_of
+from bot.core.questions.question import Question, QuestionKind, digest_of
 from bot.store import redis_keys
 from bot.surfaces.chat.actions import Target
 from tests.loopback.slack import Message

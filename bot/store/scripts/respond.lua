@@ -1,4 +1,4 @@
--- Append a response, with the outcome that bot/core/decision.py evaluated: this only compares and sets.
+-- Append a response, with the outcome that bot/core/questions/decision.py evaluated: this only compares and sets.
 -- Returns {done, time}; {repeated, the question that this key has answered}; {conflict, ''} if the question has changed
 -- since it was evaluated or its deadline has passed; or {unknown_question, ''}.
 -- ARGV: id, question id, evaluated revision, key of the response with its principal, response (JSON), its action,

@@ -8,17 +8,18 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from bot.core import decision, ids
-from bot.core import question as questions
+from bot.core import ids
 from bot.core.event import Event, RunProgress, TaskCompleted, TaskStarted
 from bot.core.files import file_of_input
 from bot.core.people.actor import Actor
 from bot.core.people.policy import ANYONE, Policy
-from bot.core.question import Action, Option, Outcome, Question, QuestionKind
-from bot.core.response import Approve, Response
+from bot.core.questions import decision
+from bot.core.questions import question as questions
+from bot.core.questions.question import Action, Option, Outcome, Question, QuestionKind
+from bot.core.questions.response import Approve, Response
+from bot.core.questions.tool_call import ToolCall, sha256_of
 from bot.core.retry import HUMAN_DECISIONS
 from bot.core.run import Run, RunStatus
-from bot.core.tool_call import ToolCall, sha256_of
 from bot.core.value import Value
 
 

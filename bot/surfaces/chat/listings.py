@@ -10,7 +10,7 @@ from bot.core.people.actor import Actor
 from bot.core.people.identities import names_of
 from bot.core.people.policy import ANYONE, can_decide
 from bot.core.ports import Questions, Runs
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Run
 
 

@@ -12,7 +12,7 @@ from bot.core.directory import MembershipLookup
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.people.actor import Actor, actor_named
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.failures import Rejected, RetryLater

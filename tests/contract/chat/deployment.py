@@ -10,7 +10,7 @@ from typing import Any
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Policy
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Claim, Run
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics

@@ -11,7 +11,7 @@ from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
 from bot.core.place import Place
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Claim
 from bot.surfaces.chat.message_keys import question_message
 from bot.surfaces.chat.places import MessageRef

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from bot.core.decision import Verdict
 from bot.core.directory import GroupUnreadable
 from bot.core.errors import CrewdeckError
 from bot.core.outbox import redrawn
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Group, Policy
-from bot.core.question import Action, Question, QuestionKind, Source, options_for
-from bot.core.response import make_response
+from bot.core.questions.decision import Verdict
+from bot.core.questions.question import Action, Question, QuestionKind, Source, options_for
+from bot.core.questions.response import make_response
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Claim
-from bot.core.tool_call import ToolCall
 from bot.store.redis_keys import shard_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.inbound.ports import Press, ReplyTarget

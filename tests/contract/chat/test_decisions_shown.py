@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import JsonValue
 
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Question, Source
-from bot.core.response import make_response
+from bot.core.questions.question import Action, Question, Source
+from bot.core.questions.response import make_response
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Claim
-from bot.core.tool_call import ToolCall
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.peers import Seen
 from tests.contract.examples import approval

@@ -9,7 +9,7 @@ from bot.core import ids
 from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import stored_file
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Deadline, QuestionKind
+from bot.core.questions.question import Action, Deadline, QuestionKind
 from bot.surfaces.chat.places import ChatPlace, MessageRef
 from tests.contract.chat.deployment import TENANT, Deployment, deployed
 from tests.contract.chat.memory_platform import MemoryPlatform

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.question import Action
+from bot.core.questions.question import Action
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.chat.deployment import Deployment, deployed

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bot.core.event import HumanInputReminded
-from bot.core.question import Action, Deadline
+from bot.core.questions.question import Action, Deadline
 from bot.core.run import Claim
 from bot.surfaces.chat.places import ChatPlace
 from tests.contract.chat.deployment import Deployment, deployed

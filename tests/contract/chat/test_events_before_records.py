@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.questions.question import Action, Question, QuestionKind
 from bot.store.redis import open_store
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.places import ChatPlace

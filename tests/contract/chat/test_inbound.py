@@ -15,7 +15,7 @@ from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.people.policy import ANYONE, Policy
 from bot.core.place import Place
-from bot.core.question import Action, Outcome, Question, QuestionKind
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run, RunStatus
 from bot.store import redis_keys
 from bot.surfaces.chat import actions

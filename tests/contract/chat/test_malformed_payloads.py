@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.surfaces.chat import actions
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_inbound import target_of

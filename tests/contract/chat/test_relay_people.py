@@ -6,8 +6,8 @@ import pytest
 
 from bot.core.people.actor import Membership
 from bot.core.people.policy import ANYONE, Policy
-from bot.core.question import Action
-from bot.core.response import make_response
+from bot.core.questions.question import Action
+from bot.core.questions.response import make_response
 from bot.core.unlinking import unlink
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.relaying import (

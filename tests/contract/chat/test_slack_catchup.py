@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.core.people.policy import Policy
-from bot.core.question import Action
+from bot.core.questions.question import Action
 from tests.contract.chat.finishing import caught_up
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http

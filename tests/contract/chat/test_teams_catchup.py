@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.core.question import Action, Question, QuestionKind
+from bot.core.questions.question import Action, Question, QuestionKind
 from bot.surfaces.teams.connector.graph import GraphMessages
 from bot.surfaces.teams.inbound.history import TeamsThreadHistory
 from tests.contract.chat.finishing import caught_up

@@ -11,9 +11,9 @@ from pydantic import JsonValue
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.people.policy import Policy
-from bot.core.question import Question, QuestionKind, Source
-from bot.core.response import Approve
-from bot.core.tool_call import ToolCall
+from bot.core.questions.question import Question, QuestionKind, Source
+from bot.core.questions.response import Approve
+from bot.core.questions.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.teams import card_data
 from tests.contract.chat.finishing import finished

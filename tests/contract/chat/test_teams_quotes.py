@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from bot.core.question import Action, QuestionKind
+from bot.core.questions.question import Action, QuestionKind
 from tests.contract.chat.played_crew import ADA
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat
 from tests.loopback.teams import Body

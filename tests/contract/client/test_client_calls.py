@@ -11,7 +11,7 @@ import pytest
 
 from bot.core.crew import CrewProblem
 from bot.core.forms.fields import Field, FieldType
-from bot.core.question import Question, QuestionKind
+from bot.core.questions.question import Question, QuestionKind
 from bot.core.run import RunError
 from bot.store.redis import RedisStore
 from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, StreamReset, SyncClient, Unreachable

@@ -16,13 +16,14 @@ from typing import Any, Self
 
 from pydantic import JsonValue
 
-from bot.core import answering, starting
+from bot.core import starting
 from bot.core.crew import Crew
-from bot.core.decision import Ruling
 from bot.core.event import Event
 from bot.core.people.actor import Actor
-from bot.core.question import Action, Question
-from bot.core.response import make_response
+from bot.core.questions import answering
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import make_response
 from bot.core.run import Run, RunStatus
 from bot.core.wakeups import Wakeups, run_topic
 from bot.store.embedded import Embedded

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from bot.core import starting
-from bot.core.decision import Ruling
 from bot.core.people.actor import Actor
-from bot.core.question import Action, Question, Source
-from bot.core.response import make_response
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Question, Source
+from bot.core.questions.response import make_response
 from bot.core.run import Claim, Run, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store

@@ -15,7 +15,7 @@ import pytest
 
 import crewdeck
 from bot.core import ids
-from bot.core.question import Question, QuestionKind
+from bot.core.questions.question import Question, QuestionKind
 from bot.core.run import Run
 from crewdeck.testing import call as tool
 from crewdeck.testing import expire, reject, reply, run_crew, submit

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.question import Action, Question, Source
+from bot.core.questions.question import Action, Question, Source
 from bot.core.run import Run
 from tests.contract.crews.features import shows
 from tests.contract.crews.local_worker import LocalWorker

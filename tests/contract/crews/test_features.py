@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from bot.core.run import Run
 from crewdeck.testing import expire, reply, run_crew
 from tests.contract.crews.deployment import Deployment, WorkerProcess

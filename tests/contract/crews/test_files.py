@@ -21,8 +21,8 @@ from bot.core.files import StoredFile, as_input, stored_file
 from bot.core.forms.fields import Field
 from bot.core.people.policy import policy_for
 from bot.core.place import Place
-from bot.core.question import Action, Question
-from bot.core.response import make_response
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import make_response
 from bot.core.retry import retry
 from bot.core.run import NewRun, Run, RunStatus
 from bot.core.wakeups import Wakeups

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.core.question import Action
+from bot.core.questions.question import Action
 from bot.core.retry import retry
 from bot.core.run import Claim, Run, RunStatus
 from tests.contract.crews.local_worker import LocalWorker

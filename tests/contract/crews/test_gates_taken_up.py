@@ -13,9 +13,9 @@ import pytest
 from pydantic import Field, SecretStr
 
 from bot.core import ids
-from bot.core.question import Action, Question, QuestionKind, Source, options_for
+from bot.core.questions.question import Action, Question, QuestionKind, Source, options_for
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Claim, Run
-from bot.core.tool_call import ToolCall
 from bot.settings import Settings
 from bot.store import redis_keys
 from crews.definitions.defined_crews import read

@@ -29,7 +29,7 @@ from bot.core.journal import Change
 from bot.core.people.actor import Actor
 from bot.core.people.identities import UNKNOWN, People
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, options_for
 from bot.core.run import Claim, Run, RunStatus
 from bot.settings import Settings
 from crews.definitions.defined_crews import read, read_crew

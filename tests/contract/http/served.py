@@ -16,7 +16,7 @@ from bot.core import ids
 from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.people.actor import Actor, Membership
-from bot.core.question import Deadline, Question, QuestionKind, options_for
+from bot.core.questions.question import Deadline, Question, QuestionKind, options_for
 from bot.core.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings

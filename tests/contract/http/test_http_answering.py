@@ -9,8 +9,8 @@ import websockets
 from bot.core.errors import Refused
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Approvers
-from bot.core.question import Action, Question, QuestionKind
-from bot.core.response import make_response
+from bot.core.questions.question import Action, Question, QuestionKind
+from bot.core.questions.response import make_response
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import SECRETS, Served, demo
 

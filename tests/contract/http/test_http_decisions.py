@@ -15,9 +15,9 @@ from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import Scope
 from bot.core.people.policy import Group, OnReject, Policy
-from bot.core.question import Question, QuestionKind, Source
+from bot.core.questions.question import Question, QuestionKind, Source
+from bot.core.questions.tool_call import ToolCall, call_digest
 from bot.core.run import Claim
-from bot.core.tool_call import ToolCall, call_digest
 from bot.store.redis import RedisStore
 from bot.surfaces.console.authenticator import COOKIE_NAME
 from tests.contract.http.conftest import Serve

@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.lists import RunFilter
 from bot.core.people.policy import Approvers
-from bot.core.question import QuestionKind
+from bot.core.questions.question import QuestionKind
 from bot.store import redis_keys, run_lists
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO, new_run

@@ -7,7 +7,7 @@ import redis
 
 from bot.core.crew import CrewProblem
 from bot.core.forms.fields import Field, FieldType
-from bot.core.question import Action, QuestionKind
+from bot.core.questions.question import Action, QuestionKind
 from bot.core.run import RunError
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo

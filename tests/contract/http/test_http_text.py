@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.question import Option, QuestionKind
+from bot.core.questions.question import Option, QuestionKind
 from tests.contract.http.served import Served
 
 JSON = {"Content-Type": "application/json"}

@@ -18,7 +18,7 @@ import redis
 from bot.core import ids
 from bot.core.event import Event
 from bot.core.lists import RunFilter
-from bot.core.question import Action, Question, Source
+from bot.core.questions.question import Action, Question, Source
 from bot.core.run import Run, RunStatus
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE

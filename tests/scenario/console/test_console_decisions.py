@@ -14,9 +14,9 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
-from bot.core.question import Action, QuestionKind
-from bot.core.response import make_response
-from bot.core.tool_call import call_digest
+from bot.core.questions.question import Action, QuestionKind
+from bot.core.questions.response import make_response
+from bot.core.questions.tool_call import call_digest
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.asked import ADA, SECRETS, SERVED, TWO, ask, call, claimed, gate, person, policy, settled
 from tests.scenario.browser import Window, window

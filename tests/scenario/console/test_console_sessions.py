@@ -17,7 +17,7 @@ from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKey, Scope, digest
 from bot.core.people.policy import Approvers
-from bot.core.question import Question, QuestionKind, options_for
+from bot.core.questions.question import Question, QuestionKind, options_for
 from bot.core.starting import plan
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store

@@ -10,8 +10,8 @@ import pytest
 
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
-from bot.core.question import Action, QuestionKind
-from bot.core.response import make_response
+from bot.core.questions.question import Action, QuestionKind
+from bot.core.questions.response import make_response
 from bot.store.redis import RedisStore, open_store
 from tests.scenario import asked
 from tests.scenario.asked import SECRETS, SERVED, TWO, call, gate, settled

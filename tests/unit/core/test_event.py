@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bot.core import decision
 from bot.core.event import (
     Body,
     Event,
@@ -22,8 +21,9 @@ from bot.core.event import (
 )
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.question_events import completed_event, required_event
+from bot.core.questions import decision
+from bot.core.questions.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.run import RunError
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from bot.core import decision, ids
+from bot.core import ids
 from bot.core.errors import Refused
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Outcome, Question, QuestionKind, Source
+from bot.core.questions import decision
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.retry import check_retriable, seed_entries
 from bot.core.run import Run, RunError, RunStatus
 from tests.contract.examples import ADA, DEMO

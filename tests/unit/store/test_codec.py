@@ -10,7 +10,7 @@ from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Approvers, PolicyDefinition, policy_for
 from bot.core.place import Place
-from bot.core.question import Deadline
+from bot.core.questions.question import Deadline
 from bot.core.run import NewRun, Run
 from bot.store.codec import RUN_FIELDS, SentRun, read_run
 

@@ -11,10 +11,10 @@ from pydantic import JsonValue
 from bot.core.event import Body, Event
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.question_events import recorded_event, required_event
-from bot.core.response import Approve
-from bot.core.tool_call import ToolCall
+from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
+from bot.core.questions.response import Approve
+from bot.core.questions.tool_call import ToolCall
 from bot.surfaces.chat.wording import gates
 from bot.surfaces.http.questions.question_views import CallView
 from bot.terminal import decisions, lines

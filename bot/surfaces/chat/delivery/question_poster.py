@@ -16,7 +16,7 @@ from bot.core.event import HumanInputRecorded
 from bot.core.people.identities import People
 from bot.core.people.policy import ANYONE, can_decide, is_live_group
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.cards import QuestionCard

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bot.core import answering
-from bot.core.decision import Ruling, Verdict
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide, objection, reason_of
 from bot.core.ports import Store
-from bot.core.question import Action, Question, QuestionKind
-from bot.core.response import Response, make_response
+from bot.core.questions import answering
+from bot.core.questions.decision import Ruling, Verdict
+from bot.core.questions.question import Action, Question, QuestionKind
+from bot.core.questions.response import Response, make_response
 from bot.surfaces.chat.actions import REPLY_FIELD, Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.formatted_text import FormattedText, Untrusted, plain_words

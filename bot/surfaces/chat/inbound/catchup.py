@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.ports import Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ack_handler import UNSAVED, AckHandler, reply_of

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from bot.core.decision import Ruling
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.people.actor import Actor
 from bot.core.ports import Store
-from bot.core.question import Action, Question
-from bot.core.response import Response, make_response
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import Response, make_response
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import NotATarget, Target
 from bot.surfaces.chat.inbound.answers import Answers

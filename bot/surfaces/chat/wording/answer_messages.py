@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.core import answering
-from bot.core.decision import Ruling
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Outcome, Question, QuestionKind
+from bot.core.questions import answering
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind
 from bot.core.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target

@@ -14,9 +14,9 @@ from pydantic import JsonValue
 
 from bot.core.forms.validation import MAX_NAME_LENGTH
 from bot.core.json_text import NotExact, read_json, value_text
-from bot.core.question import Question, QuestionKind
+from bot.core.questions.question import Question, QuestionKind
+from bot.core.questions.tool_call import ToolCall, sha256_of
 from bot.core.text import visible
-from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.formatted_text import Command, Untrusted

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from bot.core.difference import word_difference
 from bot.core.json_text import name_text, value_text
+from bot.core.questions.tool_call import ToolCall, sha256_of
 from bot.core.text import visible
-from bot.core.tool_call import ToolCall, sha256_of
 from bot.surfaces.chat.cards import QuestionCard, is_edited
 from bot.surfaces.chat.formatted_text import FormattedText, Time, Untrusted, joined
 from bot.surfaces.chat.messages import Block, Difference, Frame, Paragraph, Span

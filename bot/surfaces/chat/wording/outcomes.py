@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.question import Action, QuestionKind
+from bot.core.questions.question import Action, QuestionKind
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.formatted_text import Bold, FormattedText, Time, Untrusted
 from bot.surfaces.chat.messages import Block, Limits, Message, Paragraph, Quote, units

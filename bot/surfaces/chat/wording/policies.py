@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.core.decision import Ruling
 from bot.core.errors import TRY_AGAIN
 from bot.core.people.actor import Actor
 from bot.core.people.identities import without_tenant
 from bot.core.people.policy import ANYONE, Objection, OnReject, Policy, is_live_group, member
-from bot.core.question import Action, Counted
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Counted
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.formatted_text import Bold, FormattedText, Mention, Part, Time, Untrusted, joined
 from bot.surfaces.chat.messages import Block, Paragraph

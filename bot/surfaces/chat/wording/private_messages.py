@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import ids
 from bot.core.crew import Crew
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.core.run import Run, RunStatus
 from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions

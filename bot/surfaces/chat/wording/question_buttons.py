@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.core.question import Action, Option, QuestionKind
+from bot.core.questions.question import Action, Option, QuestionKind
 from bot.core.text import visible
 from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target

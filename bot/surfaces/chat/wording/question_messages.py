@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from bot.core.question import Action, QuestionKind
+from bot.core.questions.question import Action, QuestionKind
 from bot.core.text import named, visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
-from bot.core import answering
-from bot.core.decision import Ruling
 from bot.core.errors import TRY_AGAIN, NotFound
 from bot.core.event import encode
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Objection, Policy
 from bot.core.ports import Prefetched, Store
-from bot.core.question import Action, Question
 from bot.core.question_events import policy_view
-from bot.core.response import Approve, Response, Submit, UnexpectedParts, make_response
+from bot.core.questions import answering
+from bot.core.questions.decision import Ruling
+from bot.core.questions.question import Action, Question
+from bot.core.questions.response import Approve, Response, Submit, UnexpectedParts, make_response
 from bot.core.run import Run
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.problems import Problem

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from bot.core.decision import Ruling, Verdict
 from bot.core.event import PolicyView, ResponseView, iso
 from bot.core.forms.fields import Field as FormField
 from bot.core.forms.json_schema import json_schema
 from bot.core.people.actor import Actor
 from bot.core.people.identities import UNKNOWN, People
 from bot.core.people.policy import Objection, exclusion, objection
-from bot.core.question import (
+from bot.core.question_events import policy_view, response_view
+from bot.core.questions.decision import Ruling, Verdict
+from bot.core.questions.question import (
     Action,
     Counted,
     Option,
@@ -25,10 +26,9 @@ from bot.core.question import (
     ReasonFlags,
     Source,
 )
-from bot.core.question_events import policy_view, response_view
-from bot.core.response import Response
+from bot.core.questions.response import Response
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Run
-from bot.core.tool_call import ToolCall
 from bot.core.waiting import Wait
 from bot.surfaces.http.views import ActorView, RunSummary, View, iso_or_none, summary_fields
 

@@ -14,7 +14,7 @@ from bot.core.people.api_keys import Scope
 from bot.core.people.identities import UNKNOWN, People, names_of
 from bot.core.people.policy import ANYONE, Policy, can_decide
 from bot.core.ports import Prefetched, Store
-from bot.core.question import Question
+from bot.core.questions.question import Question
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery, ReadReceiptBody
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.operations import IDEMPOTENCY_KEY_TTL_S, RequestContext, reply

@@ -13,11 +13,11 @@ from bot.core.event import iso
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import UNKNOWN, People, person_of
 from bot.core.people.policy import IfTooFew, OnReject, Policy
-from bot.core.question import Action, Counted, Option, Question, QuestionKind, Source
-from bot.core.record import Executed, Record
-from bot.core.response import Approve, Choose, Response, Submit, Withdraw
+from bot.core.questions.question import Action, Counted, Option, Question, QuestionKind, Source
+from bot.core.questions.record import Executed, Record
+from bot.core.questions.response import Approve, Choose, Response, Submit, Withdraw
+from bot.core.questions.tool_call import sha256_of
 from bot.core.sessions import account_of
-from bot.core.tool_call import sha256_of
 from bot.surfaces.http.questions.question_views import CallView, OutcomeView, QuestionProgress, progress_of
 from bot.surfaces.http.views import View, iso_or_none
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from bot.core.tool_call import sha256_of
+from bot.core.questions.tool_call import sha256_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.inbound.ports import FormSubmission, Payload, Press, ReplyTarget
 from bot.surfaces.chat.places import MessageRef

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.core.answering import interpret
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question import Action, Outcome, Question, QuestionKind, options_for
+from bot.core.questions.answering import interpret
+from bot.core.questions.question import Action, Outcome, Question, QuestionKind, options_for
 from crews.flows.feedback_spec import FeedbackSpec, feedback, follow_up_prompt
 
 ADA = Actor(surface="http", user_id="ada", name="Ada")

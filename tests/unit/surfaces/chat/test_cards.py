@@ -18,7 +18,7 @@ from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question import (
+from bot.core.questions.question import (
     APPROVAL_OPTIONS,
     Action,
     Deadline,

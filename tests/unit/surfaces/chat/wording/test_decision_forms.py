@@ -9,8 +9,8 @@ import pytest
 from pydantic import JsonValue
 
 from bot.core.people.policy import Policy
-from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
-from bot.core.tool_call import ToolCall
+from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
+from bot.core.questions.tool_call import ToolCall
 from bot.surfaces.chat.formatted_text import plain_words
 from bot.surfaces.chat.messages import Form, Frame, Input, Limits, Paragraph
 from bot.surfaces.chat.wording import decision_forms

@@ -14,10 +14,10 @@ from pydantic import JsonValue
 from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
+from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Run, RunStatus
 from bot.core.text import visible
-from bot.core.tool_call import ToolCall
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card

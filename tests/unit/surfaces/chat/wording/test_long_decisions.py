@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question import (
+from bot.core.questions.question import (
     APPROVAL_OPTIONS,
     Action,
     Counted,
@@ -20,8 +20,8 @@ from bot.core.question import (
     QuestionKind,
     Source,
 )
+from bot.core.questions.tool_call import ToolCall
 from bot.core.run import Run, RunStatus
-from bot.core.tool_call import ToolCall
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.wording import batches, outcomes, question_forms, question_messages

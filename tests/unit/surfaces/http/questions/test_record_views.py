@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import pytest
 from pydantic import JsonValue
 
-from bot.core import decision
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People, same_people
 from bot.core.people.policy import OnReject, Policy
-from bot.core.question import Question, QuestionKind, Source
-from bot.core.record import Record
-from bot.core.response import Approve, Reject, Response, Withdraw
-from bot.core.tool_call import ToolCall
+from bot.core.questions import decision
+from bot.core.questions.question import Question, QuestionKind, Source
+from bot.core.questions.record import Record
+from bot.core.questions.response import Approve, Reject, Response, Withdraw
+from bot.core.questions.tool_call import ToolCall
 from bot.surfaces.http.questions.record_views import RecordView, ResponseState
 
 ADA = Actor(surface="slack", tenant="T1", user_id="ada", name="Ada")

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from bot.core.people.actor import Actor
-from bot.core.question import Action
+from bot.core.questions.question import Action
+from bot.core.questions.tool_call import sha256_of
 from bot.core.text import ValidJson, ValidText
-from bot.core.tool_call import sha256_of
 from bot.core.value import Strict
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core import answering, decision
-from bot.core.decision import Ruling, Verdict
 from bot.core.forms.fields import Field
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Approvers, Policy, can_decide, policy_for
-from bot.core.question import (
+from bot.core.questions import answering, decision
+from bot.core.questions.decision import Ruling, Verdict
+from bot.core.questions.question import (
     Action,
     Deadline,
     Option,
@@ -26,8 +26,8 @@ from bot.core.question import (
     infer_kind,
     options_for,
 )
-from bot.core.response import Choose, Reply, Response, make_response, parse_response
-from bot.core.tool_call import ToolCall
+from bot.core.questions.response import Choose, Reply, Response, make_response, parse_response
+from bot.core.questions.tool_call import ToolCall
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")

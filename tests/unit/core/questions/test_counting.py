@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core import decision
-from bot.core.decision import Pending, Settled
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People, person_of, same_people
 from bot.core.people.policy import Group, IfTooFew, OnReject, Policy, too_few
-from bot.core.question import Action, Question, QuestionKind, Source, digest_of, options_for
 from bot.core.question_events import recorded_event
-from bot.core.response import Approve, Choose, Reject, Response, Submit, Withdraw, make_response
-from bot.core.tool_call import ToolCall, call_digest
+from bot.core.questions import decision
+from bot.core.questions.decision import Pending, Settled
+from bot.core.questions.question import Action, Question, QuestionKind, Source, digest_of, options_for
+from bot.core.questions.response import Approve, Choose, Reject, Response, Submit, Withdraw, make_response
+from bot.core.questions.tool_call import ToolCall, call_digest
 
 GROUP = "slack::@finance"
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from bot.core.json_text import value_text
 from bot.core.people.policy import Policy
-from bot.core.tool_call import ToolCall, call_digest, edit_errors, takes_text_only
+from bot.core.questions.tool_call import ToolCall, call_digest, edit_errors, takes_text_only
 from tests.unit.core.test_json_text import TEXTS, VALUES
 
 CALL = ToolCall(

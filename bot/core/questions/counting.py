@@ -7,8 +7,8 @@ from typing import assert_never
 from bot.core.forms.validation import validate
 from bot.core.people.identities import People, person_of
 from bot.core.people.policy import OnReject, Policy, eligible, filled_seats, groups_of, groups_of_person
-from bot.core.question import Counted, Outcome, Progress, Question
-from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
+from bot.core.questions.question import Counted, Outcome, Progress, Question
+from bot.core.questions.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
 
 
 def overrides(response: Response) -> bool:

@@ -8,16 +8,25 @@ from typing import Literal, assert_never
 
 from pydantic import Field
 
-from bot.core.counting import outcome_from, overrides, progress_from, rejected_by_now
 from bot.core.errors import InvalidValues
 from bot.core.forms.validation import validate
 from bot.core.labels import means_yes
 from bot.core.people.identities import UNKNOWN, People, person_of
 from bot.core.people.policy import Objection, exclusion, for_gate, for_one_person, objection, reason_of
-from bot.core.question import Action, Deadline, Outcome, Progress, Question, QuestionKind, Source, digest_of
-from bot.core.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
+from bot.core.questions.counting import outcome_from, overrides, progress_from, rejected_by_now
+from bot.core.questions.question import (
+    Action,
+    Deadline,
+    Outcome,
+    Progress,
+    Question,
+    QuestionKind,
+    Source,
+    digest_of,
+)
+from bot.core.questions.response import Approve, Choose, Reject, Reply, Response, Submit, Withdraw
+from bot.core.questions.tool_call import edit_errors, sha256_of
 from bot.core.text import says_nothing, visible
-from bot.core.tool_call import edit_errors, sha256_of
 from bot.core.value import Strict, Value
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from bot.core.decision import Ruling, Verdict
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor
-from bot.core.question import Action, Option, Outcome, Question, QuestionKind
-from bot.core.response import Response, make_response
+from bot.core.questions.decision import Ruling, Verdict
+from bot.core.questions.question import Action, Option, Outcome, Question, QuestionKind
+from bot.core.questions.response import Response, make_response
 from bot.core.text import visible
 
 
@@ -52,7 +52,7 @@ def in_words(
     """Build the response for a typed reply.
 
     A reply that equals a label chooses that option; any other is passed on as words. `key` and `digest` are
-    those of `bot.core.response`. With `numbered`, people see numbered options and may reply with a number.
+    those of `bot.core.questions.response`. With `numbered`, people see numbered options and may reply with a number.
     """
     action, value, comment = interpret(question, words, numbered=numbered)
     return make_response(action, actor, key=key, value=value, comment=comment, digest=digest)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.core.people.actor import Actor
-from bot.core.question import Question
-from bot.core.response import Response
+from bot.core.questions.question import Question
+from bot.core.questions.response import Response
 from bot.core.value import Value
 
 
@@ -21,7 +21,7 @@ class Executed(Value):
     """The call that a gate let through was made."""
 
     at: int
-    #: The digest of what was called (`bot.core.tool_call.call_digest`), and of what it returned.
+    #: The digest of what was called (`bot.core.questions.tool_call.call_digest`), and of what it returned.
     call_digest: str
     result_digest: str
 

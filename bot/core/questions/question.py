@@ -12,8 +12,8 @@ from bot.core.json_text import named_values
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
+from bot.core.questions.tool_call import ToolCall, sha256_of
 from bot.core.text import ValidJson, ValidText
-from bot.core.tool_call import ToolCall, sha256_of
 from bot.core.value import Strict
 
 

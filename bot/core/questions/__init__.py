@@ -1,0 +1,1 @@
+"""Questions, the responses to them, and the rules that decide. Pure."""
