@@ -14,12 +14,12 @@ import aiohttp
 from bench.acknowledge import SECRET
 from bench.puppet import AT_ONCE, concurrently
 from bot.core import ids, starting
-from bot.core.crew import Crew
 from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.questions.question import Deadline, Question, QuestionKind
-from bot.core.run import Claim, Run
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim, Run
 from bot.store.redis import RedisStore
 from tests.loopback.slack import LoopbackSlack, sign
 from tests.loopback.slack.payloads import slash_command

@@ -17,7 +17,7 @@ import psutil
 from bot.core import starting
 from bot.core.event import Event
 from bot.core.people.actor import Actor
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import REPOSITORY, Server

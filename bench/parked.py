@@ -20,7 +20,7 @@ from bench.table import Below, Figure, Spread
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.store import redis_keys
 
 SLOTS = 8

@@ -8,7 +8,7 @@ import time
 from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.table import Below, Figure, Spread
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.core.wakeups import run_topic
 from tests.scenario.server import Server
 

@@ -17,7 +17,7 @@ from bot.core import ids
 from bot.core.event import Body, TaskStarted
 from bot.core.ports import Store
 from bot.core.questions.question import Question
-from bot.core.run import Claim, Run
+from bot.core.runs.run import Claim, Run
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -15,7 +15,7 @@ from bench.table import Aim, Beyond, Figure, Spread, Within
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action
 from bot.core.questions.response import make_response
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store import redis_keys
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
 from bot.core import ids, starting
-from bot.core.crew import Crew
 from bot.core.questions.question import Deadline, Question, QuestionKind
+from bot.core.runs.crew import Crew
 
 A_SECOND = 10
 """One worker keeps up with that."""

@@ -27,9 +27,9 @@ from bench.peer import Peer
 from bench.peers.clients import TRANSPORTS, Transport
 from bench.table import Below, Figure, Spread, Within
 from bot.core import ids, starting
-from bot.core.crew import Crew
 from bot.core.event import Body, Event, RunStarted, TaskStarted, encode
-from bot.core.run import Claim
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server
 

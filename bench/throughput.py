@@ -9,7 +9,7 @@ from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Spread
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from tests.scenario.server import alive
 
 WORKERS = (4, 2, 1)

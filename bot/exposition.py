@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from bot.core.lists import Totals
 from bot.core.questions.question import Action
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.metrics import Histogram, Metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

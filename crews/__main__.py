@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TextIO
 
 from bot import logging, settings
-from bot.core.crew import Crew
 from bot.core.errors import CrewdeckError
 from bot.core.project import Project
+from bot.core.runs.crew import Crew
 from bot.processes import garbage_collector, worker_environment
 from bot.processes.start import allow_open_files
 from bot.processes.worker_process import exec_crews

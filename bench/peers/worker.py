@@ -17,7 +17,7 @@ from bot.core.journal import Change, Journal, NewEvent
 from bot.core.people.actor import Actor
 from bot.core.ports import Store
 from bot.core.queue import Queue
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store
 from crews.crewai_adapter import environment

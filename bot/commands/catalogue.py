@@ -11,10 +11,10 @@ from itertools import chain
 from typing import Any
 
 from bot.commands.output import print_to_stderr
-from bot.core.crew import Crew, CrewProblem
 from bot.core.errors import SettingsError
 from bot.core.forms.fields import Field
 from bot.core.project import Project
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.text import terminal_safe
 from bot.processes.project_problems import problem_of
 from bot.processes.projects import find_configured

@@ -25,7 +25,7 @@ from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.questions.question import Question
 from bot.core.retry import retry
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.core.value import Value
 from bot.settings import Settings
 from bot.store.open import open_configured

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bot.core.addresses import is_address, is_public
 from bot.core.event import Known
 from bot.core.people.api_keys import valid_name
-from bot.core.place import Place
+from bot.core.runs.place import Place
 from bot.core.value import Value
 
 WHSEC_PREFIX = "whsec_"

@@ -19,7 +19,7 @@ from bot.core.questions.question import (
     QuestionKind,
     ReasonFlags,
 )
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Value
 

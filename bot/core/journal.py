@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.core.event import Body
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.value import Value
 
 SEEDED_PREFIX = "kept/"

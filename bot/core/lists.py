@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from bot.core.questions.question import Question
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.core.value import Value
 
 Limit = Annotated[int, Field(ge=1, le=1000)]
@@ -46,7 +46,7 @@ class Totals(Value):
     """Totals of the whole store, for `/metrics` and `/ready`."""
 
     runs: dict[str, int]
-    #: Queued runs by queue (`<kind>:<crew>`, see `bot.core.fair_queue`).
+    #: Queued runs by queue (`<kind>:<crew>`, see `bot.core.runs.fair_queue`).
     queued: dict[str, int]
     questions_open: int
     oldest_question_at: int | None

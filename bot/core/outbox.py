@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from bot.core.place import Place
+from bot.core.runs.place import Place
 from bot.core.value import Value
 
 _REDRAWN = "redrawn:"

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.directory import Directory
 from bot.core.event import Body, Event, PublishedEvent
 from bot.core.files import StoredFile
@@ -21,14 +20,15 @@ from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
 from bot.core.outbox import Outbox
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKeys
-from bot.core.place import Place
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Question
 from bot.core.questions.record import Record
 from bot.core.questions.response import Response
 from bot.core.queue import Queue
-from bot.core.run import Claim, NewRun, Run, RunError
-from bot.core.waiting import Wait
+from bot.core.runs.crew import Crew, CrewProblem
+from bot.core.runs.place import Place
+from bot.core.runs.run import Claim, NewRun, Run, RunError
+from bot.core.runs.waiting import Wait
 from bot.core.webhooks import Webhooks
 
 

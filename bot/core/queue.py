@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from bot.core.journal import Change
-from bot.core.run import Claim, RunError
-from bot.core.waiting import WorkerAnnouncement
+from bot.core.runs.run import Claim, RunError
+from bot.core.runs.waiting import WorkerAnnouncement
 
 
 class Queue(Protocol):

@@ -28,7 +28,7 @@ from bot.core.journal import (
 )
 from bot.core.ports import Files, Store
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
-from bot.core.run import NewRun, Run, RunStatus
+from bot.core.runs.run import NewRun, Run, RunStatus
 
 _AS_IT_IS = (SEEDED_PREFIX, ANSWER_PREFIX, FORMAT_ENTRY)
 _OWN = (ANNOUNCER_PREFIX, DIVERGED_PREFIX)

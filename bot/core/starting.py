@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from bot.core import ids, input_files, inputs
-from bot.core.crew import Crew, problem_of
+from bot.core import ids, input_files
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.people.actor import Actor
 from bot.core.people.policy import policy_for
-from bot.core.place import Place
 from bot.core.ports import Catalogue, Store
-from bot.core.run import NewRun, Run
+from bot.core.runs import inputs
+from bot.core.runs.crew import Crew, problem_of
+from bot.core.runs.place import Place
+from bot.core.runs.run import NewRun, Run
 
 
 async def crew_named(catalogue: Catalogue, name: str) -> Crew:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.core.value import Value
 
 

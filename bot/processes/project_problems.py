@@ -12,10 +12,10 @@ from pathlib import Path
 
 import structlog
 
-from bot.core.crew import CrewProblem
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Catalogue
 from bot.core.project import Project
+from bot.core.runs.crew import CrewProblem
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.ports import Wakeup
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.wakeups import CREWS_TOPIC, RECHECK_INTERVAL_S
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, new_call

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bot.core.fair_queue import ChosenRun, QueueKind
+from bot.core.runs.fair_queue import ChosenRun, QueueKind
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, ms
 from bot.store.connection import Connection

@@ -11,7 +11,7 @@ import structlog
 from bot.core.errors import StoreUnavailable
 from bot.core.event import RunFailed
 from bot.core.ports import Clock
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, newer_run
 from bot.store.connection import Connection

@@ -15,7 +15,7 @@ from bot.core.errors import UnreadableRecord
 from bot.core.event import Body
 from bot.core.questions.question import Question
 from bot.core.questions.response import Response, parse_response
-from bot.core.run import NewRun, Run
+from bot.core.runs.run import NewRun, Run
 from bot.store import redis_keys
 
 Dated = TypeVar("Dated", bound=BaseModel)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from bot.core.errors import StoreUnavailable
-from bot.core.fair_queue import ChosenRun, CrewQueue, Queued, QueueKind, WaitingRequester, choose
+from bot.core.runs.fair_queue import ChosenRun, CrewQueue, Queued, QueueKind, WaitingRequester, choose
 from bot.store import redis_keys
 from bot.store.connection import Connection
 

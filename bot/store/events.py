@@ -9,7 +9,7 @@ from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
 from bot.core.ports import Wakeup
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, event_name
 from bot.store.connection import Connection

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bot.core.errors import NotFound, Refused, UnreadableRecord
 from bot.core.files import MAX_RUN_BYTES, MAX_RUN_FILES, UPLOAD_TTL_S, StoredFile, file_name, in_words
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection

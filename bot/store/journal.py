@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bot.core.journal import Change, JournalExtent, NewEvent, Removal, announces
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, event_name, ms
 from bot.store.connection import Connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.core.outbox import DeliveryState, redrawn, redrawn_message
-from bot.core.place import Place
+from bot.core.runs.place import Place
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection

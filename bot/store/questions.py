@@ -18,7 +18,7 @@ from bot.core.questions.question import Question
 from bot.core.questions.record import Executed, ReadReceipt, Record
 from bot.core.questions.response import Response
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import (
     QUESTION_FIELDS,

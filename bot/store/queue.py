@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core.event import Body, RunCompleted, RunFailed
-from bot.core.fair_queue import DEFAULT_QUEUES, QueueKind
 from bot.core.journal import Change
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunError, RunStatus
+from bot.core.runs.fair_queue import DEFAULT_QUEUES, QueueKind
+from bot.core.runs.run import Claim, RunError, RunStatus
+from bot.core.runs.waiting import WorkerAnnouncement
 from bot.core.text import valid
-from bot.core.waiting import WorkerAnnouncement
 from bot.store import redis_keys
 from bot.store.claims import Claiming, ConcurrencySlots
 from bot.store.codec import dump, ms, new_call

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from bot.core.lists import RunFilter, RunPage
-from bot.core.place import Place
-from bot.core.run import Run, RunStatus
+from bot.core.runs.place import Place
+from bot.core.runs.run import Run, RunStatus
 from bot.store import redis_keys
 from bot.store.connection import Connection
 from bot.store.merged import Position, merged

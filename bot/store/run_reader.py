@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bot.core.errors import NotFound, UnreadableRecord
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, SentRun, read_run
 from bot.store.connection import Connection

@@ -11,10 +11,10 @@ from bot.core.event import Event, RunCancelled, RunFailed, RunStarted
 from bot.core.lists import RunFilter, RunPage
 from bot.core.people.actor import Actor
 from bot.core.people.policy import check_allowed
-from bot.core.place import Place
 from bot.core.ports import Catalogue
-from bot.core.run import NewRun, Run, RunError
-from bot.core.waiting import Wait
+from bot.core.runs.place import Place
+from bot.core.runs.run import NewRun, Run, RunError
+from bot.core.runs.waiting import Wait
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, SentRun, dump, ms, new_call, newer_run
 from bot.store.connection import Connection

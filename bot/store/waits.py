@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bot.core.crew import problem_of
-from bot.core.fair_queue import QueueKind
 from bot.core.ports import Catalogue
-from bot.core.run import Run, RunStatus
-from bot.core.waiting import QueuedRunState, Wait, wait_of
+from bot.core.runs.crew import problem_of
+from bot.core.runs.fair_queue import QueueKind
+from bot.core.runs.run import Run, RunStatus
+from bot.core.runs.waiting import QueuedRunState, Wait, wait_of
 from bot.store import redis_keys
 from bot.store.connection import Connection, Reply
 from bot.store.workers import live_workers

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bot.core import ids
 from bot.core.errors import NotFound
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.core.webhooks import DeadLetter, Disabled, EndpointState, FailingDelivery
 from bot.store import redis_keys
 from bot.store.codec import dump, ms

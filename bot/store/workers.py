@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from bot.core.waiting import WorkerAnnouncement
+from bot.core.runs.waiting import WorkerAnnouncement
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection

@@ -18,8 +18,8 @@ from pydantic import JsonValue
 
 from bot import local_token
 from bot.core.addresses import is_loopback
-from bot.core.crew import problem_of
 from bot.core.errors import InvalidInputs, NoWorker
+from bot.core.runs.crew import problem_of
 from bot.core.text import terminal_safe
 from bot.settings import ClientSettings
 from bot.terminal import inputs, lines, pipe

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from bot.core import inputs
 from bot.core.errors import InvalidInputs, Refused
 from bot.core.files import check_size
 from bot.core.forms import validation
 from bot.core.forms.fields import Field
+from bot.core.runs import inputs
 from crewdeck.client import Client, Crew, InputField
 
 _PAIR = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)

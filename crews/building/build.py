@@ -12,8 +12,8 @@ from crewai import Crew
 from crewai.flow.flow import Flow
 from pydantic import JsonValue, ValidationError
 
-from bot.core.crew import Crew as Card
 from bot.core.people.policy import Approvers
+from bot.core.runs.crew import Crew as Card
 from crews.building.durability import examine
 from crews.building.yaml_builder import YamlBuilder, check_gate, made_tool
 from crews.crewai_adapter.agents import prepare

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 
 import structlog
 
-from bot.core.crew import CrewProblem
+from bot.core.runs.crew import CrewProblem
 from bot.settings import Settings
 from crews import terminal
 from crews.building.build import Blueprint, YamlCrew

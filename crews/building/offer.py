@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.core.crew import CrewProblem
+from bot.core.runs.crew import CrewProblem
 
 if TYPE_CHECKING:
     from crews.building.build import Blueprint

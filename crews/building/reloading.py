@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from bot.core.crew import CrewProblem
+from bot.core.runs.crew import CrewProblem
 from bot.settings import Settings
 from crews.building.build import Blueprint, YamlCrew
 from crews.building.check import yaml_findings

@@ -13,7 +13,7 @@ import structlog
 from crewai import Task
 from crewai.tasks.task_output import TaskOutput
 
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.run.context import CURRENT, RunContext
 
 log = structlog.get_logger(__name__)

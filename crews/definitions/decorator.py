@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from bot.core.crew import Crew
 from bot.core.errors import SettingsError
 from bot.core.people.policy import Approvers
+from bot.core.runs.crew import Crew
 from crews.definitions.declarations import (
     ApproversSpec,
     InputSpec,

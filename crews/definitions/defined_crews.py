@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from bot.core.crew import Crew
+from bot.core.runs.crew import Crew
 from crews.definitions import yaml_lines
 from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
 from crews.definitions.definition import ASK_HUMAN, Limits, YamlCrewFile

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from bot.core.crew import Crew
 from bot.core.forms import fields, validation
 from bot.core.forms.fields import FieldType
 from bot.core.labels import label_key, means_yes
 from bot.core.people.actor import Membership
 from bot.core.people.policy import Approvers, PolicyDefinition
 from bot.core.questions.question import Deadline, QuestionKind
+from bot.core.runs.crew import Crew
 from crews.definitions.approval import GateEntry
 from crews.definitions.conditions import invalid, type_of_input
 from crews.definitions.crewai_keys import CREW_KEYS, WithCrewaiKeys

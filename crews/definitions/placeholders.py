@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.core.crew import Crew as Card
+from bot.core.runs.crew import Crew as Card
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
 """As CrewAI reads it."""

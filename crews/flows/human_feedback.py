@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from crewai.flow.human_feedback import HumanFeedbackResult
 
 from bot.core.questions.question import Action, Deadline, Question, QuestionKind, Source
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.flows.feedback_spec import FeedbackSpec, feedback, follow_up_prompt
 from crews.flows.output_text import text_of
 from crews.run.context import CURRENT, RunContext

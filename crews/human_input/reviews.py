@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.core.people.policy import Policy, policy_for
 from bot.core.questions.question import Action, Question, QuestionKind, Source
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.definitions.tool_options import reviewers_of
 from crews.run.context import AgentAtWork, RunContext
 from crews.run.questions import Asking

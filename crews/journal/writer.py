@@ -18,7 +18,7 @@ import structlog
 from bot.core.event import Body
 from bot.core.journal import Change, NewEvent, Removal, announces
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 
 log = structlog.get_logger(__name__)
 BATCH_DELAY_S = 0.02

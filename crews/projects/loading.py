@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import structlog
 
-from bot.core.crew import CrewProblem
 from bot.core.project import Project
+from bot.core.runs.crew import CrewProblem
 from bot.processes.projects import kebab, slug
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew, equipped

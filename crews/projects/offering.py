@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from bot.core.crew import CrewProblem
 from bot.core.project import Project
+from bot.core.runs.crew import CrewProblem
 from bot.settings import Settings
 from crews.building.offer import Offer
 from crews.crewai_adapter import platform_catalog, version

@@ -8,8 +8,8 @@ from typing import Any
 
 from crewai import Crew
 
-from bot.core.crew import Crew as Card
 from bot.core.people.policy import Approvers
+from bot.core.runs.crew import Crew as Card
 from crews.building.build import Built, Inputs, check_ask_human, equipped
 from crews.building.guarded import guarded_by, guarding_nothing, tools_of
 from crews.crewai_adapter.kickoff import suppress_console

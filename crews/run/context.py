@@ -10,7 +10,7 @@ from crewai import Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 
 from bot.core.questions.question import Source
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from crews.definitions.definition import Limits
 from crews.definitions.gates import Gate, Gates
 from crews.run.files import RunFiles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 
 
 class Leave(BaseException):

@@ -12,7 +12,7 @@ from crewai.tools.tool_failure import ToolExecutionFailedError
 
 from bot.core import ids
 from bot.core.people.policy import Policy
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.definitions.exceptions import CrewBroken, NotAnswered
 from crews.journal.exceptions import words_of
 

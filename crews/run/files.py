@@ -23,7 +23,7 @@ from bot.core.files import (
     files_of_inputs,
     stored_file,
 )
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from bot.core.text import valid
 from crews.run.folder import RunFolder
 from crews.run.session import RunSession

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.journal.model_call import ModelCall, RecordedStep
 from crews.run.nondeterminism import NonDeterminism
 from crews.run.recorded_steps import RecordedSteps

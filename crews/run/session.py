@@ -16,7 +16,7 @@ from bot.core.files import StoredFile
 from bot.core.journal import FORMAT_ENTRY
 from bot.core.people.actor import Actor
 from bot.core.questions.question import Question
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from crews.definitions.definition import Limits
 from crews.journal.journal import CALLS_ENTRY, FORMAT, Journal
 from crews.journal.writer import Writer

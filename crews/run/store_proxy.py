@@ -18,7 +18,7 @@ from bot.core.people.identities import People
 from bot.core.people.policy import Policy
 from bot.core.ports import Store
 from bot.core.questions.question import Question
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from bot.core.wakeups import Wakeups, question_topic
 
 log = structlog.get_logger(__name__)

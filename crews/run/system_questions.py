@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.core.people.policy import Approvers, Policy, policy_for
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
-from bot.core.run import Run, RunError
+from bot.core.runs.run import Run, RunError
 from crews.run.questions import Asking, HumanQuestions
 
 AGAIN, SKIP, STOP = "Do it again", "Skip it", "Stop the run"

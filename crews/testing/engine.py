@@ -15,7 +15,7 @@ from bot.core.input_files import store_files
 from bot.core.questions.answering import explain
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import Action, Question
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
 from crews.building.build import Blueprint, Built
 from crews.crewai_adapter import replaced_model

@@ -9,13 +9,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from bot.core import input_files
-from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, NotFound, Refused
 from bot.core.files import StoredFile
 from bot.core.forms.fields import FieldType
 from bot.core.people.actor import Actor
 from bot.core.ports import Files
-from bot.core.run import Claim
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim
 
 
 class MemoryFiles:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from crewai.llms.base_llm import BaseLLM
 from pydantic import Field
 
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.run.context import CURRENT
 from crews.testing.script import Exhausted, ModelAnswer, ModelCall, Script, ToolRequest
 

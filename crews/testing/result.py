@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core.questions.question import Question
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from crews.testing.script import ModelCall
 
 

@@ -25,7 +25,7 @@ from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import Outcome, Question
 from bot.core.questions.response import Response
 from bot.core.queue import Fenced
-from bot.core.run import Claim, NewRun, Run, RunError, RunStatus
+from bot.core.runs.run import Claim, NewRun, Run, RunError, RunStatus
 from bot.core.text import valid
 from bot.core.wakeups import Wakeups, question_topic
 from crews.testing.files import MemoryFiles

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from bot.core.crew import CrewProblem
+from bot.core.runs.crew import CrewProblem
 from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.processes.worker_process import command
 from bot.settings import Settings

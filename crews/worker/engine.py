@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from crews.run.folder import Folders
 from crews.run.lease import Lease
 from crews.run.store_proxy import StoreProxy

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Never
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.processes.project_problems import source_of
 from bot.settings import Settings
 from bot.store.health import Outage

@@ -20,7 +20,7 @@ from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.event import TaskCompleted
 from bot.core.files import files_of_inputs
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
 from crews.crewai_adapter import bus, install, rpm, usage

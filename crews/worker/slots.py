@@ -17,8 +17,8 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.queue import Queue
-from bot.core.run import Claim
-from bot.core.waiting import WorkerAnnouncement
+from bot.core.runs.run import Claim
+from bot.core.runs.waiting import WorkerAnnouncement
 from crews.worker.waiting_runs import SLOT_TIMEOUT_S, WaitingRun, WaitingRuns
 
 log = structlog.get_logger(__name__)

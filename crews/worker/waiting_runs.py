@@ -10,7 +10,7 @@ import asyncio
 import math
 from dataclasses import dataclass, field
 
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 
 SLOT_TIMEOUT_S = 1.0
 """Seconds that a run waits in line before another worker may have it. When the line has stood still for as

@@ -19,7 +19,7 @@ import structlog
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from bot.core.wakeups import CANCELLED_TOPIC, Signal, Wakeups, queue_topic
 from bot.processes import garbage_collector
 from bot.processes.worker_process import Lifeline

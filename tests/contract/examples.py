@@ -4,14 +4,14 @@ import asyncio
 import itertools
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy, policy_for
-from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.questions.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
 from bot.core.questions.response import Response, make_response
-from bot.core.run import Claim, NewRun, Run, RunError
+from bot.core.runs.crew import Crew
+from bot.core.runs.place import Place
+from bot.core.runs.run import Claim, NewRun, Run, RunError
 
 ADA = Actor(surface="slack", tenant="T1", user_id="U1", name="Ada")
 BOB = Actor(surface="slack", tenant="T1", user_id="U2", name="Bob")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.core.place import Place
 from bot.core.ports import Store
+from bot.core.runs.place import Place
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import LEASE

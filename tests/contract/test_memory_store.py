@@ -12,7 +12,7 @@ from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question, QuestionKind
 from bot.core.questions.response import Response, make_response
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from crews.testing.store import MemoryQuestions, MemoryStore

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 
-from bot.core.crew import Crew, CrewProblem
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.starting import crew_named
 from bot.core.wakeups import CREWS_TOPIC
 from bot.store import redis_keys

@@ -9,7 +9,7 @@ import redis
 
 from bot.core.event import TaskStarted
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import DEMO, LEASE, LOST, RETRY_AFTER, approval, claimed, started

@@ -14,7 +14,7 @@ from redis.exceptions import ClusterDownError
 from bot.commands.main import main
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.questions.decision import Verdict
-from bot.core.run import Claim, RunError, RunStatus
+from bot.core.runs.run import Claim, RunError, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.peers import View, check_owner, confirmations_needed, confirms, contradicts

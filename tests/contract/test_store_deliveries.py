@@ -8,7 +8,7 @@ from bot.core.event import TaskStarted
 from bot.core.outbox import DeliveryState
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.unlinking import unlink
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of

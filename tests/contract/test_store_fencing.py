@@ -14,7 +14,7 @@ from bot.core.event import TaskStarted
 from bot.core.files import stored_file
 from bot.core.ports import Store
 from bot.core.queue import Fenced
-from bot.core.run import Claim, Run
+from bot.core.runs.run import Claim, Run
 from bot.store import lua
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of

@@ -6,7 +6,7 @@ from bot.core.event import RunProgress
 from bot.core.journal import Change, NewEvent, Removal
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose
 from tests.contract.examples import ADA, DEMO, LEASE, LOST, approval, claimed, event_types, new_run, response

@@ -14,7 +14,7 @@ from bot.core.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose, open_store

@@ -9,7 +9,7 @@ import redis
 from bot.core.errors import StoreUnavailable
 from bot.core.people.policy import Policy
 from bot.core.questions.decision import Verdict
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.chat.rendering import run_card
 from tests.contract.examples import (

@@ -7,9 +7,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.crew import Crew
 from bot.core.lists import RunFilter
-from bot.core.run import RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import RunStatus
 from bot.store import redis_keys
 from bot.store.merged import Position, merged
 from bot.store.redis import RedisStore

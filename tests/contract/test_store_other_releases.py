@@ -11,7 +11,7 @@ from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.lists import RunFilter
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Deadline, Question
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore
 from tests.contract.examples import ADA, DEMO, LEASE, LOST, PLACE, approval, claimed, response, started

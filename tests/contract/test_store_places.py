@@ -2,7 +2,7 @@
 
 import redis
 
-from bot.core.place import Place
+from bot.core.runs.place import Place
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import LOST, PLACE, claimed, started

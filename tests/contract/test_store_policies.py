@@ -15,7 +15,7 @@ from bot.core.questions.question import Action, Deadline, Question, QuestionKind
 from bot.core.questions.response import Approve, Reject, Response, Withdraw
 from bot.core.questions.tool_call import ToolCall, call_digest
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed, event_types
 

@@ -18,7 +18,7 @@ from bot.core.questions.question import Action, Deadline, Question, Source
 from bot.core.questions.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response
 from bot.core.questions.tool_call import ToolCall
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed
 from tests.contract.servers import empty

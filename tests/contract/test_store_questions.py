@@ -11,7 +11,7 @@ from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Deadline, Question, digest_of
 from bot.core.questions.response import Choose
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.connection import connect
 from bot.store.redis import RedisStore

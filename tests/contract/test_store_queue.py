@@ -5,9 +5,9 @@ import itertools
 
 import redis
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim, RunStatus
 from bot.core.wakeups import queue_topic
 from bot.store import redis_keys
 from bot.store.redis import RedisStore

@@ -13,7 +13,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.event import TaskStarted
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Deadline
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store import redis_keys
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store

@@ -9,7 +9,7 @@ import redis
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Question
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store.durability import inspect
 from bot.store.redis import RedisStore, open_store
 from bot.store.redis_keys import shard_of

@@ -6,12 +6,12 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.errors import NotFound, Refused
 from bot.core.lists import RunFilter
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
-from bot.core.run import RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import (

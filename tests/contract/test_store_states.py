@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import NotFound, Refused
-from bot.core.place import Place
 from bot.core.queue import Fenced
-from bot.core.run import Claim
+from bot.core.runs.place import Place
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.clock import ClockSettings
 from bot.store.codec import new_call

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bot.core.errors import SettingsError, StoreUnavailable
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store.redis import open_store
 from tests.contract import certificates
 from tests.contract.certificates import Certificates

@@ -5,8 +5,8 @@ import pytest
 from bot.core import ids
 from bot.core.errors import NotFound
 from bot.core.event import TaskStarted
-from bot.core.place import Place
-from bot.core.run import Run
+from bot.core.runs.place import Place
+from bot.core.runs.run import Run
 from bot.core.webhooks import EndpointState
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.event import TaskStarted
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim, RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose
 from tests.contract.examples import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.deployment import Deployment
 
 

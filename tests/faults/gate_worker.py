@@ -14,7 +14,7 @@ from crewai.tools import BaseTool
 
 from bot.core.journal import Change, announces
 from bot.core.questions.question import Question
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import open_store

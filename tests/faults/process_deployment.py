@@ -17,7 +17,7 @@ import redis
 
 from bot import local_token
 from bot.core.ports import Catalogue
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deployment import environment
 from tests.folders import own_folder

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from bot.core.questions.question import QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.deployment import Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of

@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.event import HumanInputReminded
 from bot.core.questions.question import Action
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once

@@ -11,7 +11,7 @@ import pytest
 import redis
 import websockets
 
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import claimed
 from tests.contract.http.following import TRANSPORTS, Follow, Sent

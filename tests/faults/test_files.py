@@ -7,7 +7,7 @@ import pytest
 
 from bot.core import input_files, starting
 from bot.core.event import FileAttached
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say, text_of

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from bot.core.questions.question import QuestionKind
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.test_resuming import once
 from tests.faults.test_retries import failed, retried

@@ -11,7 +11,7 @@ import pytest
 
 from bot.core.questions.question import Action, Question, Source
 from bot.core.questions.response import make_response
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import environment
 from tests.contract.examples import ADA, LOST, new_run

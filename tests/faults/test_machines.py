@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from tests.contract.http.following import all_of, over_sse
 from tests.contract.http.served import Served, http_client

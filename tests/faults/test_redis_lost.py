@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from bot.core.errors import StoreUnavailable
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment
 from tests.contract.http.served import http_client

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from bot.core.lists import RunFilter
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store.redis import open_store
 from tests.contract.crews.deployment import Deployment
 from tests.faults.releases import dump

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.core.journal import STARTED_SUFFIX
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.deployment import Deployment, called
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of

@@ -8,7 +8,7 @@ import pytest
 from bot.core.errors import Refused
 from bot.core.questions.question import QuestionKind
 from bot.core.retry import retry
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel, call, say

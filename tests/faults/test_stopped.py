@@ -6,7 +6,7 @@ import random
 import pytest
 
 from bot.core.questions.question import Question
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.deployment import Deployment
 from tests.faults.checks import ended_once
 from tests.faults.process_deployment import LEASE, Machine, ProcessDeployment

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import psutil
 import pytest
 
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.store.clock import QUARANTINED, ClockSettings
 from bot.store.redis import RedisStore, open_store
 from tests.contract.crews.deployment import Deployment

@@ -7,7 +7,7 @@ import pytest
 from bot.core.event import RunChanged
 from bot.core.questions.question import Question, QuestionKind, Source
 from bot.core.retry import retry
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.deployment import Deployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.loopback.models import LoopbackModel, call, say

@@ -15,7 +15,7 @@ from typing import Self
 
 import redis
 
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.store import redis_keys
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import WorkerProcess

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.event import Body, Event, TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
@@ -30,7 +29,8 @@ from bot.core.questions.question import (
 from bot.core.questions.question import Progress as QuestionProgress
 from bot.core.questions.response import Approve
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Run, RunError, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunError, RunStatus
 from bot.surfaces.chat.cards import Progress, progress, question_card, run_card
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.wording import (

@@ -9,13 +9,13 @@ import itertools
 from typing import Any
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKey, Scope, digest
 from bot.core.people.policy import Approvers, Policy
 from bot.core.questions.question import Question, QuestionKind, Source, options_for
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim
 from bot.core.starting import plan
 from bot.store.redis import RedisStore
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.errors import Refused
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Approvers, Policy
-from bot.core.place import Place
 from bot.core.questions.question import Deadline, Question, QuestionKind, Source, options_for
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim
+from bot.core.runs.crew import Crew
+from bot.core.runs.place import Place
+from bot.core.runs.run import Claim
 from bot.core.starting import plan
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.chat.places import ChatPlace

@@ -13,7 +13,6 @@ from itertools import count
 from typing import Any
 
 from bot.core import starting
-from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field
 from bot.core.ids import part_id
@@ -22,7 +21,8 @@ from bot.core.people.policy import Approvers, policy_for
 from bot.core.ports import Store
 from bot.core.questions.question import Action, Deadline, Question, QuestionKind, options_for
 from bot.core.questions.response import make_response
-from bot.core.run import Claim, Run, RunError
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim, Run, RunError
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.core.crew import CrewProblem
+from bot.core.runs.crew import CrewProblem
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, say
 from tests.scenario.server import Server, environment

@@ -13,7 +13,7 @@ from bot.commands.main import main
 from bot.core.files import stored_file
 from bot.core.lists import RunFilter
 from bot.core.questions.question import Action
-from bot.core.run import Claim, RunError, RunStatus
+from bot.core.runs.run import Claim, RunError, RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose, open_store
 from tests.contract.examples import ADA, PLACE, RETRY_AFTER, approval, claimed, response, started

@@ -20,7 +20,7 @@ from bot.core import starting
 from bot.core.people.actor import Actor
 from bot.core.questions.question import Action
 from bot.core.questions.response import make_response
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import ExecutedServer, ExecutedWebServer, Server, alive, environment

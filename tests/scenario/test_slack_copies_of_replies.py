@@ -11,7 +11,7 @@ import redis
 
 from bot.core.ports import Store
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Claim, Run
+from bot.core.runs.run import Claim, Run
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store.redis import open_store

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bot.core.lists import RunFilter
 from bot.core.outbox import DeliveryState as Shown
 from bot.core.questions.question import Question
-from bot.core.run import Claim, Run
+from bot.core.runs.run import Claim, Run
 from bot.surfaces.chat.message_keys import orphaned_opener
 from bot.surfaces.chat.places import MessageRef
 from tests.loopback.slack import GENERAL, Delivery, Message, Person

@@ -22,7 +22,7 @@ from bot.core.people.policy import Group, Policy, PolicyDefinition, resolve
 from bot.core.ports import Store
 from bot.core.questions.question import Outcome, Question, Source
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.redis import open_store

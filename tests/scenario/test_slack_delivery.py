@@ -12,9 +12,9 @@ import pytest
 from bot.core.event import RunChanged
 from bot.core.people.actor import Actor, principal
 from bot.core.people.policy import Approvers, Policy
-from bot.core.place import Place
 from bot.core.questions.question import Action, Deadline, QuestionKind
-from bot.core.run import Run, RunError, RunStatus
+from bot.core.runs.place import Place
+from bot.core.runs.run import Run, RunError, RunStatus
 from bot.exposition import exposition
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS

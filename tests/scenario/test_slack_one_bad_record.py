@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from tests.loopback.slack import Message
 from tests.scenario.outbox import ADA, Outbox

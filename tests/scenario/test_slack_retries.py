@@ -1,7 +1,7 @@
 """A run that failed and is tried again, as people see it in Slack."""
 
 from bot.core.retry import retry
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from tests.scenario.outbox import Outbox
 
 

@@ -12,7 +12,7 @@ import redis
 from bot.core.event import TaskStarted
 from bot.core.ids import part_id
 from bot.core.questions.question import Question
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.surfaces.chat.delivery.outbox import MAX_CONCURRENT_RUNS
 from tests.loopback.slack import GENERAL, Delivery
 from tests.scenario.outbox import Outbox, delivering

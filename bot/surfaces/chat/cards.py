@@ -19,7 +19,7 @@ from bot.core.questions.question import Action, Option, Outcome, Question, Quest
 from bot.core.questions.response import Approve, Response
 from bot.core.questions.tool_call import ToolCall, sha256_of
 from bot.core.retry import HUMAN_DECISIONS
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.core.value import Value
 
 

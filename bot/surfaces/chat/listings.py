@@ -11,7 +11,7 @@ from bot.core.people.identities import names_of
 from bot.core.people.policy import ANYONE, can_decide
 from bot.core.ports import Questions, Runs
 from bot.core.questions.question import Question
-from bot.core.run import Run
+from bot.core.runs.run import Run
 
 
 async def waiting_for(questions: Questions, person: Actor, limit: int) -> list[Question]:

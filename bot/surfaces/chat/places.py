@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bot.core.place import Place
+from bot.core.runs.place import Place
 
 
 @dataclass(frozen=True)

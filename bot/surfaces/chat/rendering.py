@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from bot.core.ports import Store
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.chat import cards
 from bot.surfaces.chat.cards import QuestionCard, RunCard
 from bot.surfaces.chat.messages import Limits, Message

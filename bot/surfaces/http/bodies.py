@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 
 Uuid = Annotated[
     str, Field(json_schema_extra={"format": "uuid"}), StringConstraints(pattern="^[0-9a-fA-F-]{36}$")

@@ -21,7 +21,7 @@ from bot.core.people.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matchin
 from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.core.questions.question import Question
-from bot.core.run import Run, can_view
+from bot.core.runs.run import Run, can_view
 from bot.core.sessions import SESSION, Session, account_of
 from bot.core.token_bucket import TokenBucket
 from bot.core.wakeups import Signal, Wakeups

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from bot.core import ids, starting
-from bot.core.crew import Crew, CrewProblem
 from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound, Refused
 from bot.core.event import encode
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import check_allowed
-from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.retry import retry
-from bot.core.run import NewRun, Run
+from bot.core.runs.crew import Crew, CrewProblem
+from bot.core.runs.place import Place
+from bot.core.runs.run import NewRun, Run
 from bot.core.starting import can_start
 from bot.surfaces.http.bodies import CancelBody, DeleteQuery, RunsQuery, StartBody
 from bot.surfaces.http.callers import Caller, Visibility

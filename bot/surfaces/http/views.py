@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from bot.core.crew import Crew
 from bot.core.event import iso
 from bot.core.forms import fields
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope
-from bot.core.run import Run, RunError, RunStatus
-from bot.core.waiting import Wait, WaitFor
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunError, RunStatus
+from bot.core.runs.waiting import Wait, WaitFor
 
 
 class View(BaseModel):

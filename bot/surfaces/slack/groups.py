@@ -13,12 +13,12 @@ from typing import Any, Never, Protocol
 
 import structlog
 
-from bot.core.crew import Crew
 from bot.core.directory import Directory, GroupUnreadable
 from bot.core.errors import StoreUnavailable
 from bot.core.people.actor import principal
 from bot.core.people.policy import is_live_group, member
 from bot.core.ports import Catalogue
+from bot.core.runs.crew import Crew
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE

@@ -11,7 +11,7 @@ from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Policy
 from bot.core.ports import Store
 from bot.core.questions.question import Question
-from bot.core.run import Claim, Run
+from bot.core.runs.run import Claim, Run
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings

@@ -12,9 +12,9 @@ from typing import Any
 
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership
-from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.questions.question import Question
+from bot.core.runs.place import Place
 from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store
 from bot.surfaces.chat.actions import Target

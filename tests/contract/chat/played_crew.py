@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from bot.core.crew import Crew
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.questions.question import Question
-from bot.core.run import Claim
+from bot.core.runs.crew import Crew
+from bot.core.runs.place import Place
+from bot.core.runs.run import Claim
 from bot.surfaces.chat.message_keys import question_message
 from bot.surfaces.chat.places import MessageRef
 from tests.contract.examples import DEMO, approval, new_run

@@ -7,10 +7,10 @@ from typing import Any
 from bot.core.directory import GroupUnreadable
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.place import Place
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
-from bot.core.run import Claim
+from bot.core.runs.place import Place
+from bot.core.runs.run import Claim
 from bot.store.redis_keys import shard_of
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.peers import Seen

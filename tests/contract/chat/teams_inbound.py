@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.people.actor import Actor
-from bot.core.place import Place
 from bot.core.ports import Store
 from bot.core.questions.question import Question
+from bot.core.runs.place import Place
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings

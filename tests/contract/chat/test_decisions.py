@@ -16,7 +16,7 @@ from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question, QuestionKind, Source, options_for
 from bot.core.questions.response import make_response
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store.redis_keys import shard_of
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.inbound.ports import Press, ReplyTarget

@@ -11,7 +11,7 @@ from bot.core.people.policy import Policy
 from bot.core.questions.question import Action, Question, Source
 from bot.core.questions.response import make_response
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from tests.contract.chat.deployment import Deployment
 from tests.contract.chat.peers import Seen
 from tests.contract.examples import approval

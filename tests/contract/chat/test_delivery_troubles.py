@@ -10,7 +10,7 @@ import pytest
 
 from bot.core.event import HumanInputReminded
 from bot.core.questions.question import Action, Deadline
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.surfaces.chat.places import ChatPlace
 from tests.contract.chat.deployment import Deployment, deployed
 from tests.contract.chat.peers import Seen, Trouble

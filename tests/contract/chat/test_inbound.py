@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import redis
 
-from bot.core.crew import CrewProblem
 from bot.core.forms.fields import Field, FieldType
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.people.policy import ANYONE, Policy
-from bot.core.place import Place
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import CrewProblem
+from bot.core.runs.place import Place
+from bot.core.runs.run import Run, RunStatus
 from bot.store import redis_keys
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core.people.policy import Policy
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.unlinking import unlink
 from bot.surfaces.chat.message_keys import shown_digest
 from tests.contract.chat.deployment import Deployment

@@ -12,10 +12,10 @@ from pydantic import JsonValue
 
 from bot.core.forms.fields import Field
 from bot.core.people.policy import Policy
-from bot.core.place import Place
 from bot.core.questions.question import Action, Deadline, QuestionKind, Source, options_for
 from bot.core.questions.response import make_response
 from bot.core.questions.tool_call import ToolCall
+from bot.core.runs.place import Place
 from bot.store.redis_keys import shard_of
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.inbound.catchup import HistoryStart

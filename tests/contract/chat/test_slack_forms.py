@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.forms.fields import Field, FieldType
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.questions.tool_call import ToolCall
+from bot.core.runs.crew import Crew
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target, input_field
 from bot.surfaces.chat.inbound.form_values import FormDrafts

@@ -12,7 +12,7 @@ import pytest
 from bot.core.people.policy import Policy
 from bot.core.questions.question import Action, Question, Source
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.outbox import OutboxWorker

@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 import pytest
 
-from bot.core.crew import CrewProblem
 from bot.core.forms.fields import Field, FieldType
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import RunError
+from bot.core.runs.crew import CrewProblem
+from bot.core.runs.run import RunError
 from bot.store.redis import RedisStore
 from crewdeck.client import Actor, ApiError, Client, HumanInputCompleted, StreamReset, SyncClient, Unreachable
 from tests.contract.client.conftest import HttpProxy

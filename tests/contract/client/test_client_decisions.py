@@ -8,8 +8,8 @@ import pytest
 from bot.core.forms.fields import Field, FieldType
 from bot.core.outbox import redrawn
 from bot.core.people.policy import Policy
-from bot.core.place import Place
 from bot.core.questions.question import QuestionKind, Source
+from bot.core.runs.place import Place
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from crewdeck.client import ApiError, Client, Event, HumanInputRecorded, HumanInputRequired, SyncClient

@@ -17,14 +17,14 @@ from typing import Any, Self
 from pydantic import JsonValue
 
 from bot.core import starting
-from bot.core.crew import Crew
 from bot.core.event import Event
 from bot.core.people.actor import Actor
 from bot.core.questions import answering
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.core.wakeups import Wakeups, run_topic
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store

@@ -14,7 +14,7 @@ from bot.core.people.actor import Actor
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question, Source
 from bot.core.questions.response import make_response
-from bot.core.run import Claim, Run, RunStatus
+from bot.core.runs.run import Claim, Run, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from crews.run.store_proxy import StoreProxy

@@ -10,7 +10,7 @@ import pytest
 from bot.core import ids
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question, QuestionKind, options_for
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.crews.test_gates_taken_up import taken_up
 

@@ -3,7 +3,7 @@
 from bot.core import ids
 from bot.core.forms.fields import FieldType
 from bot.core.questions.question import QuestionKind
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 

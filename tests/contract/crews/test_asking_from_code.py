@@ -16,7 +16,7 @@ import pytest
 import crewdeck
 from bot.core import ids
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from crewdeck.testing import call as tool
 from crewdeck.testing import expire, reject, reply, run_crew, submit
 from tests.contract.crews.conftest import DEFINITIONS

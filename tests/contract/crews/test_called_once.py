@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.core.questions.question import Action, Question, Source
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.features import shows
 from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.crews.test_gates_taken_up import last_asked, paying, taken_up

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.core.run import Run, RunStatus
-from bot.core.waiting import Wait
+from bot.core.runs.run import Run, RunStatus
+from bot.core.runs.waiting import Wait
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess, called
 from tests.fork_server.client import ForkServer

@@ -15,8 +15,8 @@ from types import ModuleType
 import pytest
 
 from bot.commands.new import new
-from bot.core.crew import Crew, CrewProblem
-from bot.core.run import RunStatus
+from bot.core.runs.crew import Crew, CrewProblem
+from bot.core.runs.run import RunStatus
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from crews.definitions.defined_crews import read_only

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bot.core.retry import retry
-from bot.core.run import Run, RunError, RunStatus
+from bot.core.runs.run import Run, RunError, RunStatus
 from tests.contract.crews.conftest import LEASE_S
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.loopback.models import LoopbackModel, call, say

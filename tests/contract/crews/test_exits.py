@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bot.core.run import RunError, RunStatus
+from bot.core.runs.run import RunError, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.contract.crews.test_plain_crewai import ENTRY_POINTS, did

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.core.questions.question import QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from crewdeck.testing import expire, reply, run_crew
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import SHOWN_BY, rows, shows

@@ -15,16 +15,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.core import files, ids
-from bot.core.crew import Crew
 from bot.core.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import StoredFile, as_input, stored_file
 from bot.core.forms.fields import Field
 from bot.core.people.policy import policy_for
-from bot.core.place import Place
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
 from bot.core.retry import retry
-from bot.core.run import NewRun, Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.place import Place
+from bot.core.runs.run import NewRun, Run, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from crews.run.folder import Folders

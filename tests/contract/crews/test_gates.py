@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import field_validator
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, QuestionKind
+from bot.core.runs.crew import Crew
 from bot.settings import Settings
 from crews.definitions.defined_crews import read
 from tests.contract.crews.local_worker import LocalWorker

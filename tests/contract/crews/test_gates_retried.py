@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bot.core.questions.question import Action
 from bot.core.retry import retry
-from bot.core.run import Claim, Run, RunStatus
+from bot.core.runs.run import Claim, Run, RunStatus
 from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.examples import LEASE
 

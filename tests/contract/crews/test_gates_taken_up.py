@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr
 from bot.core import ids
 from bot.core.questions.question import Action, Question, QuestionKind, Source, options_for
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Claim, Run
+from bot.core.runs.run import Claim, Run
 from bot.settings import Settings
 from bot.store import redis_keys
 from crews.definitions.defined_crews import read

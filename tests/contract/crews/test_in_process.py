@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import Change
@@ -30,7 +29,8 @@ from bot.core.people.actor import Actor
 from bot.core.people.identities import UNKNOWN, People
 from bot.core.people.policy import Policy
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, options_for
-from bot.core.run import Claim, Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim, Run, RunStatus
 from bot.settings import Settings
 from crews.definitions.defined_crews import read, read_crew
 from crews.run.store_proxy import StoreProxy

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, environment, install_crews
 from tests.folders import own_folder

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say
 

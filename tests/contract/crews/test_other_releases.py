@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from structlog.testing import capture_logs
 
 from bot.core import starting
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.redis import RedisStore, open_store

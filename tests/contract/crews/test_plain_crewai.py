@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import Deployment, WorkerProcess
 from tests.contract.crews.features import shows

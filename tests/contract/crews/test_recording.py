@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Claim, RunStatus
+from bot.core.runs.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store
 from crews.journal.journal import Journal

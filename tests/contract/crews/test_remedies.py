@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.crew import CrewProblem
+from bot.core.runs.crew import CrewProblem
 from bot.processes.projects import find
 from bot.settings import Settings
 from crews.definitions import defined_crews

@@ -1,7 +1,7 @@
 """Tasks with `human_input: true`: people review the output until they approve or reject it."""
 
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, say, text_of
 

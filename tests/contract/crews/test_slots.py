@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore
 from crews.worker.slots import Slots
 from crews.worker.waiting_runs import LULL_S, MAX_BURST_S, MAX_HOLD_S, SLOT_TIMEOUT_S, SMALL_BURST

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.event import TaskCompleted, TaskStarted
 from bot.core.people.actor import Actor, Membership
 from bot.core.questions.question import Deadline, Question, QuestionKind, options_for
-from bot.core.run import Claim
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.store.redis import RedisStore

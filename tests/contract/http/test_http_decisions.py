@@ -9,7 +9,6 @@ import pytest
 import websockets
 
 from bot.core import sessions
-from bot.core.crew import CrewProblem
 from bot.core.errors import CrewdeckError
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor, Membership
@@ -17,7 +16,8 @@ from bot.core.people.api_keys import Scope
 from bot.core.people.policy import Group, OnReject, Policy
 from bot.core.questions.question import Question, QuestionKind, Source
 from bot.core.questions.tool_call import ToolCall, call_digest
-from bot.core.run import Claim
+from bot.core.runs.crew import CrewProblem
+from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore
 from bot.surfaces.console.authenticator import COOKIE_NAME
 from tests.contract.http.conftest import Serve

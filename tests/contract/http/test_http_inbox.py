@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from bot.core.inbox import Cursor
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
 from bot.store.clock import ClockSettings

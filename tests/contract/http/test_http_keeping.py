@@ -5,7 +5,7 @@ import asyncio
 from bot.core.errors import CrewdeckError
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Approvers, PolicyDefinition
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from bot.core import ids
 from bot.core.event import TaskCompleted
 from bot.core.files import stored_file
-from bot.core.run import Claim
+from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams.streams import StreamTimings
 from tests.contract.examples import DEMO

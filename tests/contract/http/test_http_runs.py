@@ -5,10 +5,10 @@ import asyncio
 import pytest
 import redis
 
-from bot.core.crew import CrewProblem
 from bot.core.forms.fields import Field, FieldType
 from bot.core.questions.question import Action, QuestionKind
-from bot.core.run import RunError
+from bot.core.runs.crew import CrewProblem
+from bot.core.runs.run import RunError
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, Served, bearer, demo
 

@@ -14,7 +14,7 @@ import websockets
 from httpx_sse import aconnect_sse
 
 from bot.core import ids
-from bot.core.run import Claim, RunError
+from bot.core.runs.run import Claim, RunError
 from bot.store.redis import RedisStore
 from bot.surfaces.http.streams.streams import StreamTimings
 from tests.contract.examples import DEMO

@@ -12,7 +12,7 @@ from bot.core.people.actor import Actor
 from bot.core.people.policy import Approvers, can_decide
 from bot.core.questions.question import Action, Deadline, QuestionKind
 from bot.core.questions.response import make_response
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.http.streams.wire import RECHECK_INTERVAL_S
 from tests.contract.examples import ADA, LOST
 from tests.contract.http.conftest import Serve

@@ -19,7 +19,7 @@ from bot.core import ids
 from bot.core.event import Event
 from bot.core.lists import RunFilter
 from bot.core.questions.question import Action, Question, Source
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat.places import ChatPlace
 from bot.surfaces.slack import SURFACE
 from tests.contract.places import misplaced

@@ -5,7 +5,7 @@ What is here, and the crews beside it, stays as it is: dumps of earlier releases
 
 from dataclasses import dataclass
 
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, react, say, text_of
 

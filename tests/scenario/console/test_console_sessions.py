@@ -13,11 +13,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKey, Scope, digest
 from bot.core.people.policy import Approvers
 from bot.core.questions.question import Question, QuestionKind, options_for
+from bot.core.runs.crew import Crew
 from bot.core.starting import plan
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store

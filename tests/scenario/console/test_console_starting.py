@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
-from bot.core.crew import Crew, CrewProblem
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.store.redis import open_store
 from tests.scenario.browser import window
 from tests.scenario.server import Server

@@ -13,12 +13,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.event import RunProgress
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.api_keys import LOCAL
 from bot.core.people.policy import Approvers
 from bot.core.questions.question import Option, Question, QuestionKind, options_for
+from bot.core.runs.crew import Crew
 from bot.core.starting import plan
 from bot.core.text import visible
 from bot.store.redis import RedisStore, open_store

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.forms.fields import Field
 from bot.core.people.api_keys import LOCAL
 from bot.core.people.policy import Approvers
 from bot.core.questions.question import Question, QuestionKind, options_for
 from bot.core.questions.response import Reject
+from bot.core.runs.crew import Crew
 from bot.core.starting import plan
 from bot.store.redis import RedisStore, open_store
 from tests.scenario.server import Server, environment

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
+from bot.core.runs.crew import Crew
 from bot.core.starting import plan
 from bot.store.redis import open_store
 from tests.scenario.server import Server

@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 
 from bot.core.journal import STARTED_SUFFIX
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called
 from tests.fork_server.client import ForkServer

@@ -24,7 +24,7 @@ from bot.core.people.policy import Policy
 from bot.core.question_events import completed_event, required_event
 from bot.core.questions import decision
 from bot.core.questions.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 
 RUN = "8a1c9a3e-0e0c-5c35-9a0e-3f6f1d9b7c11"
 AT = 1_774_951_200_123

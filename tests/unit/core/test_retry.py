@@ -10,7 +10,7 @@ from bot.core.people.policy import Policy
 from bot.core.questions import decision
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.retry import check_retriable, seed_entries
-from bot.core.run import Run, RunError, RunStatus
+from bot.core.runs.run import Run, RunError, RunStatus
 from tests.contract.examples import ADA, DEMO
 
 OLD = ids.run_id("old")

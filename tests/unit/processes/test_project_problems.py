@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.project import Project
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.processes.project_problems import ProjectProblems, source_of
 
 

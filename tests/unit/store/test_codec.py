@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from bot.core.crew import Crew
 from bot.core.errors import UnreadableRecord
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Approvers, PolicyDefinition, policy_for
-from bot.core.place import Place
 from bot.core.questions.question import Deadline
-from bot.core.run import NewRun, Run
+from bot.core.runs.crew import Crew
+from bot.core.runs.place import Place
+from bot.core.runs.run import NewRun, Run
 from bot.store.codec import RUN_FIELDS, SentRun, read_run
 
 ADA = Actor(

@@ -19,7 +19,7 @@ import structlog
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.outbox import DeliveryState
 from bot.core.ports import Store
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.core.wakeups import Signal, Wakeups, outbox_topic
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.publisher import ThreadPublisher

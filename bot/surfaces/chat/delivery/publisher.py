@@ -23,7 +23,7 @@ from bot.core.event import (
 )
 from bot.core.lists import RunFilter
 from bot.core.ports import Store
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.event_poster import EventPoster
 from bot.surfaces.chat.delivery.orphans import OrphanReconciler

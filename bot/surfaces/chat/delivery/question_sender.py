@@ -9,7 +9,7 @@ import structlog
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Store
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.core.text import visible
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.cards import QuestionCard, question_card

@@ -25,7 +25,7 @@ from bot.core.people.identities import People, names_with_unlinked
 from bot.core.people.policy import Objection, Policy, is_live_group, objection
 from bot.core.ports import Store
 from bot.core.questions.question import Question
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.question_poster import MAX_ASKED
 from bot.surfaces.chat.delivery.question_sender import Change, QuestionSender

@@ -11,9 +11,9 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.outbox import DeliveryState, Outbox
-from bot.core.place import Place
 from bot.core.ports import KeyValueStore
-from bot.core.run import Run
+from bot.core.runs.place import Place
+from bot.core.runs.run import Run
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, Unrenderable
 from bot.surfaces.chat.message_keys import (
     DRAWN,

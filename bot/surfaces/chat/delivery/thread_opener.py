@@ -7,7 +7,7 @@ from collections import deque
 import structlog
 
 from bot.core.ports import Store
-from bot.core.run import Run, RunError
+from bot.core.runs.run import Run, RunError
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater, Unrenderable
 from bot.surfaces.chat.message_keys import PROGRESS, orphaned_openers, unplaced_notice

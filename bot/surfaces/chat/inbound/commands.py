@@ -8,8 +8,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from bot.core import inputs, sessions, starting, unlinking
-from bot.core.crew import Crew, problem_of
+from bot.core import sessions, starting, unlinking
 from bot.core.errors import CannotTell, InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.forms.fields import FieldType
 from bot.core.lists import RunFilter
@@ -17,7 +16,9 @@ from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import names_of
 from bot.core.ports import Clock, KeyValueStore, Store
-from bot.core.run import Run
+from bot.core.runs import inputs
+from bot.core.runs.crew import Crew, problem_of
+from bot.core.runs.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.formatted_text import Untrusted
 from bot.surfaces.chat.inbound.parser import (

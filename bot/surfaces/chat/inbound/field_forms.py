@@ -8,7 +8,6 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.errors import InvalidValues, Refused
 from bot.core.forms import validation
 from bot.core.forms.fields import FieldType
@@ -19,6 +18,7 @@ from bot.core.ports import Questions, Store
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question, QuestionKind
 from bot.core.questions.response import make_response
+from bot.core.runs.crew import Crew
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers

@@ -10,9 +10,9 @@ from functools import cache
 
 from pydantic import JsonValue
 
-from bot.core import inputs
-from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
+from bot.core.runs import inputs
+from bot.core.runs.crew import Crew
 
 VERBS = ("start", "list", "status", "cancel", "console", "link", "unlink", "help")
 

@@ -11,7 +11,7 @@ from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.core.questions.question import Action, Question, QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.answers import Answers

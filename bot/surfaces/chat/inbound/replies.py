@@ -12,7 +12,7 @@ from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide
 from bot.core.ports import Store
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.core.text import says_nothing
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.formatted_text import FormattedText

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
-from bot.core import ids, inputs, starting
-from bot.core.crew import Crew
+from bot.core import ids, starting
 from bot.core.event import PublishedEvent
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
 from bot.core.ports import Store
-from bot.core.run import Run, RunStatus
+from bot.core.runs import inputs
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.core.value import Value
 from bot.core.wakeups import RECHECK_INTERVAL_S, Signal, Wakeups, placed_topic, run_topic
 from bot.surfaces.chat.inbound.ports import PrivateMessenger, Reply, ReplyTarget

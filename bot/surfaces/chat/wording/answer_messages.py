@@ -8,7 +8,7 @@ from bot.core.people.policy import Policy
 from bot.core.questions import answering
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.forms.fields import Field
 from bot.core.people.actor import Actor, Membership
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.starting import can_start
 from bot.surfaces.chat.formatted_text import CachedText, FormattedText, Untrusted, joined
 from bot.surfaces.chat.messages import Limits, Message, Paragraph

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.forms import validation
 from bot.core.forms.fields import Field, FieldType
 from bot.core.forms.validation import MAX_CHOICE_UNITS, default_of, parse
 from bot.core.locales import Locale
 from bot.core.questions.question import Question
+from bot.core.runs.crew import Crew
 from bot.core.text import valid, visible
 from bot.surfaces.chat import actions, messages
 from bot.surfaces.chat.actions import Target

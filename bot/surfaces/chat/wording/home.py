@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core import ids
-from bot.core.crew import Crew
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.cards import QuestionCard
 from bot.surfaces.chat.formatted_text import Code, Command, FormattedText, Time, Untrusted

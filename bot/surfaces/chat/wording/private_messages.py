@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.questions.question import Question
-from bot.core.run import Run, RunStatus
-from bot.core.waiting import Wait, WaitFor
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
+from bot.core.runs.waiting import Wait, WaitFor
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.questions.question import Question, QuestionKind
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card

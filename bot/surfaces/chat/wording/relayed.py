@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.chat.formatted_text import FormattedText, Mention, platform_title
 from bot.surfaces.chat.messages import Block, Message, Notice, Paragraph, SmallPrint, text_message
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from bot.core import ids
 from bot.core.event import FileAttached, FileRefused
 from bot.core.files import in_words
-from bot.core.run import RunStatus
+from bot.core.runs.run import RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target

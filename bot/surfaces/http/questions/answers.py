@@ -21,7 +21,7 @@ from bot.core.questions import answering
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import Approve, Response, Submit, UnexpectedParts, make_response
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.questions.question_views import AnswerView, outcome_of

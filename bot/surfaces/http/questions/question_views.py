@@ -28,8 +28,8 @@ from bot.core.questions.question import (
 )
 from bot.core.questions.response import Response
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Run
-from bot.core.waiting import Wait
+from bot.core.runs.run import Run
+from bot.core.runs.waiting import Wait
 from bot.surfaces.http.views import ActorView, RunSummary, View, iso_or_none, summary_fields
 
 

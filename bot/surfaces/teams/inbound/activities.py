@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.lists import RunFilter
 from bot.core.ports import Store
-from bot.core.run import Run
+from bot.core.runs.run import Run
 from bot.metrics import Metrics
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.flow_control import AckPriority

@@ -3,9 +3,9 @@
 import pytest
 
 import crewdeck
-from bot.core.crew import Crew
 from bot.core.errors import SettingsError
 from bot.core.forms.fields import Field
+from bot.core.runs.crew import Crew
 from crews.definitions.decorator import card_of, declared_by
 
 

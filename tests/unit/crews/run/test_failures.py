@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.core.run import RunError
+from bot.core.runs.run import RunError
 
 RUN = "0b54a1f2-4d0f-5f0e-9d8f-0d3a6a1b2c3d"
 

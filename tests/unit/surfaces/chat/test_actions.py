@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.place import Place
+from bot.core.runs.place import Place
 from bot.surfaces.chat.actions import ANSWERS, Target, choose
 from bot.surfaces.chat.places import ChatPlace, MessageRef, group
 from bot.surfaces.slack import SURFACE

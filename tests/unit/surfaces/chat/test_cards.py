@@ -12,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.event import Event, TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
@@ -28,9 +27,10 @@ from bot.core.questions.question import (
     QuestionKind,
     options_for,
 )
-from bot.core.run import Run, RunError, RunStatus
+from bot.core.runs.crew import Crew, CrewProblem
+from bot.core.runs.run import Run, RunError, RunStatus
+from bot.core.runs.waiting import Wait, WaitFor
 from bot.core.text import valid, visible
-from bot.core.waiting import Wait, WaitFor
 from bot.surfaces.chat.cards import progress, question_card, run_card
 from bot.surfaces.chat.messages import Actions, Form, Message, text_message
 from bot.surfaces.chat.platform import Capabilities

@@ -3,13 +3,13 @@
 import pytest
 
 from bot.core import ids
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope
 from bot.core.people.policy import Policy
 from bot.core.ports import Store
 from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.core.sessions import Session
 from bot.surfaces.http.callers import LOCAL, Caller, Visibility
 from tests.contract.examples import ADA, BOB

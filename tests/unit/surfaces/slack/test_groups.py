@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.core.crew import Crew
 from bot.core.directory import GroupUnreadable
 from bot.core.people.policy import Approvers, Group, PolicyDefinition
+from bot.core.runs.crew import Crew
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.slack.groups import UserGroups, groups_of
 from bot.surfaces.slack.webapi.installation import SlackInstallation

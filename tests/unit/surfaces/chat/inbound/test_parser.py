@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
 from bot.core.forms.fields import Field, FieldType
+from bot.core.runs.crew import Crew
 from bot.surfaces.chat.inbound import parser
 from bot.surfaces.chat.inbound.parser import (
     Cancel,

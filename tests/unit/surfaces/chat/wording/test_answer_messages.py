@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import APPROVAL_OPTIONS, Action, Option, Outcome, Question, QuestionKind
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat.formatted_text import Mention, Untrusted, plain_words
 from bot.surfaces.chat.inbound.ports import text_reply
 from bot.surfaces.chat.messages import Limits, Paragraph

@@ -1,7 +1,7 @@
 """The list of crews is made once for each catalogue, and for each kind of person."""
 
-from bot.core.crew import Crew, CrewProblem
 from bot.core.people.actor import Actor, Membership
+from bot.core.runs.crew import Crew, CrewProblem
 from bot.surfaces.chat.wording.crew_list import CrewLists
 from bot.surfaces.slack.renderer import LIMITS, render_message
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
 from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.core.text import visible
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
 from bot.core.questions.question import (
@@ -21,7 +20,8 @@ from bot.core.questions.question import (
     Source,
 )
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.wording import batches, outcomes, question_forms, question_messages

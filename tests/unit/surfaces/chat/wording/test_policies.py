@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
 from bot.core.questions import decision
 from bot.core.questions.question import Question, QuestionKind, Source
 from bot.core.questions.response import Approve, Response
 from bot.core.questions.tool_call import ToolCall
-from bot.core.run import Run, RunStatus
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.formatted_text import plain_words
 from bot.surfaces.chat.wording import policies

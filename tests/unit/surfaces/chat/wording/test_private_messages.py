@@ -1,10 +1,10 @@
 """What `/crew status` says of a queued run."""
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.run import Run, RunStatus
-from bot.core.waiting import Wait, WaitFor
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
+from bot.core.runs.waiting import Wait, WaitFor
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.platform import Capabilities
 from bot.surfaces.chat.wording import private_messages

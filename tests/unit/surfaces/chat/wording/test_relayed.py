@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.core.people.actor import Actor
-from bot.core.place import Place
-from bot.core.run import Run, RunStatus
+from bot.core.runs.place import Place
+from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat.formatted_text import Mention, plain_words, platform_suffix
 from bot.surfaces.chat.messages import Actions, Audience, Button, Message, Paragraph, SmallPrint
 from bot.surfaces.chat.wording.relayed import as_known, relayed

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.fair_queue import CrewQueue, Queued, QueueKind, WaitingRequester, choose
+from bot.core.runs.fair_queue import CrewQueue, Queued, QueueKind, WaitingRequester, choose
 
 REQUESTERS = st.sampled_from(["ada", "bob", "cyd", "dan"])
 CREWS = st.sampled_from(["one", "two", "three"])

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 from pydantic import JsonValue
 
-from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs, InvalidValues
 from bot.core.forms import validation
 from bot.core.forms.fields import Field
 from bot.core.forms.validation import blank
 from bot.core.locales import Locale
+from bot.core.runs.crew import Crew
 
 
 def gather(

@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.identities import names_of
 from bot.core.people.policy import Policy, can_decide, resolve
-from bot.core.place import Place
+from bot.core.runs.crew import Crew
+from bot.core.runs.place import Place
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Value
 

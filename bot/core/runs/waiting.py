@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from bot.core.run import Run, RunStatus
+from bot.core.runs.run import Run, RunStatus
 from bot.core.value import Value
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bot.core.crew import Crew
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.run import Run, RunStatus
-from bot.core.waiting import QueuedRunState, WaitFor, wait_of
+from bot.core.runs.crew import Crew
+from bot.core.runs.run import Run, RunStatus
+from bot.core.runs.waiting import QueuedRunState, WaitFor, wait_of
 
 NOBODY = Policy(deciders=())
 RUN = Run(

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import JsonValue
 
-from bot.core import inputs
-from bot.core.crew import Crew
 from bot.core.errors import InvalidInputs
 from bot.core.forms.fields import Field, FieldType
+from bot.core.runs import inputs
+from bot.core.runs.crew import Crew
 
 CREW = Crew(
     name="demo",
