@@ -17,7 +17,7 @@ from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.pubsub import PING, PONG
 from bench.table import Figure, Spread, Within
-from bot.core.event import HumanInputRequired
+from bot.core.events.event import HumanInputRequired
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response

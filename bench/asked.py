@@ -14,7 +14,7 @@ import aiohttp
 from bench.acknowledge import SECRET
 from bench.puppet import AT_ONCE, concurrently
 from bot.core import ids, starting
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.questions.question import Deadline, Question, QuestionKind

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from bot.core import starting
-from bot.core.event import Event
+from bot.core.events.event import Event
 from bot.core.people.actor import Actor
 from bot.core.runs.run import Run, RunStatus
 from bot.core.wakeups import Wakeups

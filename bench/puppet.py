@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.core import ids
-from bot.core.event import Body, TaskStarted
+from bot.core.events.event import Body, TaskStarted
 from bot.core.ports import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim, Run

@@ -27,7 +27,7 @@ from bench.peer import Peer
 from bench.peers.clients import TRANSPORTS, Transport
 from bench.table import Below, Figure, Spread, Within
 from bot.core import ids, starting
-from bot.core.event import Body, Event, RunStarted, TaskStarted, encode
+from bot.core.events.event import Body, Event, RunStarted, TaskStarted, encode
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore, open_store

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from bot.core.addresses import check_web_address, is_loopback
-from bot.core.endpoints import parse_secrets
+from bot.core.events.endpoints import parse_secrets
 from bot.core.journal import parse_journal_keys
 from bot.core.people.api_keys import parse_keys
 

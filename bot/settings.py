@@ -22,8 +22,8 @@ from pydantic import (
 from pydantic_settings import SettingsConfigDict
 
 from bot.core.addresses import check_origin, check_origins, check_web_address, is_loopback
-from bot.core.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.errors import SettingsError
+from bot.core.events.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
 from bot.core.journal import parse_journal_keys
 from bot.core.people.api_keys import ApiKey, parse_keys
 from bot.core.project import Project

@@ -14,8 +14,8 @@ from bot.commands.catalogue import check_crews, check_project
 from bot.commands.check import shown_place
 from bot.commands.installation import is_installed
 from bot.commands.unknown_settings import unknown_settings
-from bot.core.endpoints import Endpoint
 from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.events.endpoints import Endpoint
 from bot.core.finding import Finding
 from bot.core.journal import key_id_of
 from bot.core.text import terminal_safe

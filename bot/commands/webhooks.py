@@ -10,8 +10,8 @@ from uuid import UUID
 
 from bot.commands.output import format_count, format_time, print_rows, print_text, print_to_stderr
 from bot.core import ids
-from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, SettingsError, UnreadableRecord
+from bot.core.events.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.people.actor import principal
 from bot.core.webhooks import DeadLetter, Disabled, FailingDelivery
 from bot.settings import Settings

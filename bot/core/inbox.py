@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from bot.core.event import Event
+from bot.core.events.event import Event
 
 Position = tuple[int, int]
 """A position in one shard's stream: milliseconds, and a counter within the millisecond."""

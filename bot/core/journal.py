@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.core.event import Body
+from bot.core.events.event import Body
 from bot.core.runs.run import Claim
 from bot.core.value import Value
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from bot.core.directory import Directory
-from bot.core.event import Body, Event, PublishedEvent
+from bot.core.events.event import Body, Event, PublishedEvent
 from bot.core.files import StoredFile
 from bot.core.inbox import Inbox
 from bot.core.journal import Journal

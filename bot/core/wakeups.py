@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from bot.core.event import Event, PublishedEvent
+from bot.core.events.event import Event, PublishedEvent
 from bot.core.ports import EventReader
 
 RECHECK_INTERVAL_S = 5.0

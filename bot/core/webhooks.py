@@ -1,6 +1,6 @@
 """Delivery state of webhooks: the port to the store.
 
-Each endpoint is a surface (`bot.core.endpoints`) that follows runs. Its shards are leased like those of any
+Each endpoint is a surface (`bot.core.events.endpoints`) that follows runs. Its shards are leased like those of any
 surface. The events of a run are delivered in order, so a failing event delays the later ones of its run.
 """
 

@@ -9,7 +9,7 @@ from typing import Never
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.event import RunFailed
+from bot.core.events.event import RunFailed
 from bot.core.ports import Clock
 from bot.core.runs.run import RunError
 from bot.store import redis_keys

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.core.errors import UnreadableRecord
-from bot.core.event import Body
+from bot.core.events.event import Body
 from bot.core.questions.question import Question
 from bot.core.questions.response import Response, parse_response
 from bot.core.runs.run import NewRun, Run

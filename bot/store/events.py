@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
+from bot.core.events.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
 from bot.core.ports import Wakeup
 from bot.core.queue import Fenced
 from bot.core.runs.run import Claim

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 
 from bot.core.errors import NotFound, UnreadableRecord
+from bot.core.events.question_events import completed_event, required_event
 from bot.core.lists import QuestionPage
 from bot.core.people.actor import Actor
 from bot.core.ports import Prefetched
-from bot.core.question_events import completed_event, required_event
 from bot.core.questions import decision
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Question

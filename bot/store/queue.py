@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core.event import Body, RunCompleted, RunFailed
+from bot.core.events.event import Body, RunCompleted, RunFailed
 from bot.core.journal import Change
 from bot.core.queue import Fenced
 from bot.core.runs.fair_queue import DEFAULT_QUEUES, QueueKind

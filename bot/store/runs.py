@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.core import ids
 from bot.core.errors import NotFound, Refused
-from bot.core.event import Event, RunCancelled, RunFailed, RunStarted
+from bot.core.events.event import Event, RunCancelled, RunFailed, RunStarted
 from bot.core.lists import RunFilter, RunPage
 from bot.core.people.actor import Actor
 from bot.core.people.policy import check_allowed

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bot.core.errors import UnreadableRecord
-from bot.core.question_events import completed_event, reminded_event
+from bot.core.events.question_events import completed_event, reminded_event
 from bot.core.questions import decision
 from bot.core.questions.question import Question
 from bot.store import redis_keys

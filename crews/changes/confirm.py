@@ -8,7 +8,7 @@ from __future__ import annotations
 from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
-from bot.core.event import RunChanged
+from bot.core.events.event import RunChanged
 from bot.core.journal import DONE_PREFIX
 from crews.changes.snapshot import CrewSnapshot
 from crews.definitions.placeholders import filled, kickoff_inputs

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import structlog
 from pydantic import BaseModel
 
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 from bot.core.journal import BEGUN_SUFFIX, DIVERGED_PREFIX, DONE_PREFIX, SEEDED_PREFIX
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.conversation import Reply, converse

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.core.event import Body
+from bot.core.events.event import Body
 from bot.core.journal import Change, NewEvent, Removal, announces
 from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, RunError

@@ -14,7 +14,7 @@ import structlog
 from pydantic import JsonValue
 
 from bot.core.errors import NotFound, Refused, UnreadableRecord
-from bot.core.event import FileAttached, FileRefused
+from bot.core.events.event import FileAttached, FileRefused
 from bot.core.files import (
     MAX_DESCRIPTION,
     StoredFile,

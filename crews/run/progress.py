@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 
 Progressed = TaskStarted | TaskCompleted
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.core.errors import CrewdeckError
-from bot.core.event import RunProgress
+from bot.core.events.event import RunProgress
 from bot.core.queue import Fenced
 from bot.core.text import valid
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core import ids
-from bot.core.event import Body
+from bot.core.events.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import FORMAT_ENTRY
 from bot.core.people.actor import Actor

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from bot.core.errors import Refused, StoreUnavailable
-from bot.core.event import Body
+from bot.core.events.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import Change
 from bot.core.people.actor import Actor

@@ -13,13 +13,13 @@ from typing import Any
 
 from bot.core import ids
 from bot.core.errors import NotFound, Refused
-from bot.core.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
+from bot.core.events.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
+from bot.core.events.question_events import completed_event, recorded_event, required_event
 from bot.core.journal import STARTED_SUFFIX, Change, NewEvent, Removal
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import Policy, can_decide, is_live_group, member
 from bot.core.ports import Prefetched, Store
-from bot.core.question_events import completed_event, recorded_event, required_event
 from bot.core.questions import decision
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import Outcome, Question

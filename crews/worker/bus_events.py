@@ -7,8 +7,8 @@ from typing import Any, Literal
 from crewai.events.base_events import BaseEvent
 
 from bot.core import ids
-from bot.core.event import HumanInputCompleted, HumanInputRequired
-from bot.core.question_events import completed_event, required_event
+from bot.core.events.event import HumanInputCompleted, HumanInputRequired
+from bot.core.events.question_events import completed_event, required_event
 from bot.core.questions.question import Option, Outcome, Question, QuestionKind, ReasonFlags
 
 

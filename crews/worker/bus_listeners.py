@@ -9,7 +9,7 @@ from typing import Any
 from crewai.events import crewai_event_bus
 from crewai.events.types.task_events import TaskCompletedEvent, TaskStartedEvent
 
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 from bot.core.questions.question import Question
 from crews.building.build import Built
 from crews.crewai_adapter import bus

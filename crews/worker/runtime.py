@@ -17,7 +17,7 @@ from crewai.flow.flow import Flow
 from crewai.tasks.task_output import TaskOutput
 
 from bot.core.errors import JournalUndecryptable, UnreadableRecord
-from bot.core.event import TaskCompleted
+from bot.core.events.event import TaskCompleted
 from bot.core.files import files_of_inputs
 from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, RunError

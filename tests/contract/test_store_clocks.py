@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import redis
 
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys

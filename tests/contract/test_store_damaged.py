@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bot.core import sessions
-from bot.core.event import UNREADABLE, TaskStarted
+from bot.core.events.event import UNREADABLE, TaskStarted
 from bot.core.people.api_keys import ApiKey, Scope, digest
 from bot.core.questions.question import Deadline
 from bot.store import redis_keys

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.outbox import DeliveryState
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy

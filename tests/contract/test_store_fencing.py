@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 from redis.asyncio import Redis
 
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.files import stored_file
 from bot.core.ports import Store
 from bot.core.queue import Fenced

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.core.event import RunProgress
+from bot.core.events.event import RunProgress
 from bot.core.journal import Change, NewEvent, Removal
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced

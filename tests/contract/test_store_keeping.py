@@ -10,7 +10,7 @@ import redis
 
 from bot.core import ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.lists import RunFilter
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.directory import GroupUnreadable
-from bot.core.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
+from bot.core.events.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import names_of
 from bot.core.people.policy import ANYONE, Objection, OnReject, Policy

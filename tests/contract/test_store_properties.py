@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import Refused
-from bot.core.event import HumanInputCompleted, HumanInputRequired
+from bot.core.events.event import HumanInputCompleted, HumanInputRequired
 from bot.core.people.actor import Actor
 from bot.core.people.policy import OnReject, Policy
 from bot.core.questions import decision

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from bot.core.errors import StoreUnavailable
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Deadline
 from bot.core.runs.run import RunStatus

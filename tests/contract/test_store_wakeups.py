@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bot.core import wakeups
-from bot.core.event import Event, TaskStarted
+from bot.core.events.event import Event, TaskStarted
 from bot.core.ports import Wakeup
 from bot.core.queue import Fenced
 from bot.core.wakeups import Signal, Wakeups

@@ -4,7 +4,7 @@ import pytest
 
 from bot.core import ids
 from bot.core.errors import NotFound
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.runs.place import Place
 from bot.core.runs.run import Run
 from bot.core.webhooks import EndpointState

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.core import ids
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.questions.question import Deadline
 from bot.core.queue import Fenced
 from bot.core.runs.crew import Crew

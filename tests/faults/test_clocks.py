@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from bot.core.event import HumanInputReminded
+from bot.core.events.event import HumanInputReminded
 from bot.core.questions.question import Action
 from bot.core.runs.run import Run
 from bot.store.embedded import Embedded

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import redis
 
-from bot.core.event import HumanInputCompleted
+from bot.core.events.event import HumanInputCompleted
 from bot.core.lists import RunFilter
 from bot.core.people.policy import Approvers
 from bot.core.questions.question import Action, Deadline, Outcome, Question, QuestionKind

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from bot.core import input_files, starting
-from bot.core.event import FileAttached
+from bot.core.events.event import FileAttached
 from bot.core.runs.run import Run
 from tests.contract.crews.deployment import ADA, Deployment
 from tests.faults.worker_deployment import WorkerDeployment

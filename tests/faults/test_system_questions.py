@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.event import RunChanged
+from bot.core.events.event import RunChanged
 from bot.core.questions.question import Question, QuestionKind, Source
 from bot.core.retry import retry
 from bot.core.runs.run import Run, RunStatus

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.event import HumanInputCompleted, HumanInputReminded, HumanInputRequired
+from bot.core.events.event import HumanInputCompleted, HumanInputReminded, HumanInputRequired
 from bot.core.questions.question import Deadline, Question
 from bot.store.embedded import Embedded
 from tests.contract.crews.deployment import Deployment

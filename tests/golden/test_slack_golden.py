@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.event import Body, Event, TaskCompleted, TaskStarted
+from bot.core.events.event import Body, Event, TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from bot.core import starting
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field
 from bot.core.ids import part_id
 from bot.core.people.actor import Actor, Membership

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.event import RunChanged
+from bot.core.events.event import RunChanged
 from bot.core.people.actor import Actor, principal
 from bot.core.people.policy import Approvers, Policy
 from bot.core.questions.question import Action, Deadline, QuestionKind

@@ -9,7 +9,7 @@ from statistics import median
 
 import redis
 
-from bot.core.event import TaskStarted
+from bot.core.events.event import TaskStarted
 from bot.core.ids import part_id
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from bot.core import ids
-from bot.core.event import Event, RunProgress, TaskCompleted, TaskStarted
+from bot.core.events.event import Event, RunProgress, TaskCompleted, TaskStarted
 from bot.core.files import file_of_input
 from bot.core.people.actor import Actor
 from bot.core.people.policy import ANYONE, Policy

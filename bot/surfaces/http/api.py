@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.core.event import encode
+from bot.core.events.event import encode
 from bot.core.ports import Store
 from bot.core.sessions import SessionAuthenticator
 from bot.core.wakeups import Wakeups

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.event import Event
+from bot.core.events.event import Event
 from bot.core.people import api_keys
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching

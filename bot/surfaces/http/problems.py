@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bot.core.directory import CODE_TTL_S
 from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, NoWorker, Refused, StoreUnavailable
-from bot.core.event import encode
+from bot.core.events.event import encode
 
 CONTENT_TYPE = "application/problem+json"
 

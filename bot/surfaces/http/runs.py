@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from bot.core import ids, starting
-from bot.core.endpoints import StartUrls
 from bot.core.errors import NotFound, Refused
-from bot.core.event import encode
+from bot.core.events.endpoints import StartUrls
+from bot.core.events.event import encode
 from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import check_allowed

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from bot.core.event import iso
+from bot.core.events.event import iso
 from bot.core.forms import fields
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope

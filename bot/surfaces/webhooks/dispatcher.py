@@ -17,9 +17,9 @@ from weakref import WeakValueDictionary
 import structlog
 from pydantic import SecretStr
 
-from bot.core.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import Event
+from bot.core.events.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
+from bot.core.events.event import Event
 from bot.core.outbox import Outbox
 from bot.core.ports import Runs, Store
 from bot.core.wakeups import RECHECK_INTERVAL_S, Signal, Wakeups, outbox_topic

@@ -17,8 +17,8 @@ from aiohttp.abc import AbstractResolver
 from pydantic import SecretStr
 
 from bot.core.addresses import is_public
-from bot.core.endpoints import Endpoint, check_url, key_of
-from bot.core.event import Event, encode
+from bot.core.events.endpoints import Endpoint, check_url, key_of
+from bot.core.events.event import Event, encode
 from bot.core.retry_after import parse_retry_after
 
 REQUEST_TIMEOUT_S = 15.0

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 
-from bot.core.endpoints import SURFACE
+from bot.core.events.endpoints import SURFACE
 from bot.core.ports import Store
 from bot.core.wakeups import RECHECK_INTERVAL_S, Wakeups
 from bot.metrics import Metrics

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 
 from bot.core import ids
-from bot.core.event import FileAttached, FileRefused, RunProgress
+from bot.core.events.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import stored_file
 from bot.core.people.policy import Policy
 from bot.core.questions.question import Action, Deadline, QuestionKind

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bot.core.event import HumanInputReminded
+from bot.core.events.event import HumanInputReminded
 from bot.core.questions.question import Action, Deadline
 from bot.core.runs.run import Claim
 from bot.surfaces.chat.places import ChatPlace

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.core.event import PublishedEvent
+from bot.core.events.event import PublishedEvent
 from bot.core.runs.run import RunError
 from bot.core.wakeups import Wakeups, placed_topic, run_topic
 from bot.store.redis import RedisStore

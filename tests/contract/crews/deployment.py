@@ -17,7 +17,7 @@ from typing import Any, Self
 from pydantic import JsonValue
 
 from bot.core import starting
-from bot.core.event import Event
+from bot.core.events.event import Event
 from bot.core.people.actor import Actor
 from bot.core.questions import answering
 from bot.core.questions.decision import Ruling

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.core import files, ids
-from bot.core.event import FileAttached, FileRefused, RunProgress
+from bot.core.events.event import FileAttached, FileRefused, RunProgress
 from bot.core.files import StoredFile, as_input, stored_file
 from bot.core.forms.fields import Field
 from bot.core.people.policy import policy_for

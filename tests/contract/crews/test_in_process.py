@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.event import Body
+from bot.core.events.event import Body
 from bot.core.files import StoredFile
 from bot.core.journal import Change
 from bot.core.people.actor import Actor

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 from crews.definitions.placeholders import filled
 from tests.contract.crews.deployment import Deployment
 from tests.loopback.models import Conversation, LoopbackModel, Turn, call, final, say

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from bot.core import ids
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 from bot.core.people.actor import Actor, Membership
 from bot.core.questions.question import Deadline, Question, QuestionKind, options_for
 from bot.core.runs.crew import Crew

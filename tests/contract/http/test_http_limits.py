@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.core import ids
-from bot.core.event import TaskCompleted
+from bot.core.events.event import TaskCompleted
 from bot.core.files import stored_file
 from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore

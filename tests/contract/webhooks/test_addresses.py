@@ -7,8 +7,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
-from bot.core.endpoints import Endpoint
-from bot.core.event import Event, RunCompleted
+from bot.core.events.endpoints import Endpoint
+from bot.core.events.event import Event, RunCompleted
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.dispatcher import RetrySchedule
 from bot.surfaces.webhooks.sending import DeliveryFailure, open_sender

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.event import TaskStarted, encode
+from bot.core.events.event import TaskStarted, encode
 from bot.core.webhooks import DeadLetter
 from bot.exposition import exposition
 from bot.store.clock import ClockSettings

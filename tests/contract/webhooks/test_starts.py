@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.endpoints import StartUrls, derived
+from bot.core.events.endpoints import StartUrls, derived
 from bot.core.people.actor import Actor, principal
 from bot.store import redis_keys
 from bot.store.redis import RedisStore

@@ -16,7 +16,7 @@ from functools import partial
 import redis
 
 from bot.core import ids
-from bot.core.event import Event
+from bot.core.events.event import Event
 from bot.core.lists import RunFilter
 from bot.core.questions.question import Action, Question, Source
 from bot.core.runs.run import Run, RunStatus

@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.core import ids
-from bot.core.event import RunProgress
+from bot.core.events.event import RunProgress
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.api_keys import LOCAL
 from bot.core.people.policy import Approvers

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.core import ids
-from bot.core.endpoints import derived
+from bot.core.events.endpoints import derived
 from bot.core.people.actor import principal
 from bot.store.redis import RedisStore
 from bot.surfaces.webhooks.dispatcher import RetrySchedule

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.errors import NotFound
-from bot.core.event import Event, RunCompleted, TaskStarted
+from bot.core.events.event import Event, RunCompleted, TaskStarted
 from bot.core.ports import Wakeup
 from bot.core.wakeups import Wakeups, run_topic
 from tests.waiting import WITHIN

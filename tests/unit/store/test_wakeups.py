@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.event import PublishedEvent
+from bot.core.events.event import PublishedEvent
 from bot.core.ports import Wakeup
 from bot.store.events import read_wakeup
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from bot.core.event import Body, Event
+from bot.core.events.event import Body, Event
+from bot.core.events.question_events import recorded_event, required_event
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question_events import recorded_event, required_event
 from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind, Source
 from bot.core.questions.response import Approve
 from bot.core.questions.tool_call import ToolCall

@@ -7,7 +7,7 @@ from typing import assert_never
 import structlog
 
 from bot.core.errors import JournalUndecryptable, NotFound, UnreadableRecord
-from bot.core.event import (
+from bot.core.events.event import (
     Event,
     FileAttached,
     FileRefused,

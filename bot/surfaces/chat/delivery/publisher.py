@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.event import (
+from bot.core.events.event import (
     Event,
     FileAttached,
     FileRefused,

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import structlog
 
 from bot.core.errors import NotFound
-from bot.core.event import HumanInputRecorded
+from bot.core.events.event import HumanInputRecorded
 from bot.core.people.identities import People
 from bot.core.people.policy import ANYONE, can_decide, is_live_group
 from bot.core.ports import Store

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
-from bot.core.event import (
+from bot.core.events.event import (
     Event,
     HumanInputCompleted,
     HumanInputRecorded,

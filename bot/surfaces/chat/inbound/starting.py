@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from bot.core import ids, starting
-from bot.core.event import PublishedEvent
+from bot.core.events.event import PublishedEvent
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
 from bot.core.ports import Store

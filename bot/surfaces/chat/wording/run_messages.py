@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from bot.core import ids
-from bot.core.event import FileAttached, FileRefused
+from bot.core.events.event import FileAttached, FileRefused
 from bot.core.files import in_words
 from bot.core.runs.run import RunStatus
 from bot.core.text import visible

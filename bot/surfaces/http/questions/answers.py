@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import JsonValue
 
 from bot.core.errors import TRY_AGAIN, NotFound
-from bot.core.event import encode
+from bot.core.events.event import encode
+from bot.core.events.question_events import policy_view
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Objection, Policy
 from bot.core.ports import Prefetched, Store
-from bot.core.question_events import policy_view
 from bot.core.questions import answering
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question

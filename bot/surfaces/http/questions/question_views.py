@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from bot.core.event import PolicyView, ResponseView, iso
+from bot.core.events.event import PolicyView, ResponseView, iso
+from bot.core.events.question_events import policy_view, response_view
 from bot.core.forms.fields import Field as FormField
 from bot.core.forms.json_schema import json_schema
 from bot.core.people.actor import Actor
 from bot.core.people.identities import UNKNOWN, People
 from bot.core.people.policy import Objection, exclusion, objection
-from bot.core.question_events import policy_view, response_view
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import (
     Action,

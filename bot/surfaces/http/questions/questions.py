@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from bot.core.event import encode
+from bot.core.events.event import encode
 from bot.core.lists import QuestionPage
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope

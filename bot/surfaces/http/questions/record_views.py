@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from bot.core.event import iso
+from bot.core.events.event import iso
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import UNKNOWN, People, person_of
 from bot.core.people.policy import IfTooFew, OnReject, Policy

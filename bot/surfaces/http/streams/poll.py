@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 
 from aiohttp import web
 
-from bot.core.event import Event
+from bot.core.events.event import Event
 from bot.surfaces.http.bodies import EventsQuery, PollQuery
 from bot.surfaces.http.callers import Caller
 from bot.surfaces.http.operations import RequestContext

@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from bot.core.errors import NotFound
-from bot.core.event import encode
+from bot.core.events.event import encode
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope
 from bot.core.ports import Prefetched

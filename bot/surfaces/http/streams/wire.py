@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from bot.core.event import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed, encode
+from bot.core.events.event import Event, HumanInputRequired, RunCancelled, RunCompleted, RunFailed, encode
 
 SSE_RETRY = b"retry: 2000\n"
 """Part of each SSE event: the reconnection delay in milliseconds.

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from bot.core.events.question_events import recorded_event
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People, person_of, same_people
 from bot.core.people.policy import Group, IfTooFew, OnReject, Policy, too_few
-from bot.core.question_events import recorded_event
 from bot.core.questions import decision
 from bot.core.questions.decision import Pending, Settled
 from bot.core.questions.question import Action, Question, QuestionKind, Source, digest_of, options_for

@@ -5,7 +5,7 @@ import contextlib
 import random
 import threading
 
-from bot.core.event import TaskCompleted, TaskStarted
+from bot.core.events.event import TaskCompleted, TaskStarted
 from crews.run.progress import Progress, Progressed
 
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from bot.core.event import Event, TaskCompleted, TaskStarted
+from bot.core.events.event import Event, TaskCompleted, TaskStarted
 from bot.core.forms.fields import Field, FieldType
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from bot.core.addresses import is_public
-from bot.core.endpoints import EVENT_TYPES, parse_endpoints, parse_secrets
+from bot.core.events.endpoints import EVENT_TYPES, parse_endpoints, parse_secrets
 from bot.surfaces.webhooks.dispatcher import HOUR_S, RetrySchedule
 from bot.surfaces.webhooks.sending import signature_headers
 

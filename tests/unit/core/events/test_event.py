@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.event import (
+from bot.core.events.event import (
     Body,
     Event,
     HumanInputReminded,
@@ -19,9 +19,9 @@ from bot.core.event import (
     Unknown,
     parse_body,
 )
+from bot.core.events.question_events import completed_event, required_event
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.question_events import completed_event, required_event
 from bot.core.questions import decision
 from bot.core.questions.question import Action, Deadline, Option, Outcome, Question, QuestionKind, ReasonFlags
 from bot.core.runs.run import RunError

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from bot.core.addresses import is_address, is_public
-from bot.core.event import Known
+from bot.core.events.event import Known
 from bot.core.people.api_keys import valid_name
 from bot.core.runs.place import Place
 from bot.core.value import Value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.event import (
+from bot.core.events.event import (
     GuardedAction,
     HumanInputCompleted,
     HumanInputRecorded,
