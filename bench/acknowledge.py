@@ -20,7 +20,7 @@ from bench.deployment import Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.table import Figure, Within
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.surfaces.chat.places import group
 from bot.surfaces.slack import SURFACE
 from tests.loopback.slack import LoopbackSlack, sign

@@ -15,8 +15,8 @@ from bench.acknowledge import SECRET
 from bench.puppet import AT_ONCE, concurrently
 from bot.core import ids, starting
 from bot.core.events.event import TaskStarted
-from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import Deadline, Question, QuestionKind
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Claim, Run

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from bot.core import ids
 from bot.core.events.event import Body, TaskStarted
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim, Run
 

@@ -16,9 +16,9 @@ from aiohttp import web
 
 from bot import local_token
 from bot.core.addresses import is_every_address, is_loopback
-from bot.core.directory import MembershipLookup
 from bot.core.errors import SettingsError
 from bot.core.people.actor import Actor, Membership
+from bot.core.ports.directory import MembershipLookup
 from bot.core.project import Project
 from bot.core.wakeups import Wakeups
 from bot.delivery import count_delivering, delivering

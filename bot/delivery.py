@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from bot.core.ports import Clock, KeyValueStore
+from bot.core.ports.store import Clock, KeyValueStore
 from bot.surfaces.chat.connection import ProcessServices
 from bot.surfaces.chat.presence import Presence, count_present
 from bot.surfaces.webhooks.surface import open_webhooks

@@ -14,7 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from bot.core.lists import Totals
+from bot.core.ports.lists import Totals
 from bot.core.questions.question import Action
 from bot.core.runs.run import RunStatus
 from bot.metrics import Histogram, Metrics

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from bot.core.addresses import check_web_address, is_loopback
 from bot.core.events.endpoints import parse_secrets
-from bot.core.journal import parse_journal_keys
 from bot.core.people.api_keys import parse_keys
+from bot.core.ports.journal import parse_journal_keys
 
 MIN_MEMORY_BYTES = 64 << 20
 """The smallest useful memory limit of the embedded Valkey."""

@@ -24,8 +24,8 @@ from pydantic_settings import SettingsConfigDict
 from bot.core.addresses import check_origin, check_origins, check_web_address, is_loopback
 from bot.core.errors import SettingsError
 from bot.core.events.endpoints import Endpoint, StartUrls, parse_endpoints, parse_secrets
-from bot.core.journal import parse_journal_keys
 from bot.core.people.api_keys import ApiKey, parse_keys
+from bot.core.ports.journal import parse_journal_keys
 from bot.core.project import Project
 from bot.setting_sources import DOTENV, EnvironmentSettings, with_source
 from bot.setting_values import (

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.peers import json_lines
 from bot import settings
 from bot.core import starting
-from bot.core.journal import Change, Journal, NewEvent
 from bot.core.people.actor import Actor
-from bot.core.ports import Store
-from bot.core.queue import Queue
+from bot.core.ports.journal import Change, Journal, NewEvent
+from bot.core.ports.queue import Queue
+from bot.core.ports.store import Store
 from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.store.redis import open_store

@@ -17,7 +17,7 @@ from bot.commands.unknown_settings import unknown_settings
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.core.events.endpoints import Endpoint
 from bot.core.finding import Finding
-from bot.core.journal import key_id_of
+from bot.core.ports.journal import key_id_of
 from bot.core.text import terminal_safe
 from bot.delivery import count_delivering
 from bot.processes.projects import find_configured

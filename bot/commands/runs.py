@@ -20,9 +20,9 @@ from bot.commands.output import (
 from bot.core import ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused, SettingsError, UnreadableRecord
 from bot.core.files import file_of_input
-from bot.core.journal import JournalExtent
-from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
+from bot.core.ports.journal import JournalExtent
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import Question
 from bot.core.retry import retry
 from bot.core.runs.run import Run, RunStatus

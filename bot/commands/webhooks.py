@@ -13,7 +13,7 @@ from bot.core import ids
 from bot.core.errors import NotFound, SettingsError, UnreadableRecord
 from bot.core.events.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.people.actor import principal
-from bot.core.webhooks import DeadLetter, Disabled, FailingDelivery
+from bot.core.ports.webhooks import DeadLetter, Disabled, FailingDelivery
 from bot.settings import Settings
 from bot.store.open import open_configured
 from bot.store.redis import RedisStore

@@ -18,7 +18,7 @@ from bot.core.files import (
 )
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
-from bot.core.ports import Files
+from bot.core.ports.store import Files
 from bot.core.runs.run import NewRun
 
 EXPIRED = "is not there any more: uploads are kept for an hour, for whoever uploaded them. Upload it again"

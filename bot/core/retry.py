@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bot.core import ids
 from bot.core.errors import Refused
-from bot.core.journal import (
+from bot.core.ports.journal import (
     ANNOUNCER_PREFIX,
     ANSWER_PREFIX,
     BEGUN_SUFFIX,
@@ -26,7 +26,7 @@ from bot.core.journal import (
     STARTED_SUFFIX,
     TOOL,
 )
-from bot.core.ports import Files, Store
+from bot.core.ports.store import Files, Store
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, Source
 from bot.core.runs.run import NewRun, Run, RunStatus
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKey, Scope, digest
-from bot.core.ports import Clock, KeyValueStore
+from bot.core.ports.store import Clock, KeyValueStore
 from bot.core.value import Strict
 
 SESSION_TTL_S = 12 * 3600.0

@@ -10,7 +10,7 @@ from bot.core import ids, input_files
 from bot.core.errors import InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.people.actor import Actor
 from bot.core.people.policy import policy_for
-from bot.core.ports import Catalogue, Store
+from bot.core.ports.store import Catalogue, Store
 from bot.core.runs import inputs
 from bot.core.runs.crew import Crew, problem_of
 from bot.core.runs.place import Place

@@ -8,7 +8,7 @@ from contextlib import suppress
 from bot.core.errors import StoreUnavailable
 from bot.core.people.actor import Actor, actor_named
 from bot.core.people.identities import names_of
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 
 MAX_REDRAWN_QUESTIONS = 1000
 """So many open questions of a person are looked at; the copies of others are redrawn by their next event."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.core.events.event import Event, PublishedEvent
-from bot.core.ports import EventReader
+from bot.core.ports.store import EventReader
 
 RECHECK_INTERVAL_S = 5.0
 """Seconds after which a waiting task reads the store again even without a wake-up."""

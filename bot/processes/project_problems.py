@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Catalogue
+from bot.core.ports.store import Catalogue
 from bot.core.project import Project
 from bot.core.runs.crew import CrewProblem
 

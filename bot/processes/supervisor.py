@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import structlog
 
+from bot.core.ports.queue import Queue
 from bot.core.project import Project
-from bot.core.queue import Queue
 from bot.metrics import Metrics
 from bot.processes import priority
 from bot.processes.project_problems import ProjectProblems

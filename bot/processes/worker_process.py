@@ -20,8 +20,8 @@ from typing import Never, Self
 import structlog
 
 from bot.core.errors import StoreUnavailable
+from bot.core.ports.queue import Queue
 from bot.core.project import Project
-from bot.core.queue import Queue
 from bot.processes.worker_environment import worker_environment, worker_pipe
 from bot.settings import Settings
 from bot.store.clock import QUARANTINED

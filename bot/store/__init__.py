@@ -1,1 +1,1 @@
-"""The store: Redis behind the port of `bot.core.ports`. One Lua script is one transition."""
+"""The store: Redis behind the port of `bot.core.ports.store`. One Lua script is one transition."""

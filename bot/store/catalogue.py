@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.core.ports import Wakeup
+from bot.core.ports.store import Wakeup
 from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.wakeups import CREWS_TOPIC, RECHECK_INTERVAL_S
 from bot.store import redis_keys
@@ -33,7 +33,7 @@ class _Version(NamedTuple):
 
 
 class RedisCatalogue:
-    """The port `bot.core.ports.Catalogue`."""
+    """The port `bot.core.ports.store.Catalogue`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -10,7 +10,7 @@ import structlog
 
 from bot.core.errors import StoreUnavailable
 from bot.core.events.event import RunFailed
-from bot.core.ports import Clock
+from bot.core.ports.store import Clock
 from bot.core.runs.run import RunError
 from bot.store import redis_keys
 from bot.store.codec import dump, ms, newer_run
@@ -55,7 +55,7 @@ class ClockSettings:
 
 
 class RedisClock:
-    """The port `bot.core.ports.Clock`."""
+    """The port `bot.core.ports.store.Clock`."""
 
     def __init__(self, connection: Connection, settings: ClockSettings) -> None:
         self._connection = connection

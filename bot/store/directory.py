@@ -9,11 +9,11 @@ from typing import NamedTuple, Never
 
 import structlog
 
-from bot.core.directory import GroupReader, MembershipLookup
 from bot.core.errors import CrewdeckError, Refused, StoreUnavailable
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import People, groups_with, names_of
 from bot.core.people.policy import ANYONE, Policy, is_live_group
+from bot.core.ports.directory import GroupReader, MembershipLookup
 from bot.core.sessions import account_of
 from bot.store import redis_keys
 from bot.store.connection import Connection, Reply
@@ -29,7 +29,7 @@ MAX_KNOWN_AGE_S = 1.0
 
 
 class RedisDirectory:
-    """The port `bot.core.directory.Directory`."""
+    """The port `bot.core.ports.directory.Directory`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

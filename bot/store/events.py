@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.events.event import UNREADABLE, Body, Event, PublishedEvent, Unknown, parse_body
-from bot.core.ports import Wakeup
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Wakeup
 from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, event_name
@@ -23,7 +23,7 @@ WakeupCallback = Callable[[Wakeup | None], None]
 
 
 class RedisEvents:
-    """The port `bot.core.ports.Events`."""
+    """The port `bot.core.ports.store.Events`."""
 
     def __init__(self, connection: Connection, on_wakeup: WakeupCallback) -> None:
         """`on_wakeup` is told of each wake-up first, and of the end of each connection by None."""

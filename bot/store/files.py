@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bot.core.errors import NotFound, Refused, UnreadableRecord
 from bot.core.files import MAX_RUN_BYTES, MAX_RUN_FILES, UPLOAD_TTL_S, StoredFile, file_name, in_words
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
@@ -21,7 +21,7 @@ PART_BYTES = 192 * 1024
 
 
 class RedisFiles:
-    """The port `bot.core.ports.Files`."""
+    """The port `bot.core.ports.store.Files`."""
 
     def __init__(self, connection: Connection, cipher: JournalCipher) -> None:
         self._connection = connection

@@ -8,7 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from bot.core.errors import StoreUnavailable, UnreadableRecord
-from bot.core.lists import Totals
+from bot.core.ports.lists import Totals
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
@@ -24,7 +24,7 @@ _COMMANDS_PER_SHARD = 6
 
 
 class RedisHealth:
-    """The port `bot.core.ports.Health`."""
+    """The port `bot.core.ports.store.Health`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.core.inbox import Entry, Position, Positions, Ref, Snapshot
+from bot.core.ports.inbox import Entry, Position, Positions, Ref, Snapshot
 from bot.store import redis_keys
 from bot.store.connection import Connection
 from bot.store.events import read_events
 
 
 class RedisInbox:
-    """The port `bot.core.inbox.Inbox`."""
+    """The port `bot.core.ports.inbox.Inbox`."""
 
     shards = redis_keys.SHARDS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bot.core.journal import Change, JournalExtent, NewEvent, Removal, announces
-from bot.core.queue import Fenced
+from bot.core.ports.journal import Change, JournalExtent, NewEvent, Removal, announces
+from bot.core.ports.queue import Fenced
 from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import dump, event_name, ms
@@ -19,7 +19,7 @@ SEED_CHUNK_CHARS = 256 * 1024
 
 
 class RedisJournal:
-    """The port `bot.core.ports.Journal`."""
+    """The port `bot.core.ports.store.Journal`."""
 
     def __init__(self, connection: Connection, cipher: JournalCipher) -> None:
         self._connection = connection

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.core.errors import JournalUndecryptable
-from bot.core.journal import key_id_of
+from bot.core.ports.journal import key_id_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

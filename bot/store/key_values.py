@@ -11,7 +11,7 @@ WEEK_S = 7 * 24 * 3600
 
 
 class RedisKeyValues:
-    """The port `bot.core.ports.KeyValueStore`."""
+    """The port `bot.core.ports.store.KeyValueStore`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

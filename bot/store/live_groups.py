@@ -9,8 +9,8 @@ from typing import Never
 
 import structlog
 
-from bot.core.directory import GroupReader, GroupUnreadable
 from bot.core.errors import StoreUnavailable
+from bot.core.ports.directory import GroupReader, GroupUnreadable
 from bot.core.value import Strict
 from bot.store import redis_keys
 from bot.store.connection import Connection

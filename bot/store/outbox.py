@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.core.outbox import DeliveryState, redrawn, redrawn_message
+from bot.core.ports.outbox import DeliveryState, redrawn, redrawn_message
 from bot.core.runs.place import Place
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
@@ -17,7 +17,7 @@ _ADOPTED = "adopted:"
 
 
 class RedisOutbox:
-    """The port `bot.core.outbox.Outbox`."""
+    """The port `bot.core.ports.outbox.Outbox`."""
 
     shards = redis_keys.SHARDS
 

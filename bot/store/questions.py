@@ -9,15 +9,15 @@ from contextlib import nullcontext, suppress
 
 from bot.core.errors import NotFound, UnreadableRecord
 from bot.core.events.question_events import completed_event, required_event
-from bot.core.lists import QuestionPage
 from bot.core.people.actor import Actor
-from bot.core.ports import Prefetched
+from bot.core.ports.lists import QuestionPage
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Prefetched
 from bot.core.questions import decision
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Question
 from bot.core.questions.record import Executed, ReadReceipt, Record
 from bot.core.questions.response import Response
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim
 from bot.store import redis_keys
 from bot.store.codec import (
@@ -40,7 +40,7 @@ MAX_OPENED = 1000
 
 
 class RedisQuestions:
-    """The port `bot.core.ports.Questions`."""
+    """The port `bot.core.ports.store.Questions`."""
 
     def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
         self._connection = connection

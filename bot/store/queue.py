@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.core.events.event import Body, RunCompleted, RunFailed
-from bot.core.journal import Change
-from bot.core.queue import Fenced
+from bot.core.ports.journal import Change
+from bot.core.ports.queue import Fenced
 from bot.core.runs.fair_queue import DEFAULT_QUEUES, QueueKind
 from bot.core.runs.run import Claim, RunError, RunStatus
 from bot.core.runs.waiting import WorkerAnnouncement
@@ -33,7 +33,7 @@ MAX_SUSPECTED = 8
 
 
 class RedisQueue:
-    """The port `bot.core.queue.Queue`."""
+    """The port `bot.core.ports.queue.Queue`."""
 
     shards = redis_keys.SHARDS
 

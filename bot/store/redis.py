@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.store.api_keys import RedisApiKeys
 from bot.store.catalogue import RedisCatalogue
 from bot.store.clock import ClockSettings, RedisClock

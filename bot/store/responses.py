@@ -11,7 +11,7 @@ from bot.core.events.question_events import completed_event, recorded_event
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import OnReject
-from bot.core.ports import Prefetched
+from bot.core.ports.store import Prefetched
 from bot.core.questions import decision
 from bot.core.questions.decision import Refusal, Ruling, Verdict
 from bot.core.questions.question import Question

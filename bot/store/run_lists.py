@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from bot.core.lists import RunFilter, RunPage
+from bot.core.ports.lists import RunFilter, RunPage
 from bot.core.runs.place import Place
 from bot.core.runs.run import Run, RunStatus
 from bot.store import redis_keys

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from bot.core import ids
 from bot.core.errors import NotFound, Refused
 from bot.core.events.event import Event, RunCancelled, RunFailed, RunStarted
-from bot.core.lists import RunFilter, RunPage
 from bot.core.people.actor import Actor
 from bot.core.people.policy import check_allowed
-from bot.core.ports import Catalogue
+from bot.core.ports.lists import RunFilter, RunPage
+from bot.core.ports.store import Catalogue
 from bot.core.runs.place import Place
 from bot.core.runs.run import NewRun, Run, RunError
 from bot.core.runs.waiting import Wait
@@ -36,7 +36,7 @@ or a delivery of Slack's stands for its run."""
 
 
 class RedisRuns:
-    """The port `bot.core.ports.Runs`."""
+    """The port `bot.core.ports.store.Runs`."""
 
     def __init__(self, connection: Connection, directory: RedisDirectory, catalogue: Catalogue) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bot.core.ports import Catalogue
+from bot.core.ports.store import Catalogue
 from bot.core.runs.crew import problem_of
 from bot.core.runs.fair_queue import QueueKind
 from bot.core.runs.run import Run, RunStatus

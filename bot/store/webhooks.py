@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from bot.core import ids
 from bot.core.errors import NotFound
+from bot.core.ports.webhooks import DeadLetter, Disabled, EndpointState, FailingDelivery
 from bot.core.runs.run import Run
-from bot.core.webhooks import DeadLetter, Disabled, EndpointState, FailingDelivery
 from bot.store import redis_keys
 from bot.store.codec import dump, ms
 from bot.store.connection import Connection
@@ -19,7 +19,7 @@ from bot.store.run_reader import RunReader
 
 
 class RedisWebhooks:
-    """The port `bot.core.webhooks.Webhooks`."""
+    """The port `bot.core.ports.webhooks.Webhooks`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

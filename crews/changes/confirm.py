@@ -9,7 +9,7 @@ from crewai import Crew
 from pydantic import BaseModel, ConfigDict
 
 from bot.core.events.event import RunChanged
-from bot.core.journal import DONE_PREFIX
+from bot.core.ports.journal import DONE_PREFIX
 from crews.changes.snapshot import CrewSnapshot
 from crews.definitions.placeholders import filled, kickoff_inputs
 from crews.journal.fingerprints import fingerprint

@@ -25,7 +25,7 @@ from crewai.tools import BaseTool
 from crewai.utilities.i18n import get_i18n
 from crewai.utilities.planning_handler import CrewPlanner
 
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from crews.crewai_adapter import tasks
 from crews.crewai_adapter.shared_tools import tools_of_run
 from crews.definitions.definition import ASK_HUMAN

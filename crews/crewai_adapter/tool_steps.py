@@ -17,7 +17,7 @@ from crewai.tools import BaseTool
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from crews.crewai_adapter import mcp
 from crews.crewai_adapter.tool_usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS, NotApproved, approvals_of, approved_call

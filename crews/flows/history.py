@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.journal import BEGUN_SUFFIX, DONE_PREFIX, METHOD_PREFIX, SEEDED_PREFIX
+from bot.core.ports.journal import BEGUN_SUFFIX, DONE_PREFIX, METHOD_PREFIX, SEEDED_PREFIX
 from crews.journal.journal import Journal
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import structlog
 from pydantic import BaseModel
 
 from bot.core.events.event import TaskCompleted, TaskStarted
-from bot.core.journal import BEGUN_SUFFIX, DIVERGED_PREFIX, DONE_PREFIX, SEEDED_PREFIX
+from bot.core.ports.journal import BEGUN_SUFFIX, DIVERGED_PREFIX, DONE_PREFIX, SEEDED_PREFIX
 from crews.flows.completion_order import POLL_INTERVAL_S, QUIET_POLLS, CompletionOrder
 from crews.flows.conversation import Reply, converse
 from crews.flows.history import FED_PREFIX, STATE_PREFIX, FlowHistory, MethodCall, record_of

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic_core import InitErrorDetails, ValidationError
 
-from bot.core.journal import FAILED
+from bot.core.ports.journal import FAILED
 from bot.core.text import valid
 from crews.journal.serialization import Unreadable, Unwritable, decode, encode, found, name_of, write
 

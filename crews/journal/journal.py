@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.core.journal import (
+from bot.core.ports.journal import (
     ANNOUNCER_PREFIX,
     ANSWER_PREFIX,
     DIVERGED_PREFIX,

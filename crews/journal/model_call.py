@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.core.journal import FAILED
+from bot.core.ports.journal import FAILED
 from crews.journal.exceptions import read_error
 from crews.journal.fingerprints import messages_for_model, shape
 from crews.journal.serialization import decode

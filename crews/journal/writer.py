@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import structlog
 
 from bot.core.events.event import Body
-from bot.core.journal import Change, NewEvent, Removal, announces
-from bot.core.queue import Fenced
+from bot.core.ports.journal import Change, NewEvent, Removal, announces
+from bot.core.ports.queue import Fenced
 from bot.core.runs.run import Claim, RunError
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from crewai import Crew, Task
 from crewai.tasks.task_output import TaskOutput
 from pydantic import ValidationError
 
-from bot.core.journal import DONE_PREFIX, SEEDED_PREFIX
+from bot.core.ports.journal import DONE_PREFIX, SEEDED_PREFIX
 from bot.core.text import valid
 from crews.journal.journal import Journal
 from crews.run.context import RunContext

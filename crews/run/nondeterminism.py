@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from bot.core.journal import DIVERGED_PREFIX
+from bot.core.ports.journal import DIVERGED_PREFIX
 from crews.journal.journal import Journal
 from crews.journal.model_call import ModelCall
 from crews.journal.writer import Writer

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from crews.run.exits import Leave
 
 T = TypeVar("T")

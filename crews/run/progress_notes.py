@@ -15,7 +15,7 @@ import structlog
 
 from bot.core.errors import CrewdeckError
 from bot.core.events.event import RunProgress
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from bot.core.text import valid
 
 if TYPE_CHECKING:  # They import crewai.

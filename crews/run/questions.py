@@ -14,8 +14,8 @@ import structlog
 from bot.core import ids
 from bot.core.forms.fields import Field
 from bot.core.forms.validation import check_form
-from bot.core.journal import ANNOUNCER_PREFIX
 from bot.core.people.policy import IfTooFew, Policy, too_few
+from bot.core.ports.journal import ANNOUNCER_PREFIX
 from bot.core.questions.decision import prepare
 from bot.core.questions.question import (
     Action,

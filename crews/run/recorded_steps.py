@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.core.journal import FAILED
+from bot.core.ports.journal import FAILED
 from crews.journal.exceptions import read_error, write_error
 from crews.journal.journal import repeated_step_name
 from crews.journal.model_call import RecordedStep

@@ -13,8 +13,8 @@ from typing import Any
 from bot.core import ids
 from bot.core.events.event import Body
 from bot.core.files import StoredFile
-from bot.core.journal import FORMAT_ENTRY
 from bot.core.people.actor import Actor
+from bot.core.ports.journal import FORMAT_ENTRY
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim, RunError
 from crews.definitions.definition import Limits

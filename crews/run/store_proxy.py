@@ -12,11 +12,11 @@ import structlog
 from bot.core.errors import Refused, StoreUnavailable
 from bot.core.events.event import Body
 from bot.core.files import StoredFile
-from bot.core.journal import Change
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import Policy
-from bot.core.ports import Store
+from bot.core.ports.journal import Change
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim, RunError
 from bot.core.wakeups import Wakeups, question_topic

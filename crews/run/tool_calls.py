@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bot.core import ids
-from bot.core.journal import STARTED_SUFFIX, TOOL
+from bot.core.ports.journal import STARTED_SUFFIX, TOOL
 from bot.core.questions.tool_call import sha256_of
 from crews.definitions.tool_options import OnInterrupted
 from crews.journal.exceptions import write_error

@@ -1,4 +1,4 @@
-"""Files of a run in a test, in memory: the port `bot.core.ports.Files`, without its limits over all files."""
+"""Files of a run in a test, in memory: the port `bot.core.ports.store.Files`, without its limits over all files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.core.errors import InvalidInputs, NotFound, Refused
 from bot.core.files import StoredFile
 from bot.core.forms.fields import FieldType
 from bot.core.people.actor import Actor
-from bot.core.ports import Files
+from bot.core.ports.store import Files
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Claim
 

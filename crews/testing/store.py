@@ -15,16 +15,16 @@ from bot.core import ids
 from bot.core.errors import NotFound, Refused
 from bot.core.events.event import Body, Event, RunCancelled, RunCompleted, RunFailed, RunStarted
 from bot.core.events.question_events import completed_event, recorded_event, required_event
-from bot.core.journal import STARTED_SUFFIX, Change, NewEvent, Removal
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People
 from bot.core.people.policy import Policy, can_decide, is_live_group, member
-from bot.core.ports import Prefetched, Store
+from bot.core.ports.journal import STARTED_SUFFIX, Change, NewEvent, Removal
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Prefetched, Store
 from bot.core.questions import decision
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import Outcome, Question
 from bot.core.questions.response import Response
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, NewRun, Run, RunError, RunStatus
 from bot.core.text import valid
 from bot.core.wakeups import Wakeups, question_topic
@@ -162,7 +162,7 @@ class _Part:
 
 
 class MemoryQuestions(_Part):
-    """Of the port `bot.core.ports.Questions`: asking and answering."""
+    """Of the port `bot.core.ports.store.Questions`: asking and answering."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         store = self._store

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from bot.core.runs.run import RunError
 from bot.core.text import valid
 from crews.building.build import Blueprint, Built

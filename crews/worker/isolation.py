@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.processes.worker_environment import worker_environment
 from bot.processes.worker_process import WorkerProcess
 from bot.settings import Settings

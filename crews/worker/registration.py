@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Never
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.runs.crew import Crew, CrewProblem
 from bot.processes.project_problems import source_of
 from bot.settings import Settings

@@ -19,7 +19,7 @@ from crewai.tasks.task_output import TaskOutput
 from bot.core.errors import JournalUndecryptable, UnreadableRecord
 from bot.core.events.event import TaskCompleted
 from bot.core.files import files_of_inputs
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from bot.core.runs.run import Claim, RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm

@@ -10,7 +10,7 @@ from enum import Enum
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.wakeups import Wakeups
 from bot.processes.start import stop_signals
 from bot.processes.worker_process import Lifeline

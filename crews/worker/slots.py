@@ -16,7 +16,7 @@ from typing import Never
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.queue import Queue
+from bot.core.ports.queue import Queue
 from bot.core.runs.run import Claim
 from bot.core.runs.waiting import WorkerAnnouncement
 from crews.worker.waiting_runs import SLOT_TIMEOUT_S, WaitingRun, WaitingRuns

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Store
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Store
 from bot.core.runs.run import Claim, RunError
 from bot.core.wakeups import CANCELLED_TOPIC, Signal, Wakeups, queue_topic
 from bot.processes import garbage_collector

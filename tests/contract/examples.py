@@ -6,7 +6,7 @@ import itertools
 from bot.core import ids
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy, policy_for
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import APPROVAL_OPTIONS, Action, Deadline, Option, Question, QuestionKind
 from bot.core.questions.response import Response, make_response
 from bot.core.runs.crew import Crew

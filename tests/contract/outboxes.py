@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.runs.place import Place
 from bot.store import redis_keys
 from bot.store.redis import RedisStore

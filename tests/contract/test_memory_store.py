@@ -5,13 +5,13 @@ import itertools
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.journal import Removal
 from bot.core.people.policy import OnReject, Policy
-from bot.core.ports import Store
+from bot.core.ports.journal import Removal
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Store
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question, QuestionKind
 from bot.core.questions.response import Response, make_response
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups
 from bot.store.redis import RedisStore, open_store

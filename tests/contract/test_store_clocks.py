@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bot.core.events.event import TaskStarted
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.redis import RedisStore

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from bot.core.events.event import TaskStarted
-from bot.core.outbox import DeliveryState
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
+from bot.core.ports.outbox import DeliveryState
 from bot.core.runs.run import Claim
 from bot.core.unlinking import unlink
 from bot.store.redis import RedisStore

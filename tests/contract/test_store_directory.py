@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from bot.core.directory import GroupUnreadable
 from bot.core.errors import Refused, UnreadableRecord
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Policy, can_decide
+from bot.core.ports.directory import GroupUnreadable
 from bot.core.sessions import person_at_console
 from bot.store import live_groups, redis_keys
 from bot.store.link_codes import MAX_CODES, MAX_TRIES

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from bot.core.events.event import TaskStarted
 from bot.core.files import stored_file
-from bot.core.ports import Store
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Store
 from bot.core.runs.run import Claim, Run
 from bot.store import lua
 from bot.store.redis import RedisStore

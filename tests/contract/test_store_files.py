@@ -9,8 +9,8 @@ import redis
 from bot.core import files, ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.files import MAX_FILE_BYTES, MAX_RUN_BYTES, MAX_RUN_FILES, StoredFile, stored_file
-from bot.core.ports import Store
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Store
 from bot.store.clock import ClockSettings
 from bot.store.files import PART_BYTES
 from bot.store.journal_cipher import JournalCipher

@@ -3,9 +3,9 @@
 import pytest
 
 from bot.core.events.event import RunProgress
-from bot.core.journal import Change, NewEvent, Removal
+from bot.core.ports.journal import Change, NewEvent, Removal
+from bot.core.ports.queue import Fenced
 from bot.core.questions.question import Deadline
-from bot.core.queue import Fenced
 from bot.core.runs.run import RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose

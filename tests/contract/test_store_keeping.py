@@ -11,9 +11,9 @@ import redis
 from bot.core import ids
 from bot.core.errors import JournalUndecryptable, NotFound, Refused
 from bot.core.events.event import TaskStarted
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.queue import Fenced
 from bot.core.questions.question import Deadline
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.clock import ClockSettings

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.core.directory import MembershipLookup
 from bot.core.errors import CannotTell, CrewdeckError, Refused
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import ApiKey, Scope
 from bot.core.people.policy import ANYONE, Group, Objection, OnReject, Policy
+from bot.core.ports.directory import MembershipLookup
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action
 from bot.core.questions.response import Choose, Reject

@@ -7,7 +7,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import RunStatus
 from bot.store import redis_keys

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bot.core.errors import NotFound, UnreadableRecord
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Deadline, Question
 from bot.core.runs.run import RunStatus

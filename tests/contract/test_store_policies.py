@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from bot.core.directory import GroupUnreadable
 from bot.core.events.event import HumanInputCompleted, HumanInputRecorded, HumanInputReminded
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import names_of
 from bot.core.people.policy import ANYONE, Objection, OnReject, Policy
+from bot.core.ports.directory import GroupUnreadable
+from bot.core.ports.queue import Fenced
 from bot.core.questions import decision
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import Action, Deadline, Question, QuestionKind, Source
 from bot.core.questions.response import Approve, Reject, Response, Withdraw
 from bot.core.questions.tool_call import ToolCall, call_digest
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, RunStatus
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed, event_types

@@ -12,12 +12,12 @@ from bot.core.errors import Refused
 from bot.core.events.event import HumanInputCompleted, HumanInputRequired
 from bot.core.people.actor import Actor
 from bot.core.people.policy import OnReject, Policy
+from bot.core.ports.queue import Fenced
 from bot.core.questions import decision
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Deadline, Question, Source
 from bot.core.questions.response import Approve, Choose, Reject, Reply, Response, Withdraw, make_response
 from bot.core.questions.tool_call import ToolCall
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore, open_store
 from tests.contract.examples import ADA, BOB, LOST, approval, claimed

@@ -7,10 +7,10 @@ import pytest
 from bot.core.errors import NotFound
 from bot.core.people.actor import Membership
 from bot.core.people.policy import Policy
+from bot.core.ports.queue import Fenced
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Deadline, Question, digest_of
 from bot.core.questions.response import Choose
-from bot.core.queue import Fenced
 from bot.core.runs.run import Claim, RunStatus
 from bot.store import redis_keys
 from bot.store.connection import connect

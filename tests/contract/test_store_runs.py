@@ -7,9 +7,9 @@ import redis
 
 from bot.core import ids
 from bot.core.errors import NotFound, Refused
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.queue import Fenced
 from bot.core.questions.question import Deadline
-from bot.core.queue import Fenced
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import RunStatus
 from bot.store.clock import ClockSettings

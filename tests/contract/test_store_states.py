@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import NotFound, Refused
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from bot.core.runs.place import Place
 from bot.core.runs.run import Claim
 from bot.store import redis_keys

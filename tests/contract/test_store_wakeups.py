@@ -8,8 +8,8 @@ import redis
 
 from bot.core import wakeups
 from bot.core.events.event import Event, TaskStarted
-from bot.core.ports import Wakeup
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
+from bot.core.ports.store import Wakeup
 from bot.core.wakeups import Signal, Wakeups
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import SHARDS, shard_of

@@ -5,9 +5,9 @@ import pytest
 from bot.core import ids
 from bot.core.errors import NotFound
 from bot.core.events.event import TaskStarted
+from bot.core.ports.webhooks import EndpointState
 from bot.core.runs.place import Place
 from bot.core.runs.run import Run
-from bot.core.webhooks import EndpointState
 from bot.store.redis import RedisStore
 from bot.store.redis_keys import shard_of
 from tests.contract.examples import LEASE, PLACE, claimed, new_run, started

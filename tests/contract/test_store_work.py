@@ -6,8 +6,8 @@ import pytest
 
 from bot.core import ids
 from bot.core.events.event import TaskStarted
+from bot.core.ports.queue import Fenced
 from bot.core.questions.question import Deadline
-from bot.core.queue import Fenced
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Claim, RunStatus
 from bot.store.clock import ClockSettings

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from crewai.flow.flow import Flow, start
 from crewai.tools import BaseTool
 
-from bot.core.journal import Change, announces
+from bot.core.ports.journal import Change, announces
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim
 from bot.core.wakeups import Wakeups

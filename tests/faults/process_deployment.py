@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import redis
 
 from bot import local_token
-from bot.core.ports import Catalogue
+from bot.core.ports.store import Catalogue
 from bot.core.runs.run import Run
 from bot.store import redis_keys
 from tests.contract.crews.deployment import environment

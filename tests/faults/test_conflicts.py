@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from bot.core.events.event import HumanInputCompleted
-from bot.core.lists import RunFilter
 from bot.core.people.policy import Approvers
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import Action, Deadline, Outcome, Question, QuestionKind
 from bot.surfaces.chat.message_keys import question_message
 from tests.contract.http.served import http_client

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.core.runs.run import Run
 from bot.store.redis import open_store
 from tests.contract.crews.deployment import Deployment

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.core.journal import STARTED_SUFFIX
+from bot.core.ports.journal import STARTED_SUFFIX
 from bot.core.runs.run import Run
 from tests.contract.crews.deployment import Deployment, called
 from tests.faults.worker_deployment import WorkerDeployment

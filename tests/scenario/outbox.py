@@ -18,7 +18,7 @@ from bot.core.forms.fields import Field
 from bot.core.ids import part_id
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Approvers, policy_for
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Action, Deadline, Question, QuestionKind, options_for
 from bot.core.questions.response import make_response
 from bot.core.runs.crew import Crew

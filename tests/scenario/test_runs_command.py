@@ -11,7 +11,7 @@ import pytest
 
 from bot.commands.main import main
 from bot.core.files import stored_file
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import Action
 from bot.core.runs.run import Claim, RunError, RunStatus
 from bot.store.clock import ClockSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question, QuestionKind
 from bot.core.runs.run import Claim, Run
 from bot.metrics import Metrics

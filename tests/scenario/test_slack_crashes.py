@@ -9,8 +9,8 @@ import asyncio
 import signal
 from collections.abc import Mapping
 
-from bot.core.lists import RunFilter
-from bot.core.outbox import DeliveryState as Shown
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.outbox import DeliveryState as Shown
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim, Run
 from bot.surfaces.chat.message_keys import orphaned_opener

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Group, Policy, PolicyDefinition, resolve
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Outcome, Question, Source
 from bot.core.questions.tool_call import ToolCall
 from bot.core.runs.run import Claim

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import QuestionKind
 from bot.surfaces.chat.message_keys import PROGRESS
 from bot.surfaces.slack import SURFACE

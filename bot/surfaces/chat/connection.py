@@ -10,7 +10,7 @@ from typing import Never, TypeVar
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Runs, Store
+from bot.core.ports.store import Runs, Store
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings

@@ -5,11 +5,11 @@ For what is received (commands) and what is delivered (Home tabs), which don't k
 
 from __future__ import annotations
 
-from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.people.identities import names_of
 from bot.core.people.policy import ANYONE, can_decide
-from bot.core.ports import Questions, Runs
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.store import Questions, Runs
 from bot.core.questions.question import Question
 from bot.core.runs.run import Run
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bot.core.outbox import is_redrawn, message_to_redraw
+from bot.core.ports.outbox import is_redrawn, message_to_redraw
 from bot.surfaces.chat.places import MessageRef
 
 PROGRESS = "run"

@@ -11,7 +11,7 @@ from typing import Literal
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Clock, KeyValueStore
+from bot.core.ports.store import Clock, KeyValueStore
 from bot.tasks import run_alongside
 
 log = structlog.get_logger(__name__)

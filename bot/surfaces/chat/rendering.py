@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.runs.run import Run
 from bot.surfaces.chat import cards
 from bot.surfaces.chat.cards import QuestionCard, RunCard

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.core import sessions
-from bot.core.directory import MembershipLookup
 from bot.core.errors import CrewdeckError, StoreUnavailable
 from bot.core.people.api_keys import digest
-from bot.core.ports import KeyValueStore
+from bot.core.ports.directory import MembershipLookup
+from bot.core.ports.store import KeyValueStore
 from bot.core.sessions import SESSION_TTL_S, Session
 from bot.surfaces.console.files import HOME, PATH_PREFIX
 from bot.surfaces.trust import scheme_of

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.core import sessions
 from bot.core.people.api_keys import LOCAL, ApiKey, Scope, digest, matching
-from bot.core.ports import KeyValueStore, Store
+from bot.core.ports.store import KeyValueStore, Store
 from bot.surfaces.console.authenticator import Cookies, token_in
 from bot.surfaces.console.files import HEADERS, HOME
 from bot.surfaces.trust import LocalTrust, WrongKeys, is_own_origin

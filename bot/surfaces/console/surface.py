@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bot.core.directory import MembershipLookup
-from bot.core.ports import Store
+from bot.core.ports.directory import MembershipLookup
+from bot.core.ports.store import Store
 from bot.settings import Settings
 from bot.surfaces.console.authenticator import ConsoleAuthenticator, Cookies
 from bot.surfaces.console.files import Files

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.events.event import encode
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.sessions import SessionAuthenticator
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings

@@ -19,7 +19,7 @@ from bot.core.people import api_keys
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import KEYS_TOPIC, ApiKey, ApiKeys, Scope, matching
 from bot.core.people.policy import can_decide
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Run, can_view
 from bot.core.sessions import SESSION, Session, account_of
@@ -151,7 +151,7 @@ class KeyCache:
         )
 
     async def current_membership(self, actor: Actor) -> Membership | None:
-        """`bot.core.directory.MembershipLookup`: None once a key is revoked, or may no longer answer.
+        """`bot.core.ports.directory.MembershipLookup`: None once a key is revoked, or may no longer answer.
 
         A key that isn't known here may be in the settings of another process. Raises StoreUnavailable.
         """

@@ -14,7 +14,7 @@ from pydantic import Field
 from bot.core import input_files
 from bot.core.errors import CrewdeckError
 from bot.core.files import MAX_FILE_BYTES, StoredFile, check_size
-from bot.core.ports import Files, Store
+from bot.core.ports.store import Files, Store
 from bot.surfaces.http.bodies import Request
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.problems import Problem

@@ -8,10 +8,10 @@ from aiohttp import web
 from pydantic import Field
 
 from bot.core import unlinking
-from bot.core.directory import CODE_TTL_S
 from bot.core.errors import NotFound
 from bot.core.people.actor import Actor, actor_named
-from bot.core.ports import Store
+from bot.core.ports.directory import CODE_TTL_S
+from bot.core.ports.store import Store
 from bot.core.sessions import account_of
 from bot.surfaces.http.bodies import LinkBody, UnlinkQuery
 from bot.surfaces.http.operations import RequestContext, reply

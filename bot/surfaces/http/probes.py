@@ -12,8 +12,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from bot.core.errors import StoreUnavailable
-from bot.core.lists import Totals
-from bot.core.ports import Store
+from bot.core.ports.lists import Totals
+from bot.core.ports.store import Store
 from bot.metrics import Metrics
 from bot.surfaces.http.operations import RequestContext, reply
 from bot.surfaces.http.views import HealthView

@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from bot.core.directory import CODE_TTL_S
 from bot.core.errors import CrewdeckError, InvalidInputs, NotFound, NoWorker, Refused, StoreUnavailable
 from bot.core.events.event import encode
+from bot.core.ports.directory import CODE_TTL_S
 
 CONTENT_TYPE = "application/problem+json"
 

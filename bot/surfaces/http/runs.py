@@ -13,10 +13,10 @@ from bot.core import ids, starting
 from bot.core.errors import NotFound, Refused
 from bot.core.events.endpoints import StartUrls
 from bot.core.events.event import encode
-from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import check_allowed
-from bot.core.ports import Store
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.store import Store
 from bot.core.retry import retry
 from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.runs.place import Place

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.surfaces.chat.connection import ProcessServices, resume_workspace
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.platform import Recipients

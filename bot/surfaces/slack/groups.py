@@ -13,11 +13,11 @@ from typing import Any, Never, Protocol
 
 import structlog
 
-from bot.core.directory import Directory, GroupUnreadable
 from bot.core.errors import StoreUnavailable
 from bot.core.people.actor import principal
 from bot.core.people.policy import is_live_group, member
-from bot.core.ports import Catalogue
+from bot.core.ports.directory import Directory, GroupUnreadable
+from bot.core.ports.store import Catalogue
 from bot.core.runs.crew import Crew
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.chat.wording import sentences
@@ -43,7 +43,7 @@ class GroupLists(Protocol):
 
 
 class UserGroups:
-    """Implements `bot.core.directory.GroupReader`."""
+    """Implements `bot.core.ports.directory.GroupReader`."""
 
     def __init__(self, lists: GroupLists, installation: SlackInstallation) -> None:
         self._lists = lists

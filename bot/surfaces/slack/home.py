@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import structlog
 
-from bot.core.directory import MembershipLookup
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.people.actor import Actor, actor_named
-from bot.core.ports import Store
+from bot.core.ports.directory import MembershipLookup
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.thread import Links

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.core.directory import MembershipLookup
-from bot.core.ports import KeyValueStore, Store
+from bot.core.ports.directory import MembershipLookup
+from bot.core.ports.store import KeyValueStore, Store
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.surfaces.chat.connection import ConnectionStatus, ProcessServices, keep_resumed, resume_workspace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.ports import KeyValueStore
+from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.places import Conversation
 
 CHAT = "chat"

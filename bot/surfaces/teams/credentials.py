@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 import structlog
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.settings import Settings
 from bot.surfaces.chat.connection import resume_workspace, until_accepted
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater

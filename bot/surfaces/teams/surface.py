@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from bot.core.directory import MembershipLookup
-from bot.core.ports import Store
+from bot.core.ports.directory import MembershipLookup
+from bot.core.ports.store import Store
 from bot.core.wakeups import Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings

@@ -20,10 +20,10 @@ from pydantic import SecretStr
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.events.endpoints import PER_RUN_ENDPOINT, SURFACE, Endpoint, derived, surface_of
 from bot.core.events.event import Event
-from bot.core.outbox import Outbox
-from bot.core.ports import Runs, Store
+from bot.core.ports.outbox import Outbox
+from bot.core.ports.store import Runs, Store
+from bot.core.ports.webhooks import EndpointState, Webhooks
 from bot.core.wakeups import RECHECK_INTERVAL_S, Signal, Wakeups, outbox_topic
-from bot.core.webhooks import EndpointState, Webhooks
 from bot.metrics import Counter
 from bot.surfaces.webhooks.sending import DeliveryFailure, Sender
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from bot.core.events.endpoints import SURFACE
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.wakeups import RECHECK_INTERVAL_S, Wakeups
 from bot.metrics import Metrics
 from bot.settings import Settings

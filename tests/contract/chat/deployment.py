@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Policy
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Claim, Run
 from bot.core.wakeups import Wakeups

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.surfaces.chat.inbound.catchup import CatchUpRound
 from bot.surfaces.chat.inbound.starting import RunStarter
 from bot.tasks import BackgroundTasks

@@ -8,7 +8,7 @@ from typing import Any
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.crew import Crew
 from bot.core.runs.place import Place

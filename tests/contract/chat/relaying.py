@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.core.directory import GroupUnreadable
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Policy
+from bot.core.ports.directory import GroupUnreadable
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
 from bot.core.runs.place import Place

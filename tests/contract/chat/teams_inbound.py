@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.people.actor import Actor
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.place import Place
 from bot.core.wakeups import Wakeups

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.core.directory import GroupUnreadable
 from bot.core.errors import CrewdeckError
-from bot.core.outbox import redrawn
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.policy import Group, Policy
+from bot.core.ports.directory import GroupUnreadable
+from bot.core.ports.outbox import redrawn
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question, QuestionKind, Source, options_for
 from bot.core.questions.response import make_response

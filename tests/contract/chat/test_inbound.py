@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from bot.core.forms.fields import Field, FieldType
-from bot.core.lists import RunFilter
 from bot.core.people.actor import Actor
 from bot.core.people.policy import ANYONE, Policy
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind
 from bot.core.runs.crew import CrewProblem
 from bot.core.runs.place import Place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.outbox import redrawn_message
+from bot.core.ports.outbox import redrawn_message
 from bot.surfaces.chat.message_keys import direct_question
 from bot.surfaces.chat.messages import text_message
 from bot.surfaces.chat.places import ChatPlace

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import redis
 from structlog.testing import capture_logs
 
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http

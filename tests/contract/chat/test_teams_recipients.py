@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from bot.core.outbox import is_redrawn
 from bot.core.people.actor import Actor, Membership
+from bot.core.ports.outbox import is_redrawn
 from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat.flow_control import AckPriority

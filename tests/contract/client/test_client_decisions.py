@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.forms.fields import Field, FieldType
-from bot.core.outbox import redrawn
 from bot.core.people.policy import Policy
+from bot.core.ports.outbox import redrawn
 from bot.core.questions.question import QuestionKind, Source
 from bot.core.runs.place import Place
 from bot.store.redis import RedisStore

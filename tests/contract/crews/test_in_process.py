@@ -24,10 +24,10 @@ from structlog.testing import capture_logs
 from bot.core import ids
 from bot.core.events.event import Body
 from bot.core.files import StoredFile
-from bot.core.journal import Change
 from bot.core.people.actor import Actor
 from bot.core.people.identities import UNKNOWN, People
 from bot.core.people.policy import Policy
+from bot.core.ports.journal import Change
 from bot.core.questions.question import Action, Outcome, Question, QuestionKind, options_for
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Claim, Run, RunStatus

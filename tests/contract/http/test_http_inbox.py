@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from bot.core.inbox import Cursor
+from bot.core.ports.inbox import Cursor
 from bot.core.runs.run import Claim, RunError
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys

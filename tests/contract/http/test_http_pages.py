@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.lists import RunFilter
 from bot.core.people.policy import Approvers
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import QuestionKind
 from bot.store import redis_keys, run_lists
 from bot.store.redis import RedisStore

@@ -11,7 +11,7 @@ import redis
 
 from bot.core import ids
 from bot.core.events.event import TaskStarted, encode
-from bot.core.webhooks import DeadLetter
+from bot.core.ports.webhooks import DeadLetter
 from bot.exposition import exposition
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, compose

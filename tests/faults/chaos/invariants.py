@@ -17,7 +17,7 @@ import redis
 
 from bot.core import ids
 from bot.core.events.event import Event
-from bot.core.lists import RunFilter
+from bot.core.ports.lists import RunFilter
 from bot.core.questions.question import Action, Question, Source
 from bot.core.runs.run import Run, RunStatus
 from bot.surfaces.chat.places import ChatPlace

@@ -4,7 +4,7 @@ import asyncio
 import json
 from datetime import datetime
 
-from bot.core.journal import STARTED_SUFFIX
+from bot.core.ports.journal import STARTED_SUFFIX
 from bot.core.runs.run import Run, RunStatus
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import ADA, Deployment, WorkerProcess, called

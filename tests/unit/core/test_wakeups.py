@@ -7,7 +7,7 @@ import pytest
 
 from bot.core.errors import NotFound
 from bot.core.events.event import Event, RunCompleted, TaskStarted
-from bot.core.ports import Wakeup
+from bot.core.ports.store import Wakeup
 from bot.core.wakeups import Wakeups, run_topic
 from tests.waiting import WITHIN
 

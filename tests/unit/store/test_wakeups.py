@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.events.event import PublishedEvent
-from bot.core.ports import Wakeup
+from bot.core.ports.store import Wakeup
 from bot.store.events import read_wakeup
 
 EVENT = PublishedEvent("run-1", 7, 1795982465893, '{"type": "run_changed", "change": "a b"}')

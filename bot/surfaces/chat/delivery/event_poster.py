@@ -25,8 +25,8 @@ from bot.core.events.event import (
     TaskStarted,
     Unknown,
 )
-from bot.core.outbox import is_redrawn
-from bot.core.ports import Files, Store
+from bot.core.ports.outbox import is_redrawn
+from bot.core.ports.store import Files, Store
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys
 from bot.surfaces.chat.delivery.question_poster import QuestionPoster

@@ -13,8 +13,8 @@ from functools import partial
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable
-from bot.core.outbox import is_redrawn, redrawn_message
-from bot.core.ports import Store
+from bot.core.ports.outbox import is_redrawn, redrawn_message
+from bot.core.ports.store import Store
 from bot.surfaces.chat.delivery.question_sender import QuestionMessageBuilder
 from bot.surfaces.chat.delivery.thread import Links, RunThread
 from bot.surfaces.chat.failures import Rejected, RetryLater, Unrenderable

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.outbox import DeliveryState
-from bot.core.ports import Store
+from bot.core.ports.outbox import DeliveryState
+from bot.core.ports.store import Store
 from bot.core.runs.run import Run
 from bot.core.wakeups import Signal, Wakeups, outbox_topic
 from bot.metrics import Metrics

@@ -21,8 +21,8 @@ from bot.core.events.event import (
     HumanInputRequired,
     RunChanged,
 )
-from bot.core.lists import RunFilter
-from bot.core.ports import Store
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.store import Store
 from bot.core.runs.run import Run
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.event_poster import EventPoster

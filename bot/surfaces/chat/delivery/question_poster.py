@@ -15,7 +15,7 @@ from bot.core.errors import NotFound
 from bot.core.events.event import HumanInputRecorded
 from bot.core.people.identities import People
 from bot.core.people.policy import ANYONE, can_decide, is_live_group
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.metrics import Metrics
 from bot.surfaces.chat import message_keys as keys

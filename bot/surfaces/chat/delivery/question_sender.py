@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question, QuestionKind
 from bot.core.runs.run import Run
 from bot.core.text import visible

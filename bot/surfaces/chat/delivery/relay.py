@@ -23,7 +23,7 @@ from bot.core.events.event import (
 from bot.core.people.actor import Actor
 from bot.core.people.identities import People, names_with_unlinked
 from bot.core.people.policy import Objection, Policy, is_live_group, objection
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Run
 from bot.surfaces.chat import message_keys as keys

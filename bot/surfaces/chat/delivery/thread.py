@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import structlog
 
 from bot.core.errors import StoreUnavailable
-from bot.core.outbox import DeliveryState, Outbox
-from bot.core.ports import KeyValueStore
+from bot.core.ports.outbox import DeliveryState, Outbox
+from bot.core.ports.store import KeyValueStore
 from bot.core.runs.place import Place
 from bot.core.runs.run import Run
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RejectionReason, Unrenderable

@@ -6,7 +6,7 @@ from collections import deque
 
 import structlog
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.runs.run import Run, RunError
 from bot.surfaces.chat.delivery.thread import RunThread
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater, Unrenderable

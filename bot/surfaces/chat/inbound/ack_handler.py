@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
-from bot.core.ports import KeyValueStore, Store
+from bot.core.ports.store import KeyValueStore, Store
 from bot.surfaces.chat.inbound.ports import (
     REPLAYED,
     SILENT,

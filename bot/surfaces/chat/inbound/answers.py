@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide, objection, reason_of
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions import answering
 from bot.core.questions.decision import Ruling, Verdict
 from bot.core.questions.question import Action, Question, QuestionKind

@@ -19,7 +19,7 @@ import structlog
 from pydantic import ValidationError
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater

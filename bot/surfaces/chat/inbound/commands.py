@@ -11,11 +11,11 @@ from pydantic import JsonValue
 from bot.core import sessions, starting, unlinking
 from bot.core.errors import CannotTell, InvalidInputs, NotFound, NoWorker, Refused
 from bot.core.forms.fields import FieldType
-from bot.core.lists import RunFilter
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.identities import names_of
-from bot.core.ports import Clock, KeyValueStore, Store
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.store import Clock, KeyValueStore, Store
 from bot.core.runs import inputs
 from bot.core.runs.crew import Crew, problem_of
 from bot.core.runs.run import Run

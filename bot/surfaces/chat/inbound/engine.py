@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.wakeups import Wakeups
 from bot.surfaces.chat.inbound.ack_handler import AckHandler, PendingRequests
 from bot.surfaces.chat.inbound.answers import Answers

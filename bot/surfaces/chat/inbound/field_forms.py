@@ -14,7 +14,7 @@ from bot.core.forms.fields import FieldType
 from bot.core.forms.validation import fits
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
-from bot.core.ports import Questions, Store
+from bot.core.ports.store import Questions, Store
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question, QuestionKind
 from bot.core.questions.response import make_response

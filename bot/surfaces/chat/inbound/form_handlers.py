@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
 from bot.core.people.actor import Actor
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import Response, make_response

@@ -17,7 +17,7 @@ from bot.core import input_files
 from bot.core.errors import Refused
 from bot.core.forms.fields import Field, FieldType
 from bot.core.people.actor import Actor
-from bot.core.ports import Files, KeyValueStore
+from bot.core.ports.store import Files, KeyValueStore
 from bot.surfaces.chat import actions
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ports import FormSubmission

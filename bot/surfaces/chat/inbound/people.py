@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import structlog
 from pydantic import Field
 
-from bot.core.directory import Directory
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership
-from bot.core.ports import KeyValueStore
+from bot.core.ports.directory import Directory
+from bot.core.ports.store import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ports import ActorResolver

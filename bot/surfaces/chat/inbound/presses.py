@@ -9,7 +9,7 @@ from bot.core import starting
 from bot.core.errors import NotFound
 from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Action, Question, QuestionKind
 from bot.core.runs.run import Run
 from bot.surfaces.chat import actions

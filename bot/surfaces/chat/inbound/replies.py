@@ -10,7 +10,7 @@ from dataclasses import replace
 from bot.core.errors import NotFound
 from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import Question, QuestionKind
 from bot.core.runs.run import Run
 from bot.core.text import says_nothing

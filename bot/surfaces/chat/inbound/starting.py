@@ -11,7 +11,7 @@ from bot.core import ids, starting
 from bot.core.events.event import PublishedEvent
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.runs import inputs
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Run, RunStatus

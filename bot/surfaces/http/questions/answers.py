@@ -16,7 +16,7 @@ from bot.core.events.question_events import policy_view
 from bot.core.labels import label_key
 from bot.core.people.actor import Actor
 from bot.core.people.policy import Objection, Policy
-from bot.core.ports import Prefetched, Store
+from bot.core.ports.store import Prefetched, Store
 from bot.core.questions import answering
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question

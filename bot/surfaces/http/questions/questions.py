@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from bot.core.events.event import encode
-from bot.core.lists import QuestionPage
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope
 from bot.core.people.identities import UNKNOWN, People, names_of
 from bot.core.people.policy import ANYONE, Policy, can_decide
-from bot.core.ports import Prefetched, Store
+from bot.core.ports.lists import QuestionPage
+from bot.core.ports.store import Prefetched, Store
 from bot.core.questions.question import Question
 from bot.surfaces.http.bodies import AnswerBody, InputBody, QuestionsQuery, ReadReceiptBody
 from bot.surfaces.http.callers import Caller, Visibility

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.core.errors import StoreUnavailable
-from bot.core.inbox import Cursor, Entry, Inbox, Position, Positions, Ref, inbox_topic, was_trimmed
+from bot.core.ports.inbox import Cursor, Entry, Inbox, Position, Positions, Ref, inbox_topic, was_trimmed
 from bot.core.wakeups import Signal, Wakeups
 from bot.surfaces.http.callers import CanView
 from bot.surfaces.http.streams.wire import (

@@ -17,7 +17,7 @@ from typing import Self
 from bot.core import ids
 from bot.core.errors import NotFound, StoreUnavailable
 from bot.core.events.event import Event, PublishedEvent
-from bot.core.ports import Events, Store
+from bot.core.ports.store import Events, Store
 from bot.core.wakeups import Signal, Wakeups, run_topic
 from bot.surfaces.http.streams.wire import RECHECK_INTERVAL_S, RETRY_DELAY_S, EventMessage, Sink, of_run
 

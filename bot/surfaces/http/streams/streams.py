@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot.core import ids
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Runs, Store
+from bot.core.ports.store import Runs, Store
 from bot.surfaces.http.callers import Caller, Visibility
 from bot.surfaces.http.problems import Problem
 from bot.surfaces.http.streams.inbox_feed import InboxFeed, InboxFollower

@@ -15,7 +15,7 @@ from bot.core.errors import NotFound
 from bot.core.events.event import encode
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope
-from bot.core.ports import Prefetched
+from bot.core.ports.store import Prefetched
 from bot.surfaces.http import problems
 from bot.surfaces.http.bodies import AnswerMessage, StreamQuery
 from bot.surfaces.http.callers import Caller, KeyRateLimiter

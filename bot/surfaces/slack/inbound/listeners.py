@@ -15,7 +15,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
 from bot.core.people.actor import Actor
-from bot.core.ports import Runs
+from bot.core.ports.store import Runs
 from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
 from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine

@@ -16,7 +16,7 @@ import structlog
 from bot.core.errors import CrewdeckError
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership, principal
-from bot.core.ports import KeyValueStore
+from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
 from bot.surfaces.chat.platform import NotAdmitted, ProfileUnavailable
@@ -111,7 +111,7 @@ class SlackActors:
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.directory.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
+        """`bot.core.ports.directory.MembershipLookup`. Raises ProfileUnavailable, StoreUnavailable."""
         try:
             async with asyncio.timeout(SHORT_TIMEOUT_S):
                 await self._at_home()

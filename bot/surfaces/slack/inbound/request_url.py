@@ -22,7 +22,7 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import KeyValueStore
+from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.slack.inbound.bolt import Dispatcher
 

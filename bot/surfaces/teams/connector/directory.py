@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 
-from bot.core.ports import KeyValueStore
+from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import CredentialsRefused, PlatformFailure, Rejected
 from bot.surfaces.chat.shortening import short
 from bot.surfaces.teams.connector.client import ConnectorClient, Json, address

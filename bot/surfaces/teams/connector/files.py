@@ -11,7 +11,7 @@ import aiohttp
 
 from bot.core.addresses import is_loopback
 from bot.core.errors import NotFound
-from bot.core.ports import Files, KeyValueStore
+from bot.core.ports.store import Files, KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.formatted_text import FormattedText, Link, Untrusted

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 
-from bot.core.ports import Files, KeyValueStore
+from bot.core.ports.store import Files, KeyValueStore
 from bot.metrics import Metrics
 from bot.surfaces.chat.failures import OutcomeUnknown, Rejected, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import MAX_PROGRESS_WAIT_S, AckPriority, Rate, RateLimiter

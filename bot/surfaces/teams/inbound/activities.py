@@ -14,8 +14,8 @@ import structlog
 from pydantic import ValidationError
 
 from bot.core.errors import CrewdeckError, StoreUnavailable
-from bot.core.lists import RunFilter
-from bot.core.ports import Store
+from bot.core.ports.lists import RunFilter
+from bot.core.ports.store import Store
 from bot.core.runs.run import Run
 from bot.metrics import Metrics
 from bot.surfaces.chat.actions import Target

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bot.core.errors import CrewdeckError, NotFound
 from bot.core.people.actor import Actor
 from bot.core.people.policy import can_decide
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import question_card
 from bot.surfaces.chat.delivery.question_sender import QuestionMessageBuilder

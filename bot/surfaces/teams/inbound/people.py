@@ -13,7 +13,7 @@ import structlog
 
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership, principal
-from bot.core.ports import KeyValueStore
+from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import Profile, Profiles
 from bot.surfaces.chat.platform import NotAdmitted
@@ -95,7 +95,7 @@ class TeamsActors:
         return await self._profiles.names(users)
 
     async def current_membership(self, person: Actor) -> Membership | None:
-        """`bot.core.directory.MembershipLookup`: nothing new of who has not acted here for long.
+        """`bot.core.ports.directory.MembershipLookup`: nothing new of who has not acted here for long.
 
         Raises ProfileUnavailable, StoreUnavailable.
         """

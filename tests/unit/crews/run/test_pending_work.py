@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.core.queue import Fenced
+from bot.core.ports.queue import Fenced
 from crews.run.exits import Leave, Released
 from crews.run.pending_work import PendingWork
 

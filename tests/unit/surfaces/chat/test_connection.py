@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Runs
+from bot.core.ports.store import Runs
 from bot.surfaces.chat.connection import REFUSED_RETRY_DELAY_S, keep_resumed
 from bot.surfaces.chat.failures import CredentialsRefused, RetryLater
 from tests.virtual_time import in_virtual_time

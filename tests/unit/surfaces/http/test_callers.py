@@ -6,7 +6,7 @@ from bot.core import ids
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import Scope
 from bot.core.people.policy import Policy
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.questions.question import APPROVAL_OPTIONS, Question, QuestionKind
 from bot.core.runs.crew import Crew
 from bot.core.runs.run import Run, RunStatus

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.directory import GroupUnreadable
 from bot.core.people.policy import Approvers, Group, PolicyDefinition
+from bot.core.ports.directory import GroupUnreadable
 from bot.core.runs.crew import Crew
 from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
 from bot.surfaces.slack.groups import UserGroups, groups_of

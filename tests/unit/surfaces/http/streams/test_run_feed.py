@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bot.core.events.event import PublishedEvent
-from bot.core.ports import Store
+from bot.core.ports.store import Store
 from bot.core.wakeups import Wakeups, run_topic
 from bot.surfaces.http.streams.run_feed import SENDS_PER_TURN, WAKEUPS_PER_TURN, RunFeed, RunFollower
 from bot.surfaces.http.streams.wire import EventMessage, Message

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.inbox import Cursor, Position, Positions, was_trimmed
+from bot.core.ports.inbox import Cursor, Position, Positions, was_trimmed
 
 SHARDS = 8
 positions = st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**32 - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from bot.core.journal import Change
+from bot.core.ports.journal import Change
 from bot.core.runs.run import Claim, RunError
 from bot.core.runs.waiting import WorkerAnnouncement
 

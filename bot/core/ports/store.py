@@ -11,25 +11,25 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bot.core.directory import Directory
 from bot.core.events.event import Body, Event, PublishedEvent
 from bot.core.files import StoredFile
-from bot.core.inbox import Inbox
-from bot.core.journal import Journal
-from bot.core.lists import QuestionPage, RunFilter, RunPage, Totals
-from bot.core.outbox import Outbox
 from bot.core.people.actor import Actor
 from bot.core.people.api_keys import ApiKeys
+from bot.core.ports.directory import Directory
+from bot.core.ports.inbox import Inbox
+from bot.core.ports.journal import Journal
+from bot.core.ports.lists import QuestionPage, RunFilter, RunPage, Totals
+from bot.core.ports.outbox import Outbox
+from bot.core.ports.queue import Queue
+from bot.core.ports.webhooks import Webhooks
 from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Question
 from bot.core.questions.record import Record
 from bot.core.questions.response import Response
-from bot.core.queue import Queue
 from bot.core.runs.crew import Crew, CrewProblem
 from bot.core.runs.place import Place
 from bot.core.runs.run import Claim, NewRun, Run, RunError
 from bot.core.runs.waiting import Wait
-from bot.core.webhooks import Webhooks
 
 
 class Catalogue(Protocol):
