@@ -52,7 +52,7 @@ prelude would take longer than this does: where shards can't be asked together, 
 
 
 class Responses:
-    """Answers questions. The rules are those of `bot.core.questions.decision`; scripts only compare and set."""
+    """Answers questions. The rules are in `bot/core/questions/decision.py`; scripts only compare and set."""
 
     def __init__(self, connection: Connection, directory: RedisDirectory) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Files of a run in a test, in memory: the port `bot.core.ports.store.Files`, without its limits over all files."""
+"""Files of a run in a test, in memory: the port `Files`, without its limits over all files."""
 
 from __future__ import annotations
 

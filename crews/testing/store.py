@@ -1,6 +1,6 @@
 """The store of one run, in memory: the part of the ports that an executed run uses, with the same rules.
 
-A question is decided by `bot.core.questions.decision`, as in Redis; nothing is durable, and nothing else is here.
+`bot.core.questions.decision` decides a question, as in Redis; nothing is durable, and nothing else is here.
 """
 
 from __future__ import annotations

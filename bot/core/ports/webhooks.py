@@ -1,7 +1,8 @@
 """Delivery state of webhooks: the port to the store.
 
-Each endpoint is a surface (`bot.core.events.endpoints`) that follows runs. Its shards are leased like those of any
-surface. The events of a run are delivered in order, so a failing event delays the later ones of its run.
+Each endpoint is a surface (`bot.core.events.endpoints`) that follows runs. Its shards are leased like those
+of any surface. The events of a run are delivered in order, so a failing event delays the later ones of its
+run.
 """
 
 from __future__ import annotations

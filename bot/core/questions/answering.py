@@ -52,7 +52,7 @@ def in_words(
     """Build the response for a typed reply.
 
     A reply that equals a label chooses that option; any other is passed on as words. `key` and `digest` are
-    those of `bot.core.questions.response`. With `numbered`, people see numbered options and may reply with a number.
+    those of `Response`. With `numbered`, people see numbered options and may reply with a number.
     """
     action, value, comment = interpret(question, words, numbered=numbered)
     return make_response(action, actor, key=key, value=value, comment=comment, digest=digest)

@@ -20,7 +20,7 @@ from bot.surfaces.http.questions.question_views import CallView
 from bot.terminal import decisions, lines
 from crewdeck.client import ToolCall as ShownCall
 from crewdeck.client.events import parse
-from tests.unit.core.test_tool_call import DEFINITIONS, TAKES_TEXT
+from tests.unit.core.questions.test_tool_call import DEFINITIONS, TAKES_TEXT
 
 ADA = Actor(surface="slack", tenant="T0", user_id="U0ADA", name="Ada")
 
