@@ -37,7 +37,7 @@ from bot.surfaces.console.surface import Console, console_url
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.probes import Probes
 from bot.surfaces.http.site import serving
-from bot.surfaces.trust import LocalTrust, WrongKeys
+from bot.surfaces.trust import FailedKeyAttempts, LocalTrust
 from bot.surfaces.webhooks.surface import follow_endpoints
 from bot.tasks import run_alongside
 
@@ -117,7 +117,7 @@ async def running(settings: Settings, projects: Sequence[Project]) -> AsyncItera
         )
         delivery = await _open_delivery(stack, services)
         chats = await _open_chats(stack, services)
-        trust, wrong_keys = await _trust(settings, store), WrongKeys()
+        trust, wrong_keys = await _trust(settings, store), FailedKeyAttempts()
         console = Console(settings, store, trust, wrong_keys, _membership_lookup(chats))
         api = await stack.enter_async_context(
             open_api(settings, store, wakeups, console.authenticator, trust=trust, wrong_keys=wrong_keys)

@@ -25,20 +25,20 @@ class NoTerminal(RuntimeError):  # noqa: N818 - says what is missing
     """Nobody can be asked: this is no run of Crewdeck, and no person is at a terminal."""
 
 
-class _Switch:
+class _AskingSwitch:
     """Whether a person at the terminal may be asked in this process."""
 
-    on = True
+    allowed = True
 
 
-def switch_off() -> None:
+def forbid_asking() -> None:
     """Never ask at the terminal in this process, which runs crews for Crewdeck."""
-    _Switch.on = False
+    _AskingSwitch.allowed = False
 
 
-def switched_on() -> bool:
+def asking_allowed() -> bool:
     """Whether the terminal may be asked. There may still be none: `asking` says so."""
-    return _Switch.on
+    return _AskingSwitch.allowed
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from crews.crewai_adapter.version import SUPPORTED, TESTED
+from crews.crewai_adapter.version import SUPPORTED_VERSIONS, TESTED_VERSION
 
 ROOT = Path(__file__).parents[1]
 SUITES = (
@@ -39,10 +39,11 @@ def main(suites: Sequence[str]) -> int:
         environment = Path(scratch)
         try:
             version = _resolved(environment)
-            if version == TESTED and not suites:
-                print(f"CrewAI {TESTED} is the newest release, and Crewdeck is tested with it.")
+            if version == TESTED_VERSION and not suites:
+                print(f"CrewAI {TESTED_VERSION} is the newest release, and Crewdeck is tested with it.")
                 return 0
-            print(f"Trying CrewAI {version}; Crewdeck is tested with {TESTED} and supports {SUPPORTED}.")
+            print(f"Trying CrewAI {version}.")
+            print(f"Crewdeck is tested with {TESTED_VERSION} and supports {SUPPORTED_VERSIONS}.")
             python = _installed(environment)
         except subprocess.CalledProcessError as error:
             print(f"It can't be installed beside Crewdeck's other dependencies (status {error.returncode}).")

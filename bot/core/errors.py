@@ -11,7 +11,7 @@
     ├── InvalidValues          the values of a form, with the reason for each field
     │   └── InvalidInputs      the inputs of a start
     └── Refused                a rule refused the request: not_allowed, settled, invalid_answer, run_over, ...
-        └── CannotTell         not_allowed, since it can't be found out now whether it is
+        └── PermissionUnknown         not_allowed, since it can't be found out now whether it is
 
 Errors of vendors (redis, slack_sdk, crewai) are translated where they are met. Control-flow signals of the
 worker are not errors and live in `crews`.
@@ -129,7 +129,7 @@ class Refused(CrewdeckError):
         self.code = code
 
 
-class CannotTell(Refused):
+class PermissionUnknown(Refused):
     """It can't be found out now whether somebody may do this, so they may not."""
 
     def __init__(self, reason: str) -> None:

@@ -74,7 +74,7 @@ OUTCOMES = frozenset(
 """The first words of Crewdeck's outcome lines: `approved by ...`, `chosen: ...`."""
 
 
-YES = frozenset(
+APPROVING_LABELS = frozenset(
     {
         "accept",
         "accepted",
@@ -88,7 +88,7 @@ YES = frozenset(
     }
 )
 """Labels that approve, normalised by `label_key`: what nobody's silence can mean."""
-_BEGINS_WITH_YES = frozenset({"approve", "approved", "ok", "okay", "yes"})
+_APPROVING_FIRST_WORDS = frozenset({"approve", "approved", "ok", "okay", "yes"})
 """Those that approve whatever follows: `Yes, publish it`. `Confirm later` need not."""
 _WORDS = re.compile(r"[^\W_]+")
 
@@ -96,7 +96,9 @@ _WORDS = re.compile(r"[^\W_]+")
 def means_yes(label: str) -> bool:
     """Whether a label approves, whatever signs it is decorated with: `OK!`, `✅ Approved`, `Yes, publish`."""
     words = _WORDS.findall(label_key(label))
-    return bool(words) and (words[0] in _BEGINS_WITH_YES or (len(words) == 1 and words[0] in YES))
+    return bool(words) and (
+        words[0] in _APPROVING_FIRST_WORDS or (len(words) == 1 and words[0] in APPROVING_LABELS)
+    )
 
 
 def label_key(text: str) -> str:
@@ -198,7 +200,7 @@ def _prototypes() -> Mapping[int, str]:
         for one, entries in confusables_data.items()
         for entry in entries
     ]
-    kinds = _Kinds()
+    kinds = _LookalikeSets()
     for one, other in pairs:
         if len(one) == len(other) == 1:
             kinds.join(one, other)
@@ -212,7 +214,7 @@ def _prototypes() -> Mapping[int, str]:
     }
 
 
-def _spelt(kinds: _Kinds, spelt: Mapping[str, str], character: str, depth: int = 0) -> str:
+def _spelt(kinds: _LookalikeSets, spelt: Mapping[str, str], character: str, depth: int = 0) -> str:
     """A character's prototype; a character that looks like several (`m` and `rn`) becomes that sequence."""
     kind = kinds.of(character)
     if kind not in spelt or depth > 3:  # noqa: PLR2004 - Unicode's table is never deeper
@@ -220,7 +222,7 @@ def _spelt(kinds: _Kinds, spelt: Mapping[str, str], character: str, depth: int =
     return "".join(_spelt(kinds, spelt, each, depth + 1) for each in spelt[kind])
 
 
-class _Kinds:
+class _LookalikeSets:
     """Disjoint sets of characters that look alike; the prototype is the one with the lowest code point."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from bot.store.connection import Connection
 SOURCE_TIMEOUT_S = 5 * 60
 """After this time without an announcement a source is removed, if others announce all of its crews. Workers
 announce every minute."""
-UP_S = 150
+ANNOUNCEMENT_TTL_S = 150
 """A source that has missed two announcements counts as gone."""
 CREW_TTL_S = 7 * 24 * 3600
 """How long a crew stays known that nobody announces: its runs wait for its workers to come back."""
@@ -140,7 +140,7 @@ def _ambiguous(stored: Mapping[str, str]) -> Iterator[CrewProblem]:
     said: dict[str, dict[str, str]] = {}
     for field, card in stored.items():
         source, _, name = field.removeprefix("crew ").partition(" ")
-        if field.startswith("crew ") and newest - announced.get(source, 0) <= ms(UP_S):
+        if field.startswith("crew ") and newest - announced.get(source, 0) <= ms(ANNOUNCEMENT_TTL_S):
             said.setdefault(name, {})[source] = card
     for name, cards in sorted(said.items()):
         if len(set(cards.values())) > 1:

@@ -30,7 +30,7 @@ from bot.store.subscription import Subscription
 
 BLOCKING = frozenset({"WAIT", "WAITAOF"})
 """Commands behind which all others of a connection wait; and what they wait for are writes of that one."""
-OF_THE_POOL = {EMPTY_RESPONSE, NEVER_DECODE}
+OPTIONS_OF_THE_CLIENT = {EMPTY_RESPONSE, NEVER_DECODE}
 """Options of commands whose replies are read in a way of their own."""
 
 
@@ -64,7 +64,7 @@ class SharedClient(Redis):
         return client
 
     async def execute_command(self, *args: Any, **options: Any) -> Reply:
-        if args[0] in BLOCKING or not OF_THE_POOL.isdisjoint(options):
+        if args[0] in BLOCKING or not OPTIONS_OF_THE_CLIENT.isdisjoint(options):
             async with self.in_time():
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         [reply] = await self.ask([args])

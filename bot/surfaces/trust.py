@@ -92,11 +92,11 @@ class AttemptRate:
         return TokenBucket(self.per_second, self.burst)
 
 
-PER_ADDRESS = AttemptRate(10, 0.2)
-OVERALL = AttemptRate(300, 20)
+RATE_PER_ADDRESS = AttemptRate(10, 0.2)
+OVERALL_RATE = AttemptRate(300, 20)
 
 
-class WrongKeys:
+class FailedKeyAttempts:
     """Counts wrong keys. A right one is never counted, nor refused because of others' wrong ones.
 
     Keys are too long to be guessed; this keeps guessing from taking the server's time and filling its log.
@@ -104,8 +104,8 @@ class WrongKeys:
 
     def __init__(
         self,
-        per_address: AttemptRate = PER_ADDRESS,
-        overall: AttemptRate = OVERALL,
+        per_address: AttemptRate = RATE_PER_ADDRESS,
+        overall: AttemptRate = OVERALL_RATE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._per_address = per_address

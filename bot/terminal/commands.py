@@ -258,7 +258,7 @@ async def _ask_for(screen: Screen, field: InputField) -> str:
         value = choices[await screen.choose(choices)]
     elif field.type == "file":
         path = await screen.words(f"{field.name}: path of a file", check=inputs.problem_of)
-        value = f"{inputs.MARK}{path.removeprefix(inputs.MARK)}"
+        value = f"{inputs.FILE_PREFIX}{path.removeprefix(inputs.FILE_PREFIX)}"
     else:
         value = await screen.words(field.name, several_lines=field.type == "text", check=inputs.check(field))
     screen.say([("ansigreen", "  ✓ "), ("", lines.one_line(value))])

@@ -69,7 +69,7 @@ def check(field: InputField) -> Callable[[str], str]:
     return checked
 
 
-MARK = "@"
+FILE_PREFIX = "@"
 """Before the path of a file, as curl has it."""
 
 
@@ -78,7 +78,7 @@ async def with_uploads(client: Client, crew: Crew, values: Mapping[str, JsonValu
     found = dict(values)
     for field in crew.inputs:
         value = values.get(field.name)
-        if field.type == "file" and isinstance(value, str) and value.startswith(MARK):
+        if field.type == "file" and isinstance(value, str) and value.startswith(FILE_PREFIX):
             name, content = await asyncio.to_thread(_read, field.name, value)
             found[field.name] = (await client.upload(name, content)).file_id
     return found
@@ -95,7 +95,7 @@ def problem_of(path: str) -> str:
 
 def _read(name: str, written: str) -> tuple[str, bytes]:
     """The name and the content of the file. Raises InvalidInputs."""
-    path = Path(written.removeprefix(MARK))
+    path = Path(written.removeprefix(FILE_PREFIX))
     try:
         path = path.expanduser()
         check_size(path.name, path.stat().st_size)

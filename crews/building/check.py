@@ -33,7 +33,7 @@ from crews.definitions.yaml_lines import Location, Problem
 from crews.run.failures import not_built_within
 from crews.run.threads import Outcome, Raised, Returned
 
-CORRECT = "Correct the file; docs/crews.md describes it."
+CORRECT_FILE = "Correct the file; docs/crews.md describes it."
 OF_THE_ENVIRONMENT = frozenset({"missing_model", "missing_key"})
 """Codes of problems of the environment that the crew runs in, not of its files."""
 
@@ -102,7 +102,7 @@ def _of(crew: str, problem: Problem) -> Finding:
         "error",
         problem.code,
         problem.message,
-        problem.remedy or CORRECT,
+        problem.remedy or CORRECT_FILE,
         str(problem.file),
         problem.line,
         problem.column,

@@ -62,7 +62,7 @@ def load(
     defined: DefinedCrews, settings: Settings, begins: Callable[[EntryPoint], None] = lambda _: None
 ) -> LoadedCrews:
     """All crews that can be loaded. YAML goes before Python. `begins` is called before each import."""
-    terminal.switch_off()  # Modules and factories of authors are called from here on.
+    terminal.forbid_asking()  # Modules and factories of authors are called from here on.
     openai.build_response_models()
     openai.install()  # before crews are built
     checkpoints.install()

@@ -31,7 +31,7 @@ class _CrewRecord(BaseModel):
 
 
 def confirm_changes(run: RunContext, crew: Crew, *, literal: bool) -> None:
-    """Return once the run may continue with the crew as it is now. Blocks its thread. Raises Leave otherwise.
+    """Return once the run may continue with the crew as it is now. Blocks its thread. Raises RunExit.
 
     `literal`: the crew's texts are the same each time it is built.
     """

@@ -165,7 +165,7 @@ class _Delegation:
         self._given = given
 
     def perform(self, call: Callable[[], Any]) -> Any:
-        """The `TaskStateResult` of the exchange, or the recorded one. Raises Leave if it can't be durable."""
+        """The `TaskStateResult` of the exchange, perhaps recorded. Raises RunExit if it can't be durable."""
         from crewai.a2a.task_helpers import TaskStateResult
 
         name = f"A2A agent {_shown(self._given['endpoint'])}"

@@ -33,7 +33,7 @@ from crews.definitions.tool_options import declare_tools, is_not_asking
 from crews.human_input.ask_human import AskHuman
 from crews.run import failures
 from crews.run.context import CURRENT
-from crews.run.exits import Leave
+from crews.run.exits import RunExit
 
 log = structlog.get_logger(__name__)
 
@@ -230,7 +230,7 @@ def _ending(original: Callable[..., None]) -> Callable[..., None]:
         try:
             with run.threads.counted():
                 original(task, agent, context, tools, future)
-        except (Leave, Fenced) as error:
+        except (RunExit, Fenced) as error:
             future.set_exception(error)
         except BaseException as error:
             log.exception("a task would have ended the process", run_id=run.run_id)

@@ -34,7 +34,7 @@ def install() -> None:
     executor._crewdeck_one_thread = True  # noqa: SLF001
 
 
-class _InPlace(ThreadPoolExecutor):
+class _SameThreadExecutor(ThreadPoolExecutor):
     """The default executor of one loop: makes calls in the loop's own thread, as if no loop ran there."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class _InPlace(ThreadPoolExecutor):
         return done
 
 
-_IN_PLACE: ContextVar[_InPlace | None] = ContextVar("crewdeck_in_place", default=None)
+_SAME_THREAD_EXECUTOR: ContextVar[_SameThreadExecutor | None] = ContextVar("crewdeck_in_place", default=None)
 
 
 @contextmanager
@@ -90,11 +90,11 @@ def _kickoff(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def kickoff(executor: AgentExecutor, *args: Any, **kwargs: Any) -> Any:
-        token = _IN_PLACE.set(_InPlace())
+        token = _SAME_THREAD_EXECUTOR.set(_SameThreadExecutor())
         try:
             return original(executor, *args, **kwargs)
         finally:
-            _IN_PLACE.reset(token)
+            _SAME_THREAD_EXECUTOR.reset(token)
 
     return kickoff
 
@@ -106,7 +106,7 @@ def _kickoff_async(
 
     @wraps(original)
     async def kickoff_async(executor: AgentExecutor, *args: Any, **kwargs: Any) -> Any:
-        in_place = _IN_PLACE.get()
+        in_place = _SAME_THREAD_EXECUTOR.get()
         if in_place is not None and in_place.loop is None:
             in_place.loop = asyncio.get_running_loop()
             in_place.loop.set_default_executor(in_place)
@@ -124,7 +124,7 @@ def _execute_method(
     async def execute(
         executor: AgentExecutor, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
-        in_place = _IN_PLACE.get()
+        in_place = _SAME_THREAD_EXECUTOR.get()
         own = in_place is not None and in_place.loop is asyncio.get_running_loop()
         if in_place is None or not own or not asyncio.iscoroutinefunction(method):
             return await original(executor, name, method, *args, **kwargs)

@@ -60,6 +60,6 @@ PATCHES = (
 
 def install() -> None:
     """Apply them. Again, it does nothing. Raises AttributeError where CrewAI lacks a name that is patched."""
-    terminal.switch_off()
+    terminal.forbid_asking()
     for each in PATCHES:
         each.install()

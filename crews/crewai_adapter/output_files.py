@@ -69,7 +69,7 @@ def _checked(interpolate: Callable[..., None]) -> Callable[..., None]:
 
 
 def _path(run: RunContext, task: Task) -> Path:
-    """Where the task writes. An absolute path counts only if its author wrote it so. Raises Leave."""
+    """Where the task writes. An absolute path counts only if its author wrote it so. Raises RunExit."""
     path = task.output_file or ""
     written = task._original_output_file or path  # noqa: SLF001 - what its author wrote
     absolute = PurePath(written).is_absolute()

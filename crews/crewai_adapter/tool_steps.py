@@ -32,7 +32,7 @@ from crews.journal.journal import CALLS_ENTRY
 from crews.journal.serialization import Unwritable, read, write
 from crews.run import failures
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, RunContext
-from crews.run.exits import Leave
+from crews.run.exits import RunExit
 
 log = structlog.get_logger(__name__)
 
@@ -200,7 +200,7 @@ class ToolStep:
         return _Call(self.run, self.tool, arguments, self._count, approval, known_by), approval.arguments
 
     def _check_hidden(self, parameters: Parameters) -> None:
-        """Raises Leave where what is to be hidden is misspelt: people would be shown it."""
+        """Raises RunExit where what is to be hidden is misspelt: people would be shown it."""
         for name, meant in parameters.misspelt_hidden.items():
             wrong = (
                 f"The approval of {self.tool.name} hides {name}, which is no argument of it: {meant} is one."
@@ -350,7 +350,7 @@ class _Call:
                 mcp.sent(once=not self._repeatable, exactly=self._shown_by),
             ):
                 return call()
-        except (Exception, Leave, Fenced):
+        except (Exception, RunExit, Fenced):
             raise
         except BaseException as error:
             log.exception(

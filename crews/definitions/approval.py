@@ -23,7 +23,7 @@ from crews.definitions.placeholders import PLACEHOLDER
 from crews.definitions.policies import ApproverSpec, Written, approver_spec
 
 T = TypeVar("T")
-MARK = "__crewdeck_approval__"
+APPROVALS_ATTRIBUTE = "__crewdeck_approval__"
 """The attribute of a class, a function or a tool that says which approvals it needs: the outermost first."""
 
 APPROVED_CALLS: ContextVar[tuple[object, ...]] = ContextVar("crewdeck_let_through", default=())
@@ -136,7 +136,7 @@ def _marked(target: T, needed: Approval) -> T:
     if inspect.isroutine(target):
         return _guarded(target, needed)  # type: ignore[return-value]
     # One tool: a pydantic model, which refuses unknown attributes.
-    object.__setattr__(target, MARK, (needed, *_marks(target)))
+    object.__setattr__(target, APPROVALS_ATTRIBUTE, (needed, *_marks(target)))
     if callable(function := getattr(target, "func", None)):
         object.__setattr__(target, "func", _guarded(function, needed))
         return target
@@ -152,7 +152,7 @@ METHODS = ("_run", "_arun")
 
 def _marked_class(target: type[Any], needed: Approval) -> type[Any]:
     """The class, which is guarded like all that are derived from it, wherever their methods come from."""
-    setattr(target, MARK, (needed, *_marks(target)))
+    setattr(target, APPROVALS_ATTRIBUTE, (needed, *_marks(target)))
     for name in METHODS:
         if (method := getattr(target, name, None)) is not None:
             setattr(target, name, _guarded(method, needed))
@@ -195,7 +195,7 @@ def _guarded(function: Callable[..., Any], needed: Approval, of: object = None) 
             return await function(*args, **kwargs)
 
     guarded = awaited if inspect.iscoroutinefunction(function) else call
-    setattr(guarded, MARK, needs)
+    setattr(guarded, APPROVALS_ATTRIBUTE, needs)
     return guarded
 
 
@@ -212,7 +212,7 @@ def _approve_outside_of_runs(
 ) -> None:
     """Raises NotApproved unless the person at the terminal approves this call."""
     name = function.__qualname__
-    if not terminal.switched_on():
+    if not terminal.asking_allowed():
         raise NotApproved(
             f"{name} needs an approval, so it is called as a tool (`tool.run()`) in a run that Crewdeck "
             "started. A test can call `__wrapped__`."
@@ -262,7 +262,7 @@ def approvals_of(tool: Any) -> tuple[Approval, ...]:
     """What the author's code says of a tool: of itself, of its class and those above, and of its function."""
     found = [
         tool,
-        *(vars(each).get(MARK) and each for each in type(tool).__mro__),
+        *(vars(each).get(APPROVALS_ATTRIBUTE) and each for each in type(tool).__mro__),
         getattr(tool, "func", None),
     ]
     marks = {id(mark): mark for each in found if each is not None for mark in _marks(each)}
@@ -270,7 +270,7 @@ def approvals_of(tool: Any) -> tuple[Approval, ...]:
 
 
 def _marks(target: Any) -> tuple[Approval, ...]:
-    found = getattr(target, MARK, ())
+    found = getattr(target, APPROVALS_ATTRIBUTE, ())
     return found if isinstance(found, tuple) else ()
 
 

@@ -23,7 +23,7 @@ from crews.definitions.definition import CrewFile
 from crews.definitions.policies import Policies, approver_spec
 
 F = TypeVar("F", bound=Callable[..., object])
-MARK, REVIEWERS = "__crewdeck_crew__", "__crewdeck_reviewers__"
+CREW_ATTRIBUTE, REVIEWERS_ATTRIBUTE = "__crewdeck_crew__", "__crewdeck_reviewers__"
 
 
 def crew(  # noqa: PLR0913 - one for each key of crew.yaml
@@ -76,8 +76,8 @@ def crew(  # noqa: PLR0913 - one for each key of crew.yaml
     chosen_by_task = _reviewers(declared, reviewers or {})
 
     def declare(factory: F) -> F:
-        setattr(factory, MARK, declared)
-        setattr(factory, REVIEWERS, chosen_by_task)
+        setattr(factory, CREW_ATTRIBUTE, declared)
+        setattr(factory, REVIEWERS_ATTRIBUTE, chosen_by_task)
         return factory
 
     return declare
@@ -133,13 +133,13 @@ def _reviewers(crew: CrewFile, written: Mapping[str, object]) -> dict[str, Appro
 
 def reviewers_by(factory: Callable[..., Any], task: str | None) -> Approvers | None:
     """Who reviews the task with this name, as a factory declares it; None: the crew's approvers."""
-    declared: Mapping[str, Approvers] = getattr(factory, REVIEWERS, {})
+    declared: Mapping[str, Approvers] = getattr(factory, REVIEWERS_ATTRIBUTE, {})
     return declared.get(task or "")
 
 
 def declared_by(name: str, factory: Callable[..., Any]) -> CrewFile:
     """What a factory declares with `crew`; without a declaration, only its name."""
-    declared = getattr(factory, MARK, None)
+    declared = getattr(factory, CREW_ATTRIBUTE, None)
     return declared if isinstance(declared, CrewFile) else CrewFile(title=name.replace("_", " ").capitalize())
 
 
@@ -148,5 +148,5 @@ def card_of(name: str, factory: Callable[..., Any]) -> Crew:
     own = getattr(factory, "crew", None)
     if isinstance(own, Crew):
         return own.model_copy(update={"name": name})
-    reviewers: Mapping[str, Approvers] = getattr(factory, REVIEWERS, {})
+    reviewers: Mapping[str, Approvers] = getattr(factory, REVIEWERS_ATTRIBUTE, {})
     return declared_by(name, factory).card(name, Policies(), *reviewers.values())

@@ -34,7 +34,7 @@ async def converse(run: RunContext, turn: Turn, inputs: dict[str, Any]) -> str:
     """Hold the conversation until it ends; the last reply.
 
     The first message is the run's main input, or else people are asked for it. The conversation ends when the
-    flow says so, when somebody writes `exit` or `quit`, and when nobody replies in time. Raises Leave.
+    flow says so, when somebody writes `exit` or `quit`, and when nobody replies in time. Raises RunExit.
     """
     reply = Reply("", ended=False)
     message = _first_message(run, inputs) or await _message(run, _opening(run))

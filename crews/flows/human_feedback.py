@@ -60,7 +60,7 @@ def review_of(run: RunContext, wanted: FeedbackSpec, output: Any) -> Asking:
 async def feedback_on(
     run: RunContext, name: str, declared: DeclaredFeedback, output: Any, code: str
 ) -> HumanFeedbackResult:
-    """Ask people for feedback on a method's output. Raises Leave; the run ends if nobody answers in time.
+    """Ask people for feedback on a method's output. Raises RunExit; the run ends if nobody answers in time.
 
     `code`: what goes on with an approval, as a fingerprint.
     """

@@ -298,7 +298,7 @@ class FlowReplay:
             await self._missing_calls(scopes)
 
     async def _missing_calls(self, scopes: Iterable[str]) -> None:
-        """These recorded calls are not made any more: continue if the requester agrees. Raises Leave.
+        """These recorded calls are not made any more: continue if the requester agrees. Raises RunExit.
 
         Nobody is asked about what only an earlier run did, which this one retries.
         """

@@ -28,7 +28,7 @@ MAX_ARGUMENTS_BYTES = 100_000
 """Of all arguments of a call, as JSON."""
 
 
-SIMILAR = 0.75
+MIN_SIMILARITY = 0.75
 """How similar a name that is no argument is to the argument that it means, at least."""
 
 
@@ -79,7 +79,7 @@ class Parameters:
         found: dict[str, str] = {}
         for name in self.hide:
             first = self._as_declared(name).partition(SEPARATOR)[0]
-            if first not in self.names and (near := get_close_matches(first, self.names, 1, SIMILAR)):
+            if first not in self.names and (near := get_close_matches(first, self.names, 1, MIN_SIMILARITY)):
                 found[name] = near[0]
         return found
 

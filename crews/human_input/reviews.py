@@ -30,7 +30,7 @@ class Reviews:
             yield Review(self, who, number)
 
     def feedback(self, review: Question) -> str | None:
-        """The changes that were requested; None if there are none. Raises Leave where the run ends."""
+        """The changes that were requested; None if there are none. Raises RunExit where the run ends."""
         outcome = review.outcome
         if outcome is None or outcome.action is Action.APPROVE:
             return None
@@ -39,7 +39,7 @@ class Reviews:
         raise self.run.stop(_ending(review))
 
     def approved(self, review: Question, output: str | BaseModel, task: Task | None) -> str | BaseModel:
-        """The output that was approved: the reviewer's text where they edited it. Raises Leave.
+        """The output that was approved: the reviewer's text where they edited it. Raises RunExit.
 
         The text of a structured output is its JSON. Where what they wrote is none, the run ends: nobody has
         approved anything else, and a model that makes JSON of it would decide what it says.

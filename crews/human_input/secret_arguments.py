@@ -16,7 +16,7 @@ def secrets_in(schema: Mapping[str, Any], whole: Mapping[str, Any], at: str = ""
         prop, place = not_null(resolved(each, whole), whole), f"{at}{name}"
         if _declares_secret(prop):
             yield place
-        elif isinstance(prop.get("properties"), dict) and place.count(SEPARATOR) < _DEEPEST:
+        elif isinstance(prop.get("properties"), dict) and place.count(SEPARATOR) < _MAX_DEPTH:
             yield from secrets_in(prop, whole, f"{place}{SEPARATOR}")
         elif _mentions_secret(prop, whole):
             yield place
@@ -38,7 +38,7 @@ def resolve_hidden(name: str, whole: Mapping[str, Any]) -> tuple[str, str]:
     return name, ""
 
 
-_DEEPEST = 5
+_MAX_DEPTH = 5
 """Objects in objects whose properties are looked at one by one."""
 
 

@@ -23,7 +23,7 @@ DECLINE = "decline"
 
 def ask_outside_of_runs(asking: Asking, what: str) -> Question:
     """The question with the answer of the person at the terminal. Raises NoTerminal; `what` asks."""
-    if not terminal.switched_on():
+    if not terminal.asking_allowed():
         raise terminal.NoTerminal(
             f"{what} needs a run that Crewdeck started: it works in tools and flow methods, and in threads "
             "and tasks that have their context (contextvars.copy_context())."

@@ -82,7 +82,7 @@ class GuardedCall:
     def decided(self, step: str, begun: int, reason: str) -> Approved | Refused:
         """Ask people, and wait for what they decide. `begun`: how often the call of this step was begun.
 
-        `reason`: why they are asked again. Raises Leave if the run leaves before.
+        `reason`: why they are asked again. Raises RunExit if the run leaves before.
         """
         wanted, number = self.arguments, 0
         while True:
@@ -230,7 +230,7 @@ class Approval:
     def obtain(self, step: str, begun: int) -> None:
         """Ask people, if the gate's condition says so, or did when it was asked.
 
-        Raises CallRefused, and Leave.
+        Raises CallRefused, and RunExit.
         """
         self.approved, self._open = None, False
         if not self.call.asks and not self.call.was_asked(step, begun):

@@ -42,14 +42,14 @@ _OPAQUE = frozenset({"raw_tool_call_parts"})
 """The provider's own objects, which repeat the content of the rest of the message."""
 
 
-class _Valueless(Exception):  # noqa: N818 - a signal
+class _NoStableValue(Exception):  # noqa: N818 - a signal
     """This has no value of its own."""
 
 
 def fingerprint(*content: object, normalize: Callable[[str], str] | None = None) -> str:
     """A fingerprint that is the same in every process. `normalize` makes of a text what it counts as."""
-    within = _Within(normalize=normalize)
-    return _digest("content", [_token(each, within) for each in content])[:_LENGTH]
+    nesting = _Nesting(normalize=normalize)
+    return _digest("content", [_token(each, nesting) for each in content])[:_LENGTH]
 
 
 def shape(kind: type[BaseModel]) -> str:
@@ -100,7 +100,7 @@ def _without_ids(part: object, ids: dict[str, int]) -> object:
     }
 
 
-class _Within(NamedTuple):
+class _Nesting(NamedTuple):
     """What a value is a part of."""
 
     #: The addresses of all that is around it, which finds cycles.
@@ -111,40 +111,40 @@ class _Within(NamedTuple):
     normalize: Callable[[str], str] | None = None
 
 
-def _token(value: Any, within: _Within) -> str:
+def _token(value: Any, nesting: _Nesting) -> str:
     kind = type(value)
     leaf = _LEAVES.get(kind)
     if leaf is not None:
         read = leaf(value)
-        return f"{kind.__name__}:{within.normalize(read) if within.normalize and kind is str else read}"
-    if within.normalize is not None and isinstance(value, PurePath):
-        read = within.normalize(str(value))
+        return f"{kind.__name__}:{nesting.normalize(read) if nesting.normalize and kind is str else read}"
+    if nesting.normalize is not None and isinstance(value, PurePath):
+        read = nesting.normalize(str(value))
         if read != str(value):
             return f"{_name(kind)}:{read}"
-    if id(value) in within.path:
-        return f"cycle:{within.path.index(id(value))}"
+    if id(value) in nesting.path:
+        return f"cycle:{nesting.path.index(id(value))}"
     if isinstance(value, _NAMED):
         return f"name:{_name(value)}"
-    return _composed(value, within._replace(path=(*within.path, id(value))))
+    return _composed(value, nesting._replace(path=(*nesting.path, id(value))))
 
 
-def _composed(value: Any, within: _Within) -> str:
+def _composed(value: Any, nesting: _Nesting) -> str:
     tag = _name(type(value))
     names = _fields(value)
     if isinstance(value, Enum):
         parts = [str(value.name)]
     elif names is not None:
-        parts = _pairs(((name, getattr(value, name, None)) for name in names), within)
+        parts = _pairs(((name, getattr(value, name, None)) for name in names), nesting)
     elif isinstance(value, Mapping):
-        parts = _pairs(list(value.items()), within)
+        parts = _pairs(list(value.items()), nesting)
     elif isinstance(value, AbstractSet):
-        parts = sorted(_token(each, within) for each in value)
+        parts = sorted(_token(each, nesting) for each in value)
     elif isinstance(value, list | tuple):
-        parts = [_token(each, within) for each in value]
+        parts = [_token(each, nesting) for each in value]
     elif isinstance(value, bytearray | memoryview):
         parts = [bytes(value).hex()]
     else:
-        return _object(value, tag, within)
+        return _object(value, tag, nesting)
     return _digest(tag, parts)
 
 
@@ -157,27 +157,27 @@ def _fields(value: Any) -> list[str] | None:
     return None
 
 
-def _pairs(items: Iterable[tuple[Any, Any]], within: _Within) -> list[str]:
-    return sorted(_digest("pair", [_token(name, within), _token(each, within)]) for name, each in items)
+def _pairs(items: Iterable[tuple[Any, Any]], nesting: _Nesting) -> list[str]:
+    return sorted(_digest("pair", [_token(name, nesting), _token(each, nesting)]) for name, each in items)
 
 
-def _object(value: Any, tag: str, within: _Within) -> str:
+def _object(value: Any, tag: str, nesting: _Nesting) -> str:
     """By what it would be pickled from. What is made with something that has no value has none either."""
     try:
         reduced = _reduced(value)
     except Exception as error:
-        if within.object:
-            raise _Valueless from error
+        if nesting.object:
+            raise _NoStableValue from error
         return f"of:{tag}"
     if isinstance(reduced, str):
         return f"name:{tag}:{reduced}"
     made, arguments, *rest = reduced
     state, items, pairs = [*rest, None, None, None][:3]
-    inside = within._replace(object=True)
+    inside = nesting._replace(object=True)
     try:
         parts = [_token(each, inside) for each in (made, arguments, state, list(items or ()))]
         return _digest(tag, [*parts, *_pairs(list(pairs or ()), inside)])
-    except _Valueless:
+    except _NoStableValue:
         return f"of:{tag}"
 
 

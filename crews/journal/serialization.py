@@ -38,7 +38,7 @@ _AS_TEXT: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
 _TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 
-_MOST = 1 << 1024
+_MAX_INTEGER = 1 << 1024
 """Of whole numbers in decimals; Python refuses to read those of thousands of digits."""
 
 
@@ -190,7 +190,7 @@ def _write(value: Any, *, exact: bool) -> Any:
 
 
 def _write_plain(value: Any, *, exact: bool) -> Any:
-    if type(value) is int and abs(value) > _MOST:
+    if type(value) is int and abs(value) > _MAX_INTEGER:
         return {"int": hex(value)}
     return valid(value) if type(value) is str and not exact else value
 

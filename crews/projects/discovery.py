@@ -18,7 +18,7 @@ from typing import Any
 from bot.core.project import Project
 from bot.processes.projects import source_folders
 from crews.definitions.yaml_lines import Problem, not_utf8
-from crews.projects.python_files import Content, Found, PythonFile, Unparsable, read_file
+from crews.projects.python_files import CrewDefinition, FileDefinitions, PythonFile, Unparsable, read_file
 
 SKIPPED = frozenset(
     {"__pycache__", "build", "dist", "node_modules", "site-packages", "test", "tests", "venv", "env"}
@@ -130,8 +130,8 @@ def _defined(root: Path, settings: Settings) -> Iterator[Candidate]:
 
 def _python(files: list[PythonFile]) -> Discovered:
     """The crews in modules, without those that a flow uses: they are its parts."""
-    contents: list[Content] = []
-    found: list[Found] = []
+    contents: list[FileDefinitions] = []
+    found: list[CrewDefinition] = []
     used: set[str] = set()
     problems: list[Problem] = []
     for file in files:
@@ -155,7 +155,7 @@ def _python(files: list[PythonFile]) -> Discovered:
     return Discovered(candidates, tuple(problems))
 
 
-def _flows(contents: Iterable[Content]) -> set[str]:
+def _flows(contents: Iterable[FileDefinitions]) -> set[str]:
     """All classes that are flows, with their modules: also those whose base is one in another module."""
     flows = {name for content in contents for name in content.flows}
     left = [each for content in contents for each in content.derived]

@@ -39,7 +39,7 @@ from crews.run.threads import Raised, Returned
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-CORRECT = "Correct the file; docs/projects.md describes it."
+CORRECT_FILE = "Correct the file; docs/projects.md describes it."
 MAX_FATAL_IMPORTS = 3
 """A crew whose import has ended so many processes lately is left out."""
 
@@ -64,7 +64,7 @@ class _Loading:
         discovered = discover(self._project)
         declarations, problems = crewdeck_yaml.read(self._root)
         for problem in (*discovered.problems, *problems):
-            self._wrong_in_file(self._project.name, problem, CORRECT)
+            self._wrong_in_file(self._project.name, problem, CORRECT_FILE)
         if declarations is not None:
             self._load(discovered, declarations)
         return Offer(self._crews, tuple(self._problems))
@@ -79,7 +79,7 @@ class _Loading:
                 "docs/projects.md says what is found; module:Name means one directly.",
             )
         for problem in declarations.problems((each.key for each in candidates), len(candidates)):
-            self._wrong_in_file(self._project.name, problem, CORRECT)
+            self._wrong_in_file(self._project.name, problem, CORRECT_FILE)
         many = Counter(each.key for each in candidates)
         taken: dict[str, Candidate] = {}
         for each in candidates:
@@ -124,7 +124,7 @@ class _Loading:
             )
         except CrewBroken as error:
             if error.problem is not None:
-                self._wrong_in_file(name, error.problem, CORRECT)
+                self._wrong_in_file(name, error.problem, CORRECT_FILE)
             else:
                 self._broken(name, error.wrong, error.remedy)
 

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from crews.crewai_adapter.at_import import importing
 from crews.crewai_adapter.class_cache import crew_method
 from crews.crewai_adapter.flow_access import description_of
-from crews.definitions.decorator import MARK
+from crews.definitions.decorator import CREW_ATTRIBUTE
 from crews.definitions.exceptions import CrewBroken
 from crews.projects.discovery import Candidate, Kind
 
@@ -65,7 +65,7 @@ def _from_python(candidate: Candidate) -> ImportedCandidate:
         return ImportedCandidate(_of_class(candidate, found), said)
     if not callable(found):
         raise CrewBroken(f"{candidate.place}: {candidate.key} is no crew, no flow, and makes none.")
-    if hasattr(found, MARK):
+    if hasattr(found, CREW_ATTRIBUTE):
         return ImportedCandidate(lambda: found({}), said, factory=found)
     if any(
         each.default is each.empty and each.kind in _GIVEN

@@ -32,7 +32,7 @@ class PythonFile:
 
 
 @dataclass(frozen=True)
-class Found:
+class CrewDefinition:
     """A class, function or variable that makes a crew or a flow."""
 
     file: PythonFile
@@ -42,10 +42,10 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Derived:
+class FlowCandidate:
     """A class that is a flow if one of its bases is, by their names with their modules."""
 
-    found: Found
+    found: CrewDefinition
     bases: frozenset[str]
 
     @property
@@ -55,15 +55,15 @@ class Derived:
 
 
 @dataclass(frozen=True)
-class Content:
+class FileDefinitions:
     """What a file defines; `names_used`: what it imports or mentions."""
 
-    found: tuple[Found, ...] = ()
+    found: tuple[CrewDefinition, ...] = ()
     names_used: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     #: All classes that are flows for sure, with their modules; of some others are to be derived.
     flows: frozenset[str] = frozenset()
-    derived: tuple[Derived, ...] = ()
+    derived: tuple[FlowCandidate, ...] = ()
 
 
 class Unparsable(Exception):  # noqa: N818 - says what happened
@@ -74,16 +74,16 @@ class Unparsable(Exception):  # noqa: N818 - says what happened
         self.problem = problem
 
 
-def read_file(file: PythonFile) -> Content:
+def read_file(file: PythonFile) -> FileDefinitions:
     """What the file defines. Raises Unparsable for one that can't be parsed and names CrewAI."""
     try:
         if file.path.stat().st_size > MAX_FILE_BYTES:
-            return Content()
+            return FileDefinitions()
         content = file.path.read_bytes()
     except OSError:
-        return Content()  # its import says so, if anything needs it
+        return FileDefinitions()  # its import says so, if anything needs it
     if not any(word in content for word in _RELEVANT):
-        return Content()
+        return FileDefinitions()
     try:
         tree = ast.parse(content, file.path.name)  # in the encoding that it says, like an import
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -101,9 +101,9 @@ class _Reader:
         #: Classes of this file that are flows, and those that are crews.
         self._flows: set[str] = set()
         self._crews: set[str] = set()
-        self._derived: list[Derived] = []
+        self._derived: list[FlowCandidate] = []
 
-    def content(self) -> Content:
+    def content(self) -> FileDefinitions:
         # Where a name is defined more than once, the last definition is what an import leaves.
         found = tuple({each.name: each for each in self._found()}.values())
         used = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
@@ -116,11 +116,11 @@ class _Reader:
         flows = frozenset(f"{self._file.module}.{name}" for name in self._flows)
         at_import = _kickoff_in(self._tree.body) if found or self._derived else None
         if at_import is None:
-            return Content(found, frozenset(used), (), flows, tuple(self._derived))
+            return FileDefinitions(found, frozenset(used), (), flows, tuple(self._derived))
         wrong = 'runs its crew when it is imported; put that below `if __name__ == "__main__":`'
-        return Content((), frozenset(used), (Problem(self._file.path, at_import, "", wrong),), flows)
+        return FileDefinitions((), frozenset(used), (Problem(self._file.path, at_import, "", wrong),), flows)
 
-    def _found(self) -> Iterator[Found]:
+    def _found(self) -> Iterator[CrewDefinition]:
         others = dict(_names_of_others(self._tree, self._file))
         for node in _at_import(self._tree.body):
             match node:
@@ -150,13 +150,13 @@ class _Reader:
             self._crews.add(node.name)
         bases = frozenset(name for base in node.bases if (name := _full_name(base, others)))
         if bases:
-            self._derived.append(Derived(self._at(node, node.name, is_flow=True), bases))
+            self._derived.append(FlowCandidate(self._at(node, node.name, is_flow=True), bases))
 
     def _makes_crew(self, call: ast.Call) -> bool:
         return self._means(call.func, "Crew") or _plain(call.func) in self._crews
 
-    def _at(self, node: ast.stmt, name: str, *, is_flow: bool = False) -> Found:
-        return Found(self._file, name, node.lineno, is_flow)
+    def _at(self, node: ast.stmt, name: str, *, is_flow: bool = False) -> CrewDefinition:
+        return CrewDefinition(self._file, name, node.lineno, is_flow)
 
     def _means(self, node: ast.expr | None, name: str) -> bool:
         """Whether an expression is this name of CrewAI, called or not, with its module or without."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bot.core.runs.run import RunError
 
 
-class Leave(BaseException):
+class RunExit(BaseException):
     """The run leaves this worker. The first reason counts."""
 
-    def copy(self) -> Leave:
+    def copy(self) -> RunExit:
         """The same, to be raised in another place."""
         return type(self)(*self.args)
 
 
-class Stopped(Leave):
+class Stopped(RunExit):
     """The run ends here: with `error`, or with nothing to record since it is over already."""
 
     def __init__(self, error: RunError | None = None) -> None:
@@ -21,7 +21,7 @@ class Stopped(Leave):
         self.error = error
 
 
-class Parked(Leave):
+class Parked(RunExit):
     """The run waits for people, who take their time: it leaves memory until they have answered."""
 
     def __init__(self, questions: tuple[str, ...]) -> None:
@@ -29,5 +29,5 @@ class Parked(Leave):
         self.questions = questions
 
 
-class Released(Leave):
+class Released(RunExit):
     """The worker stops, or has no free slot for a run that was answered: another worker takes it up."""

@@ -76,7 +76,7 @@ class RunFiles:
 
     @property
     def folder(self) -> Path:
-        """The run's folder, which is made when it is first wanted. Raises Leave if it can't be."""
+        """The run's folder, which is made when it is first wanted. Raises RunExit if it can't be."""
         try:
             self._open()
         except OSError as error:
@@ -129,7 +129,7 @@ class RunFiles:
     def attach(self, path: Path, name: str = "", description: str = "") -> None:
         """Store a file and announce it, once for its name and content. Blocks its thread.
 
-        Raises OSError, Refused (file_too_large, too_many_files), Leave.
+        Raises OSError, Refused (file_too_large, too_many_files), RunExit.
         """
         self._run.check()
         content = _read(path)

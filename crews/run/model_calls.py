@@ -40,7 +40,7 @@ class ModelCalls:
         self.last_failure: Exception | None = None
 
     def call(self, request: ModelCall, call: Callable[[], Any], spending: Spending | None = None) -> Any:
-        """One call of a model; `spending` sees what it uses. Raises Leave at the crew's limit."""
+        """One call of a model; `spending` sees what it uses. Raises RunExit at the crew's limit."""
         step = self._begin(request)
         if step.recorded is not None:
             return self._recorded(step, request, spending)

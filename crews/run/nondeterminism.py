@@ -49,7 +49,7 @@ class NonDeterminism:
     def check(self, scope: str, request: ModelCall) -> None:
         """Called before a new model call. If recorded calls are left over, the crew has changed.
 
-        The requester then decides whether to continue. Blocks its thread. Raises Leave if not.
+        The requester then decides whether to continue. Blocks its thread. Raises RunExit if not.
         """
         left = self._missed(scope)
         if not left:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from bot.core.ports.queue import Fenced
-from crews.run.exits import Leave
+from crews.run.exits import RunExit
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ class PendingWork:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, check: Callable[[], None], stop: Callable[[], object]
     ) -> None:
-        """`check` raises Leave if the run has to leave; `stop` ends the run, which is another worker's."""
+        """`check` raises RunExit if the run has to leave; `stop` ends the run, which is another worker's."""
         self._loop = loop
         self._check = check
         self._stop = stop
@@ -26,7 +26,7 @@ class PendingWork:
         self._background: set[asyncio.Task[None]] = set()
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await something slow, from any loop, that ends at once when the run leaves. Raises Leave."""
+        """Await something slow, from any loop, that ends at once when the run leaves. Raises RunExit."""
         if asyncio.get_running_loop() is self._loop:
             return await self._wait(work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wait(work), self._loop))
@@ -53,7 +53,7 @@ class PendingWork:
     async def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             self._check()
-        except Leave:
+        except RunExit:
             work.close()
             raise
         task = asyncio.create_task(work)

@@ -141,7 +141,7 @@ class HumanQuestions:
         return ids.part_id(self.run.run_id, "question", key)
 
     async def ask(self, asking: Asking) -> Question:
-        """Ask, and wait for the outcome, however long it takes. Raises Leave if the run leaves before."""
+        """Ask, and wait for the outcome, however long it takes. Raises RunExit if the run leaves before."""
         with self.run.activity.step() as under_way:
             return await self.run.pending.wait(self._ask(asking, self.question(asking), under_way))
 
@@ -246,7 +246,7 @@ class HumanQuestions:
         return asked
 
     async def _satisfiable(self, question: Question) -> Question:
-        """The question, if enough people may decide, or if it waits for more and says so. Raises Leave."""
+        """The question, if enough people may decide, or if it waits for more and says so. Raises RunExit."""
         policy = prepare(question).policy
         if policy.seats == 1 and not policy.excluded and not policy.live_groups:
             return question

@@ -47,7 +47,7 @@ class RecordedSteps:
         """The step with this name; where its result can't be read, the one that is taken again.
 
         `what`: the source of the result, in words. `read`: converts the result; raises Unreadable.
-        The requester says whether a step is taken again. Raises Leave if not.
+        The requester says whether a step is taken again. Raises RunExit if not.
         """
         step = RecordedStep(name, self._journal.found(name))
         if step.recorded is None or FAILED in step.recorded:
@@ -64,7 +64,7 @@ class RecordedSteps:
 
     @contextmanager
     def executing(self) -> Iterator[None]:
-        """A step is taken while the block runs. Raises Leave if the run has to leave."""
+        """A step is taken while the block runs. Raises RunExit if the run has to leave."""
         with self._run.activity.step():
             self._run.check()
             yield

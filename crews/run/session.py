@@ -21,7 +21,7 @@ from crews.definitions.definition import Limits
 from crews.journal.journal import CALLS_ENTRY, FORMAT, Journal
 from crews.journal.writer import Writer
 from crews.run.activity import Activity
-from crews.run.exits import Leave, Released, Stopped
+from crews.run.exits import Released, RunExit, Stopped
 from crews.run.folder import RunFolder, temporary
 from crews.run.identity import RunIdentity
 from crews.run.lease import Lease
@@ -91,7 +91,7 @@ class RunSession:
         #: Done once the run is to leave.
         self.leaving: asyncio.Future[None] = loop.create_future()
         self._lock = threading.Lock()
-        self._stopped: Leave | None = None
+        self._stopped: RunExit | None = None
         self._releasing = False
         #: Requests for a slot since the run was answered; each says whether the run has one.
         self._slots: set[Future[bool]] = set()
@@ -117,7 +117,7 @@ class RunSession:
     def before_step(self) -> None:
         """Called before each step, for which the run needs its slot. Blocks its thread meanwhile.
 
-        Raises Leave if the run has to leave or the worker stops.
+        Raises RunExit if the run has to leave or the worker stops.
         """
         self.wait_for_slot_in_thread()
         self.check()
@@ -129,20 +129,20 @@ class RunSession:
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def stopped(self) -> Leave | None:
+    def stopped(self) -> RunExit | None:
         """Why the run has to leave; None while it doesn't."""
         return self._stopped
 
     def check(self) -> None:
-        """Raise Leave if the run has to leave at once."""
+        """Raise RunExit if the run has to leave at once."""
         if self._stopped is not None:
             raise self._stopped.copy()
 
-    def stop(self, error: RunError | None = None) -> Leave:
+    def stop(self, error: RunError | None = None) -> RunExit:
         """End the run, with `error` or because it is over. Returns the exception to raise."""
         return self.leave(Stopped(error))
 
-    def leave(self, why: Leave) -> Leave:
+    def leave(self, why: RunExit) -> RunExit:
         """Make the run leave this worker; the first call decides why. Returns the exception to raise."""
         with self._lock:
             first = self._stopped is None
@@ -160,12 +160,12 @@ class RunSession:
             self.parking.park_soon()
 
     def cancel(self, by: Actor) -> None:
-        """Cancel the run for somebody who may do so. Blocks its thread. Raises Leave if they may."""
+        """Cancel the run for somebody who may do so. Blocks its thread. Raises RunExit if they may."""
         if self.pending.wait_in_thread(self._store.cancel(self.run_id, by)):
             raise self.stop()
 
     def check_lease(self) -> None:
-        """Return once it is certain that the run is still leased. Raises Leave if it isn't."""
+        """Return once it is certain that the run is still leased. Raises RunExit if it isn't."""
         while not self.lease.is_certain(POLL_INTERVAL_S):
             self.check()
         if self.lease.lost:
@@ -204,13 +204,13 @@ class RunSession:
         self._slots.discard(slot)
 
     def wait_for_slot_in_thread(self) -> None:
-        """Return once the run, if it was answered, has its slot. Blocks its thread. Raises Leave."""
+        """Return once the run, if it was answered, has its slot. Blocks its thread. Raises RunExit."""
         if self._slots:
             self.pending.wait_in_thread(self._slot())
             self.check()
 
     async def wait_for_slot(self) -> None:
-        """The same for code that must not block. From any loop. Raises Leave."""
+        """The same for code that must not block. From any loop. Raises RunExit."""
         if self._slots:
             await self.pending.wait(self._slot())
 
@@ -231,7 +231,7 @@ class RunSession:
         await self.writer.flushed()
 
     def record_event_in_thread(self, event: Body, key: str) -> None:
-        """The same from one of the run's threads, which it blocks. Raises Leave."""
+        """The same from one of the run's threads, which it blocks. Raises RunExit."""
         self.pending.wait_in_thread(self.record_event(event, key))
 
     def put_if_absent_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON

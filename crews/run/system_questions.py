@@ -15,7 +15,7 @@ GO_ON, CANCEL = "Go on from here", "Cancel the run"
 
 
 def ask_whether_to_repeat(questions: HumanQuestions, tool: str, key: str) -> bool:
-    """Ask whether to repeat a tool call that may have happened, or to skip it. Raises Leave to stop."""
+    """Ask whether to repeat a tool call that may have happened, or to skip it. Raises RunExit to stop."""
     chosen, question = _choice(
         questions,
         f"The tool “{tool}” was at work when its process died. What it does may have happened, or not. "
@@ -38,7 +38,7 @@ def interrupted_error(tool: str, by: str = "") -> RunError:
 
 
 def confirm_nondeterminism(questions: HumanQuestions, changed: str, key: str, kept: str = "") -> None:
-    """Ask whether the run continues although it differs from its records. Raises Leave if not.
+    """Ask whether the run continues although it differs from its records. Raises RunExit if not.
 
     `kept` says what happens to the records, where they are not simply used.
     """

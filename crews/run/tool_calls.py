@@ -48,7 +48,7 @@ class Approval(Protocol):
     """The approval that a call waits for."""
 
     def obtain(self, step: str, begun: int) -> None:
-        """Return once this step's call, which was begun so often, may be made. Raises CallRefused, Leave."""
+        """Return once this step's call, begun so often, may be made. Raises CallRefused, RunExit."""
 
     @property
     def digests(self) -> tuple[str, str] | None:
@@ -92,7 +92,7 @@ class ToolCalls:
         `failed`: what the call failed with that CrewAI makes once more. That is raised again in place of a
         call, except where this one is known: earlier releases made it.
         `read`: what the caller makes of the result. Raises Unreadable.
-        Raises Leave where the call may have happened before, and nobody wants it again.
+        Raises RunExit where the call may have happened before, and nobody wants it again.
         """
         self._run.before_step()
         step_name = self._step_name(name, known_by or [arguments])

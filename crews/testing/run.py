@@ -122,7 +122,7 @@ def _prepared() -> Settings:
     return settings
 
 
-class _Quiet:
+class _OnlyErrorsLogged:
     """Prints only errors while there are runs, unless the test has configured structlog itself."""
 
     def __init__(self) -> None:
@@ -146,7 +146,7 @@ class _Quiet:
                 self._configured = False
 
 
-_QUIET = _Quiet()
+_QUIET = _OnlyErrorsLogged()
 
 
 def _log_errors_only() -> None:

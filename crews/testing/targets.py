@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 from bot.processes.projects import find, source_folders
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew
-from crews.definitions.decorator import MARK
+from crews.definitions.decorator import CREW_ATTRIBUTE
 from crews.definitions.defined_crews import read_crew
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.policies_file import read_policies
@@ -42,7 +42,7 @@ def target_of(what: Any, crew: str | None, settings: Settings) -> Target:  # noq
         folder = Path(what).expanduser()
         in_yaml = (folder / "crew.yaml").is_file() and crew is None
         return Target(_yaml(folder) if in_yaml else _of_project(str(what), crew, settings))
-    if hasattr(what, MARK):
+    if hasattr(what, CREW_ATTRIBUTE):
         return Target(PythonCrew(_name(what), what))
     return Target(PythonCrew(_name(what), _factory(what)), declared=False)
 

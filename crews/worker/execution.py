@@ -18,7 +18,7 @@ from crews.crewai_adapter import kickoff
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
 from crews.run import failures
 from crews.run.context import CURRENT, RunContext
-from crews.run.exits import Leave, Stopped
+from crews.run.exits import RunExit, Stopped
 from crews.run.identity import TaskIdentity
 from crews.run.progress import Progress, Progressed
 from crews.run.threads import Outcome, Raised
@@ -34,10 +34,10 @@ class Ending:
     result: str | None = None
     error: RunError | None = None
     #: It doesn't end: it leaves this worker.
-    leave: Leave | None = None
+    leave: RunExit | None = None
 
     @classmethod
-    def left(cls, why: Leave) -> Ending:
+    def left(cls, why: RunExit) -> Ending:
         """The run was told to leave."""
         return cls(error=why.error) if isinstance(why, Stopped) else cls(leave=why)
 

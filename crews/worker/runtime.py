@@ -35,7 +35,7 @@ from crews.flows.replay import FLOW_REPLAY, FlowReplay
 from crews.journal.journal import Journal
 from crews.run import failures
 from crews.run.context import RunContext
-from crews.run.exits import Leave, Parked
+from crews.run.exits import Parked, RunExit
 from crews.run.files import InputLost, disk_error, with_paths
 from crews.run.finished_tasks import FinishedTasks
 from crews.run.folder import Folders, temporary
@@ -107,7 +107,7 @@ class Runtime:
                 await execution.context.files.collect()
                 execution.context.writer.end(ending.result, ending.error)
                 await execution.context.writer.flushed()
-        except (Fenced, Leave):
+        except (Fenced, RunExit):
             log.info("a run left the worker", run_id=claim.run.id)
         finally:
             following.cancel()
@@ -157,7 +157,7 @@ class Runtime:
         journal = Journal({name: folder.to_local(value) for name, value in stored.items()}, folder.normalize)
         return RunHistory(journal, {question.id: question for question in asked}, tuple(files))
 
-    async def _leave(self, context: RunContext, why: Leave) -> None:
+    async def _leave(self, context: RunContext, why: RunExit) -> None:
         """Give the run up; a step that is under way is recorded before, so that it isn't taken again."""
         await context.activity.wait_idle()
         await context.files.collect()

@@ -15,7 +15,7 @@ from bot.core.runs.run import Claim
 SLOT_TIMEOUT_S = 1.0
 """Seconds that a run waits in line before another worker may have it. When the line has stood still for as
 long, its first run goes back to the queue."""
-LULL_S = 0.02
+BURST_GAP_S = 0.02
 """Seconds without another answer, after which those that came at once have been handed over."""
 SMALL_BURST = 4
 """A burst of so many answers delays no run for which there is a slot."""
@@ -90,7 +90,7 @@ class AnswerBurst:
             return math.inf
         if self._ramp >= self._most:
             return self._ramped_at
-        return max(self._answered_at, self._ramped_at) + LULL_S
+        return max(self._answered_at, self._ramped_at) + BURST_GAP_S
 
     @property
     def ends_at(self) -> float:
@@ -104,7 +104,7 @@ class AnswerBurst:
         return number
 
     def _add(self, run_id: str, now: float) -> None:
-        if not self._expected and now - self._answered_at > LULL_S:
+        if not self._expected and now - self._answered_at > BURST_GAP_S:
             self._answered.clear()
             self._since = now
         self._answered.add(run_id)

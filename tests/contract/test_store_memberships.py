@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.core.errors import CannotTell, CrewdeckError, Refused
+from bot.core.errors import CrewdeckError, PermissionUnknown, Refused
 from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import ApiKey, Scope
 from bot.core.people.policy import ANYONE, Group, Objection, OnReject, Policy
@@ -263,12 +263,12 @@ async def test_while_nobody_can_tell_who_somebody_is_they_are_told_so(
     assert (await say(store, asked, yes(Actor(surface="teams", tenant="X1", user_id="eve")))).objection == (
         Objection.NOT_NAMED
     )
-    with pytest.raises(CannotTell, match="Slack can't be asked"):
+    with pytest.raises(PermissionUnknown, match="Slack can't be asked"):
         await store.runs.cancel(claim.run.id, ELSEWHERE)
     accounts.now[ADA.user_id] = None
     with pytest.raises(Refused, match="not yours to cancel") as refusal:
         await store.runs.cancel(claim.run.id, ELSEWHERE)
-    assert not isinstance(refusal.value, CannotTell)
+    assert not isinstance(refusal.value, PermissionUnknown)
 
 
 async def test_who_answered_by_the_link_of_an_account_that_was_lost_since_does_not_count(

@@ -15,7 +15,7 @@ from bot.surfaces.teams.inbound.token_verifier import (
     SigningKeys,
     TokenVerifier,
     Unauthorized,
-    Verified,
+    VerifiedToken,
 )
 from tests.loopback.teams import LoopbackTeams
 
@@ -34,7 +34,7 @@ class Peer:
         keys = SigningKeys(source, lambda: self.now)
         self.verifier = TokenVerifier(self.teams.app_id, self.teams.tenant.id, self.teams.token_issuer, keys)
 
-    async def verify(self) -> Verified:
+    async def verify(self) -> VerifiedToken:
         return await self.verifier.verify(f"Bearer {self.teams.token()}")
 
 
@@ -46,7 +46,7 @@ async def peer() -> AsyncIterator[Peer]:
 
 async def test_keys_are_fetched_once_for_many_tokens(peer: Peer) -> None:
     for _ in range(5):
-        assert await peer.verify() == Verified(peer.teams.service_url)
+        assert await peer.verify() == VerifiedToken(peer.teams.service_url)
     assert len(peer.teams.called("published_keys")) == 1
 
 
@@ -55,7 +55,7 @@ async def test_a_new_key_is_taken_and_a_withdrawn_one_is_not(peer: Peer) -> None
     old = peer.teams.token()
     peer.teams.keys.rotate(keep_former=False)
     peer.now += token_verifier.REFETCH_INTERVAL_S
-    assert await peer.verify() == Verified(peer.teams.service_url)
+    assert await peer.verify() == VerifiedToken(peer.teams.service_url)
     with pytest.raises(Unauthorized):
         await peer.verifier.verify(f"Bearer {old}")
 
@@ -66,7 +66,7 @@ async def test_while_keys_can_not_be_fetched_nothing_is_verified(peer: Peer, ope
     with pytest.raises(KeysUnavailable):
         await peer.verify()
     peer.now += token_verifier.FIRST_FETCH_INTERVAL_S
-    assert await peer.verify() == Verified(peer.teams.service_url)
+    assert await peer.verify() == VerifiedToken(peer.teams.service_url)
 
 
 async def test_while_teams_is_away_nothing_is_verified(peer: Peer) -> None:

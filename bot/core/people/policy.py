@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from bot.core.errors import CannotTell, Refused
+from bot.core.errors import PermissionUnknown, Refused
 from bot.core.people.actor import Actor, Membership, principal
 from bot.core.people.identities import UNKNOWN, People, names_of, names_with_unlinked
 from bot.core.value import Strict
@@ -194,10 +194,10 @@ def _unverified_accounts(actor: Actor, people: People) -> frozenset[str]:
 
 
 def check_allowed(actor: Actor, policy: Policy, people: People, refusal: str) -> None:
-    """Raises CannotTell, or Refused (not_allowed) with these words, unless the policy allows `actor`."""
+    """Raises PermissionUnknown, or Refused (not_allowed, in these words), unless `actor` is allowed."""
     why = objection(actor, policy, people)
     if why in {Objection.UNREADABLE_GROUP, Objection.UNVERIFIED}:
-        raise CannotTell(reason_of(why, actor, policy, people))
+        raise PermissionUnknown(reason_of(why, actor, policy, people))
     if why:
         raise Refused("not_allowed", refusal)
 

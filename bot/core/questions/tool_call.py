@@ -106,7 +106,7 @@ def _gives_secret(call: ToolCall, name: str, value: JsonValue) -> bool:
         return True
     properties = call.parameters.get("properties")
     schema = properties.get(name) if isinstance(properties, dict) else None
-    return _is_declared_secret(schema, value, call.parameters, 2 * _DEEPEST)
+    return _is_declared_secret(schema, value, call.parameters, 2 * _MAX_DEPTH)
 
 
 def _is_at(path: Sequence[str], value: JsonValue) -> bool:
@@ -213,10 +213,10 @@ def _with_null(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
 def takes_text_only(parameters: Mapping[str, JsonValue], name: str) -> bool:
     """Whether the parameters say that an argument is a text, or nothing. Unsure means no."""
     properties = parameters.get("properties")
-    return isinstance(properties, dict) and _is_text_schema(properties.get(name), parameters, _DEEPEST)
+    return isinstance(properties, dict) and _is_text_schema(properties.get(name), parameters, _MAX_DEPTH)
 
 
-_DEEPEST = 8
+_MAX_DEPTH = 8
 """References and unions within each other that are followed."""
 
 

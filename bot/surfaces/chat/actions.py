@@ -107,7 +107,7 @@ def opens_form(action: str) -> bool:
     return action in _OPENING or action.startswith(f"{OPEN_FULL}.")
 
 
-class NotATarget(ValueError):  # noqa: N818 - it says what is wrong
+class InvalidTarget(ValueError):  # noqa: N818 - it says what is wrong
     """This value isn't one of ours, or is an older release's."""
 
 
@@ -127,10 +127,10 @@ class Target:
 
     @classmethod
     def decode(cls, value: str) -> Target:
-        """Raises NotATarget."""
+        """Raises InvalidTarget."""
         run_id, question_id, option_id, digest, *more = [*value.split(" "), "", "", ""]
         if not run_id or any(more):
-            raise NotATarget("not a target of ours")
+            raise InvalidTarget("not a target of ours")
         return cls(run_id, question_id, option_id, _full_digest(digest))
 
 
@@ -144,5 +144,5 @@ def _full_digest(short: str) -> str:
     if not short:
         return ""
     if not _SHORT.fullmatch(short):
-        raise NotATarget("not a target of ours: it has no digest of ours")
+        raise InvalidTarget("not a target of ours: it has no digest of ours")
     return f"{_SHA256}{base64.urlsafe_b64decode(f'{short}=').hex()}"

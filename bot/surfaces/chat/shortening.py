@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from bot.core.text import visible
 
 ELLIPSIS = "…"
-MOST_WRITTEN_UNITS = 10
+MAX_CHARACTER_UNITS = 10
 """What one character takes at most when it is made visible or escaped: `[U+10FFFF]`."""
 LOOK_AHEAD = 8
 """Characters of a text that are looked at for each one that is shown: spaces are run together."""
@@ -60,5 +60,5 @@ def head(text: str, limit: int, written: Callable[[str], str] = str) -> str:
     """As much of the text's beginning as has at most `limit` units when it is written."""
     part = text[:limit]
     while (over := length(written(part)) - limit) > 0:
-        part = part[: -max(1, over // MOST_WRITTEN_UNITS)]
+        part = part[: -max(1, over // MAX_CHARACTER_UNITS)]
     return part

@@ -13,7 +13,7 @@ from bot.core.people.api_keys import LOCAL, ApiKey, Scope, digest, matching
 from bot.core.ports.store import KeyValueStore, Store
 from bot.surfaces.console.authenticator import Cookies, token_in
 from bot.surfaces.console.files import HEADERS, HOME
-from bot.surfaces.trust import LocalTrust, WrongKeys, is_own_origin
+from bot.surfaces.trust import FailedKeyAttempts, LocalTrust, is_own_origin
 
 SIGN_IN = "/console/sign-in"
 LOCAL_PATH = "/console/local"
@@ -120,7 +120,7 @@ class SignIn:
         cookies: Cookies,
         *,
         trust: LocalTrust,
-        wrong_keys: WrongKeys,
+        wrong_keys: FailedKeyAttempts,
         public_url: str,
     ) -> None:
         self._store = store

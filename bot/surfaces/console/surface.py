@@ -10,7 +10,7 @@ from bot.settings import Settings
 from bot.surfaces.console.authenticator import ConsoleAuthenticator, Cookies
 from bot.surfaces.console.files import Files
 from bot.surfaces.console.signin import LOCAL_PATH, SignIn, SignInLinks
-from bot.surfaces.trust import LocalTrust, WrongKeys
+from bot.surfaces.trust import FailedKeyAttempts, LocalTrust
 
 
 class Console:
@@ -21,7 +21,7 @@ class Console:
         settings: Settings,
         store: Store,
         trust: LocalTrust,
-        wrong_keys: WrongKeys,
+        wrong_keys: FailedKeyAttempts,
         current_membership: MembershipLookup | None,
     ) -> None:
         public = settings.public_url

@@ -33,7 +33,7 @@ from bot.surfaces.http.streams.sse import SseRoutes
 from bot.surfaces.http.streams.stream_table import StreamHandlers
 from bot.surfaces.http.streams.streams import Streams, StreamTimings
 from bot.surfaces.http.streams.websocket import WebSocketRoutes
-from bot.surfaces.trust import LocalTrust, WrongKeys
+from bot.surfaces.trust import FailedKeyAttempts, LocalTrust
 from bot.tasks import run_alongside
 
 HSTS_MAX_AGE_S = 365 * 24 * 3600
@@ -68,7 +68,7 @@ async def open_api(
     *,
     timings: StreamTimings | None = None,
     trust: LocalTrust | None = None,
-    wrong_keys: WrongKeys | None = None,
+    wrong_keys: FailedKeyAttempts | None = None,
 ) -> AsyncIterator[Api]:
     """Open the API on this store; its readers run during the block. Raises StoreUnavailable.
 
@@ -89,7 +89,7 @@ async def open_api(
         visibility,
         authenticator,
         trust,
-        wrong_keys or WrongKeys(),
+        wrong_keys or FailedKeyAttempts(),
         origins,
     )
     streams = Streams(

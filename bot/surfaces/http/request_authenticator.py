@@ -33,7 +33,7 @@ from bot.surfaces.http.callers import (
     signed_in,
 )
 from bot.surfaces.http.problems import Problem
-from bot.surfaces.trust import LocalTrust, WrongKeys, is_own_origin
+from bot.surfaces.trust import FailedKeyAttempts, LocalTrust, is_own_origin
 
 ALWAYS_OPEN_PATHS = frozenset({"/health"})
 """Paths that need no authentication."""
@@ -105,7 +105,7 @@ class RequestAuthenticator:
         visibility: Visibility,
         authenticator: SessionAuthenticator | None,
         trust: LocalTrust,
-        wrong_keys: WrongKeys,
+        wrong_keys: FailedKeyAttempts,
         origins: Origins,
     ) -> None:
         self._visibility = visibility

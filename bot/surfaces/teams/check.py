@@ -22,7 +22,7 @@ TIMEOUT_S = 10
 SUBJECT = "Teams"
 PACKAGE = Path("dist") / "crewdeck-teams.zip"
 """What `make teams-package` writes."""
-REMAKE = "Make it again, and upload it: make teams-package."
+REMAKE_PACKAGE = "Make it again, and upload it: make teams-package."
 CONSENT = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
 """Resource-specific permissions without which replies have to mention the app."""
 
@@ -95,11 +95,11 @@ def _package(app_id: str, path: Path) -> Finding:
         bots = {str(bot["botId"]).lower() for bot in manifest["bots"]}
         asked = {each["name"] for each in manifest["authorization"]["permissions"]["resourceSpecific"]}
     except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
-        return _broken(f"{path} is no app package ({type(error).__name__})", REMAKE)
+        return _broken(f"{path} is no app package ({type(error).__name__})", REMAKE_PACKAGE)
     if app_id not in bots:
-        return _broken(f"{path} is the package of another app than TEAMS_APP_ID", REMAKE)
+        return _broken(f"{path} is the package of another app than TEAMS_APP_ID", REMAKE_PACKAGE)
     if missing := sorted(CONSENT - asked):
-        return _broken(f"{path} asks for no consent to {', '.join(missing)}", REMAKE)
+        return _broken(f"{path} asks for no consent to {', '.join(missing)}", REMAKE_PACKAGE)
     return _ok(f"{path} is of this app, and asks for consent to {' and '.join(sorted(CONSENT))}")
 
 

@@ -31,7 +31,7 @@ _TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
 
 
 @dataclass(frozen=True)
-class Issued:
+class IssuedToken:
     """A token, and for how many seconds it is good."""
 
     token: str
@@ -41,7 +41,7 @@ class Issued:
 class TokenIssuer(Protocol):
     """Where tokens come from."""
 
-    async def issue(self, resource: str) -> Issued:
+    async def issue(self, resource: str) -> IssuedToken:
         """A token for a resource. Raises RetryLater, CredentialsRefused."""
 
 
@@ -51,9 +51,9 @@ class FixedToken:
     def __init__(self, token: str) -> None:
         self._token = token
 
-    async def issue(self, resource: str) -> Issued:
+    async def issue(self, resource: str) -> IssuedToken:
         del resource
-        return Issued(self._token, float("inf"))
+        return IssuedToken(self._token, float("inf"))
 
 
 class ClientSecret:
@@ -71,7 +71,7 @@ class ClientSecret:
         self._url = f"{login_url}/{tenant_id}/oauth2/v2.0/token"
         self._form = {"grant_type": "client_credentials", "client_id": app_id, "client_secret": secret}
 
-    async def issue(self, resource: str) -> Issued:
+    async def issue(self, resource: str) -> IssuedToken:
         form = {**self._form, "scope": f"{resource}/.default"}
         try:
             async with self._http.post(self._url, data=form, allow_redirects=False) as response:
@@ -87,7 +87,7 @@ class ManagedIdentity:
         self._app_id = app_id
         self._client: Any = None
 
-    async def issue(self, resource: str) -> Issued:
+    async def issue(self, resource: str) -> IssuedToken:
         try:
             return _issued(HTTPStatus.INTERNAL_SERVER_ERROR, await asyncio.to_thread(self._acquire, resource))
         except (OSError, ValueError) as error:
@@ -105,11 +105,11 @@ class ManagedIdentity:
         return found
 
 
-def _issued(status: int, answer: object) -> Issued:
+def _issued(status: int, answer: object) -> IssuedToken:
     fields = answer if isinstance(answer, dict) else {}
     token, seconds, said = fields.get("access_token"), fields.get("expires_in"), fields.get("error")
     if isinstance(token, str) and token:
-        return Issued(token, float(seconds) if isinstance(seconds, int | float | str) else RENEWAL_S)
+        return IssuedToken(token, float(seconds) if isinstance(seconds, int | float | str) else RENEWAL_S)
     error = said[:100] if isinstance(said, str) and said else f"status {status}"
     if status not in REFUSED_STATUSES or status == HTTPStatus.TOO_MANY_REQUESTS or error in _TRANSIENT:
         raise RetryLater(RETRY_DELAY_S, f"no token: {error}")

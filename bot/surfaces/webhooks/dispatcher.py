@@ -138,7 +138,7 @@ SLOW_S = 2.0
 
 
 @dataclass
-class Turn:
+class DeliveryPass:
     """One delivery of what is outstanding of a run."""
 
     #: Whether the last request took long; None: there was none yet.
@@ -175,7 +175,7 @@ class WebhookDispatcher:
         Returns whether the last request took long; None: there was none.
         Raises NotFound and StoreUnavailable.
         """
-        turn = Turn()
+        delivery = DeliveryPass()
         surface = self.destination.surface
         endpoint = await self.destination.endpoint(run_id)
         state = await self._store.webhooks.state(surface, run_id)
@@ -184,22 +184,24 @@ class WebhookDispatcher:
             for event in page:
                 if state.is_done(event.seq):
                     continue
-                if not await self._one(endpoint, event, state, turn) or turn.slow:
-                    return turn.slow
+                if not await self._one(endpoint, event, state, delivery) or delivery.slow:
+                    return delivery.slow
                 state = state.model_copy(update={"tries": 0})
             before = page[-1].seq
         if before == state.before:
             # Nothing was outstanding; this removes the run from the pending ones.
             await self._store.webhooks.ack_event(surface, self.owner, run_id, state.cursor)
-        return turn.slow
+        return delivery.slow
 
-    async def _one(self, endpoint: Endpoint | None, event: Event, state: EndpointState, turn: Turn) -> bool:
+    async def _one(
+        self, endpoint: Endpoint | None, event: Event, state: EndpointState, delivery: DeliveryPass
+    ) -> bool:
         """Deliver one event; True if the next one may follow."""
         if endpoint is None or state.gone or not endpoint.wants(event.body.type):
             return await self._acknowledge(event)
         began = time.monotonic()
         failure = await self._sender.send(endpoint, event)
-        turn.slow = time.monotonic() - began > self._slow_after
+        delivery.slow = time.monotonic() - began > self._slow_after
         if failure is None:
             self._count("delivered")
             return await self._acknowledge(event)

@@ -268,7 +268,7 @@ class Behind:
 async def test_a_question_that_is_being_put_is_under_way(place: Place) -> None:
     """The run doesn't leave meanwhile because it waits for another one."""
     from crews.definitions.definition import Limits
-    from crews.run.exits import Leave
+    from crews.run.exits import RunExit
     from crews.run.questions import Asking, HumanQuestions
     from crews.run.session import RunSession
 
@@ -283,7 +283,7 @@ async def test_a_question_that_is_being_put_is_under_way(place: Place) -> None:
         await session.activity.wait_idle()
     assert [question.prompt for question in await place.store.questions.list(claim.run.id)] == ["Which mill?"]
     session.stop()
-    with pytest.raises(Leave):
+    with pytest.raises(RunExit):
         await asking
 
 

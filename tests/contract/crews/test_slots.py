@@ -7,7 +7,7 @@ import pytest
 from bot.core.runs.run import Claim
 from bot.store.redis import RedisStore
 from crews.worker.slots import Slots
-from crews.worker.waiting_runs import LULL_S, MAX_BURST_S, MAX_HOLD_S, SLOT_TIMEOUT_S, SMALL_BURST
+from crews.worker.waiting_runs import BURST_GAP_S, MAX_BURST_S, MAX_HOLD_S, SLOT_TIMEOUT_S, SMALL_BURST
 from tests.contract.examples import DEMO, LEASE, claimed
 from tests.waiting import WITHIN
 
@@ -64,9 +64,9 @@ async def test_where_no_slot_gets_free_the_first_one_in_line_leaves_and_the_othe
 
 async def test_while_answers_come_they_are_handed_over_before_runs_go_on(store: RedisStore) -> None:
     loop, runs = asyncio.get_running_loop(), await claims(store, 6)
-    took, went_on = LULL_S, [False]
+    took, went_on = BURST_GAP_S, [False]
     async with asyncio.timeout(WITHIN):
-        while took >= LULL_S:  # in which nobody looked at the line: there was time for a lull
+        while took >= BURST_GAP_S:  # in which nobody looked at the line: there was time for a lull
             slots = Slots(store.queue, "here", LEASE, most=3)
             assert all([await slots.resume(run) for run in runs[:3]])
             began = loop.time()
@@ -99,7 +99,7 @@ async def test_runs_go_on_once_all_answers_that_are_on_their_way_have_come(
     for run in (*runs, last):
         slots.expect(run.run.id)
     began, line = loop.time(), await waiting(slots, *runs)
-    await asyncio.sleep(3 * LULL_S)
+    await asyncio.sleep(3 * BURST_GAP_S)
     gone_on = sum(task.done() for task in line)
     assert gone_on <= 1 + (loop.time() - began) / MAX_HOLD_S
     began = loop.time()
@@ -141,7 +141,7 @@ async def test_after_a_burst_few_go_on_at_first_and_then_more(store: RedisStore)
     async with asyncio.timeout(WITHIN):
         assert all(await asyncio.gather(*line))
     # One has gone on at once; after each lull twice as many do: 1, 2, 4.
-    assert gone_on[1 + 1 + 2 + 4] - answered >= 4 * LULL_S
+    assert gone_on[1 + 1 + 2 + 4] - answered >= 4 * BURST_GAP_S
     assert gone_on[-1] - answered < many * MAX_HOLD_S
 
 
@@ -159,7 +159,7 @@ async def test_answers_that_never_cease_hold_the_others_up_for_a_while_only(stor
     async with asyncio.timeout(WITHIN):
         while len(gone_on) < most:
             answer = asyncio.create_task(slots.resume(another))
-            await asyncio.sleep(LULL_S / 5)
+            await asyncio.sleep(BURST_GAP_S / 5)
             answer.cancel()
     assert most - 1 > MAX_BURST_S / MAX_HOLD_S, "one a second would not have been enough"
     assert gone_on[-1] - began < most * MAX_HOLD_S

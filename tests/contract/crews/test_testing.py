@@ -405,8 +405,8 @@ async def test_runs_can_be_awaited_side_by_side() -> None:
 def test_runs_side_by_side_are_quiet_until_the_last_one_is_over() -> None:
     program = """
 import structlog
-from crews.testing.run import _Quiet
-quiet = _Quiet()
+from crews.testing.run import _OnlyErrorsLogged
+quiet = _OnlyErrorsLogged()
 states = []
 quiet.__enter__(), quiet.__enter__()
 states.append(structlog.is_configured())

@@ -25,7 +25,7 @@ from bot.surfaces.console.surface import Console
 from bot.surfaces.http.api import open_api
 from bot.surfaces.http.site import IDLE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, serving
 from bot.surfaces.http.streams.streams import StreamTimings
-from bot.surfaces.trust import LocalTrust, WrongKeys
+from bot.surfaces.trust import FailedKeyAttempts, LocalTrust
 from tests.waiting import WITHIN
 
 LEASE = 60.0
@@ -146,7 +146,7 @@ async def serve(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with asyncio.TaskGroup() as group:
         following = group.create_task(wakeups.follow(store.events))
-        wrong_keys = WrongKeys()
+        wrong_keys = FailedKeyAttempts()
         trust = LocalTrust(configured.exposed_by)
         pages = Console(configured, store, trust, wrong_keys, still_the_same) if console else None
         authenticator = pages.authenticator if pages else None

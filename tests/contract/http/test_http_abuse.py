@@ -18,7 +18,7 @@ from bot.core.people.actor import Actor, Membership
 from bot.core.people.api_keys import Scope, parse_keys
 from bot.core.starting import plan
 from bot.store.redis import RedisStore
-from bot.surfaces.trust import OVERALL, PER_ADDRESS, AttemptRate, WrongKeys
+from bot.surfaces.trust import OVERALL_RATE, RATE_PER_ADDRESS, AttemptRate, FailedKeyAttempts
 from tests.contract.http.conftest import Serve
 from tests.contract.http.served import KEYS, SECRETS, Served, bearer, demo, serve
 from tests.waiting import WITHIN, eventually
@@ -40,9 +40,9 @@ async def test_wrong_keys_are_throttled_and_right_ones_never_are(serve_with: Ser
     served = await serve_with(KEYS)
     statuses = [
         (await served.get("/runs", headers={"Authorization": f"Bearer {number}"})).status_code
-        for number in range(PER_ADDRESS.burst + 3)
+        for number in range(RATE_PER_ADDRESS.burst + 3)
     ]
-    assert statuses[: PER_ADDRESS.burst] == [401] * PER_ADDRESS.burst
+    assert statuses[: RATE_PER_ADDRESS.burst] == [401] * RATE_PER_ADDRESS.burst
     assert statuses[-1] == 429
     slowed = await served.get("/ws/human-input?token=wrong")
     assert (slowed.status_code, slowed.json()["code"]) == (429, "rate_limited")
@@ -53,7 +53,7 @@ async def test_wrong_keys_are_throttled_and_right_ones_never_are(serve_with: Ser
 
 async def test_wrong_keys_in_the_form_count_too(console: Served) -> None:
     own = {"Origin": console.url}
-    for _ in range(PER_ADDRESS.burst):
+    for _ in range(RATE_PER_ADDRESS.burst):
         wrong = await console.client.post("/console/sign-in", data={"key": "wrong"}, headers=own)
         assert wrong.status_code == 401
     slowed = await console.client.post("/console/sign-in", data={"key": "wrong"}, headers=own)
@@ -65,7 +65,7 @@ async def test_wrong_keys_in_the_form_count_too(console: Served) -> None:
 
 def test_wrong_keys_from_everywhere_are_bounded_together() -> None:
     now = [0.0]
-    wrong = WrongKeys(AttemptRate(2, 1), AttemptRate(5, 1), lambda: now[0])
+    wrong = FailedKeyAttempts(AttemptRate(2, 1), AttemptRate(5, 1), lambda: now[0])
     with capture_logs() as said:
         assert [wrong.count(f"198.51.100.{number}") > 0 for number in range(7)] == [False] * 5 + [True] * 2
     assert [(line["event"], line["address"]) for line in said] == [
@@ -76,7 +76,7 @@ def test_wrong_keys_from_everywhere_are_bounded_together() -> None:
 
 
 def test_one_ipv6_network_counts_as_one_client() -> None:
-    wrong = WrongKeys(AttemptRate(1, 0.001), OVERALL, lambda: 0.0)
+    wrong = FailedKeyAttempts(AttemptRate(1, 0.001), OVERALL_RATE, lambda: 0.0)
     assert wrong.count("2001:db8:0:1::1") == 0
     assert wrong.count("2001:db8:0:1::ffff") > 0
     assert wrong.count("2001:db8:0:2::1") == 0

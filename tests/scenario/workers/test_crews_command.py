@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crews.crewai_adapter.version import TESTED
+from crews.crewai_adapter.version import TESTED_VERSION
 from tests.contract.crews.conftest import DEFINITIONS
 from tests.contract.crews.deployment import environment, install_crews
 from tests.folders import own_folder
@@ -51,7 +51,7 @@ def test_check_builds_every_crew_and_names_the_remedy(python: str, folder: Path)
     key = "sk-secret-1234567890"
     found, _ = crews(python, folder, "check", CREWDECK_MODEL="openai/gpt-5.4-mini", OPENAI_API_KEY=key)
     release, *found = found
-    assert (release["crewai"], release["state"]) == (TESTED, "ok")
+    assert (release["crewai"], release["state"]) == (TESTED_VERSION, "ok")
     by_name = {finding["crew"]: finding for finding in found}
     sound = {name for name, finding in by_name.items() if finding["severity"] == "ok"}
     assert sound == {

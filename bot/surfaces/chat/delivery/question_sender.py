@@ -27,7 +27,7 @@ from bot.surfaces.chat.places import Conversation, MessageRef
 from bot.surfaces.chat.platform import Priority
 from bot.surfaces.chat.rendering import offload, open_message, rendered, settled_message, size_of
 from bot.surfaces.chat.wording import batches, policies, question_messages, run_messages
-from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.chat.wording.question_messages import ReadableIn
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,9 @@ class QuestionMessageBuilder:
 
     async def takes_file(self, card: QuestionCard) -> bool:
         """Whether the question fits neither a message nor a form."""
-        return await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is Fit.FILE
+        return (
+            await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is ReadableIn.FILE
+        )
 
     async def message(
         self,

@@ -9,7 +9,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from bot.core import sessions, starting, unlinking
-from bot.core.errors import CannotTell, InvalidInputs, NotFound, NoWorker, Refused
+from bot.core.errors import InvalidInputs, NotFound, NoWorker, PermissionUnknown, Refused
 from bot.core.forms.fields import FieldType
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor, Membership
@@ -249,7 +249,7 @@ class CommandHandlers:
         return SILENT if silent else Reply(say=private_messages.cancelled(run))
 
     async def _why_not(self, run_id: str, refused: Refused) -> Message:
-        if isinstance(refused, CannotTell):
+        if isinstance(refused, PermissionUnknown):
             return text_message(str(refused))
         run = await self._store.runs.get(run_id)
         return (

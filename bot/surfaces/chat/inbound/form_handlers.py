@@ -13,7 +13,7 @@ from bot.core.questions.decision import Ruling
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import Response, make_response
 from bot.surfaces.chat import actions
-from bot.surfaces.chat.actions import NotATarget, Target
+from bot.surfaces.chat.actions import InvalidTarget, Target
 from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.field_forms import CALLBACKS, FieldForms
 from bot.surfaces.chat.inbound.form_values import FormDrafts
@@ -83,7 +83,7 @@ class FormHandlers:
                     return await self._fields.submit(sent) if callback in CALLBACKS else SILENT
         except StoreUnavailable:
             return _wrong(sentences.NOT_SAVED)
-        except NotATarget:
+        except InvalidTarget:
             return _wrong(sentences.FORM_UNKNOWN)
         except CrewdeckError as refused:
             return _wrong(str(refused))
@@ -99,7 +99,7 @@ class FormHandlers:
         try:
             target = Target.decode(sent.metadata)
             question = await self._store.questions.get(target.run_id, target.question_id)
-        except (NotATarget, NotFound):
+        except (InvalidTarget, NotFound):
             return None
         form: Form | None = question_forms.reply_form(question)
         if sent.callback in {actions.EDIT, actions.REJECT}:
@@ -127,7 +127,7 @@ class FormHandlers:
         if sent.callback in CALLBACKS:
             return await self._fields.close(sent)
         if sent.callback in actions.FORMS_WITH_DRAFTS:
-            with suppress(NotATarget):
+            with suppress(InvalidTarget):
                 name = _draft(sent.callback, sent.metadata)
                 actor = await self._people.actor(sent.reply_to.user, sent.installation)
                 await self._drafts.save(name, actor, sent.values)
@@ -164,7 +164,7 @@ class FormHandlers:
 
 
 def _draft(callback: str, metadata: str) -> str:
-    """The name of an answer's draft. Raises NotATarget.
+    """The name of an answer's draft. Raises InvalidTarget.
 
     An edited question has another digest, and with it a draft of its own.
     """

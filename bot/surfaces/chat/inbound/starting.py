@@ -72,7 +72,7 @@ def asking_order(crew: Crew, given: Mapping[str, JsonValue]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name in given, name not in missing)))
 
 
-class _News(Signal):
+class _NewEventsSignal(Signal):
     """Not set by events that the run has had already: its own start is heard of after it is known."""
 
     def __init__(self, run: Run) -> None:
@@ -151,7 +151,7 @@ class RunStarter:
     async def _placed(self, run: Run) -> Run:
         """The run, once its thread is open or it is over; as it was before if we heard that it is open."""
         placed = placed_topic(run.id)
-        with self._wakeups.watch(run_topic(run.id), placed, signal=_News(run)) as signal:
+        with self._wakeups.watch(run_topic(run.id), placed, signal=_NewEventsSignal(run)) as signal:
             seconds = FIRST_CHECK_DELAY_S
             while run.awaiting_thread and not run.status.over:
                 await signal.wait(seconds)

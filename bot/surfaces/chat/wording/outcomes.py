@@ -8,7 +8,7 @@ from bot.surfaces.chat.formatted_text import Bold, FormattedText, Time, Untruste
 from bot.surfaces.chat.messages import Block, Limits, Message, Paragraph, Quote, units
 from bot.surfaces.chat.shortening import beginning
 from bot.surfaces.chat.wording import policies, question_messages
-from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.chat.wording.question_messages import ReadableIn
 
 ANSWER_UNITS = 2500
 """How much of an answer's words its message shows; all of a longer one is in the console and the API."""
@@ -25,8 +25,8 @@ def settled(card: QuestionCard, limits: Limits) -> Message:
         decided.append(Quote(beginning(words, ANSWER_UNITS)))
     decided += policies.responses(card)
     where = question_messages.fit(card, limits)
-    if where is Fit.MESSAGE and units(decided) > DECIDED_UNITS:
-        where = Fit.FORM  # The decision is shown rather than all of what was asked.
+    if where is ReadableIn.MESSAGE and units(decided) > DECIDED_UNITS:
+        where = ReadableIn.FORM  # The decision is shown rather than all of what was asked.
     asked = [*question_messages.body(card, where, limits), *question_messages.edits(card, limits)]
     blocks = (Paragraph(question_messages.headline(card)), *asked, *decided)
     return Message((*outcome, " ", Untrusted(card.prompt, 300, lines=True)), blocks)

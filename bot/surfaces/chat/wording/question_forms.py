@@ -28,7 +28,7 @@ from bot.surfaces.chat.messages import (
 )
 from bot.surfaces.chat.shortening import truncate
 from bot.surfaces.chat.wording import outcomes, policies, question_buttons, question_messages, sentences
-from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.chat.wording.question_messages import ReadableIn
 
 PROMPT_UNITS = 3000
 """How much of a question's prompt is shown above the field for its answer."""
@@ -87,7 +87,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
     beside it.
     """
     card = question_card(run, question)
-    if question_messages.fit(card, limits) is Fit.FILE:
+    if question_messages.fit(card, limits) is ReadableIn.FILE:
         too_long = "This is too long for a window: all of it is in the file beside the question. It begins:"
         text = question_messages.full_text(card, limits)
         blocks: list[Block] = [
@@ -114,7 +114,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
 
 def is_complete(run: Run, question: Question, limits: Limits) -> bool:
     """Whether the form shows all of the question; a longer one is a file."""
-    return question_messages.fit(question_card(run, question), limits) is not Fit.FILE
+    return question_messages.fit(question_card(run, question), limits) is not ReadableIn.FILE
 
 
 def message_form(title: str, message: Message) -> Form:

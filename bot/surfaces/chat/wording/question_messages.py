@@ -53,7 +53,7 @@ IN_FORM = "Press “Show all”: you decide at the end of it."
 IN_FILE_ALONE = "All of it, just as it is, is in the file above. Read it before you decide."
 
 
-class Fit(Enum):
+class ReadableIn(Enum):
     """Where a question can be read in full."""
 
     MESSAGE = "message"
@@ -61,16 +61,16 @@ class Fit(Enum):
     FILE = "file"
 
 
-def fit(card: QuestionCard, limits: Limits) -> Fit:
+def fit(card: QuestionCard, limits: Limits) -> ReadableIn:
     """Where this question can be read in full."""
     text = full_text(card, limits)
     if len(text) > limits.form_bytes:
-        return Fit.FILE
+        return ReadableIn.FILE
     shown, blocks = visible(text), len(whole_body(card, limits))
     if length(shown) <= limits.message_units and blocks <= limits.rows:
-        return Fit.MESSAGE
+        return ReadableIn.MESSAGE
     fits = len(shown.encode("utf-8", "replace")) <= limits.form_bytes
-    return Fit.FORM if fits and blocks <= limits.fields - FORM_BLOCKS else Fit.FILE
+    return ReadableIn.FORM if fits and blocks <= limits.fields - FORM_BLOCKS else ReadableIn.FILE
 
 
 def full_text(card: QuestionCard, limits: Limits) -> str:
@@ -97,10 +97,10 @@ def ask(card: QuestionCard, limits: Limits) -> Message:
     """The question while it is open."""
     where = fit(card, limits)
     blocks: list[Block] = [Paragraph(headline(card)), *body(card, where, limits)]
-    if where is not Fit.MESSAGE:
-        how = IN_FILE if where is Fit.FILE else IN_FORM
+    if where is not ReadableIn.MESSAGE:
+        how = IN_FILE if where is ReadableIn.FILE else IN_FORM
         blocks.append(Notice((Bold("This is only the beginning."), f" {how}")))
-    pressed = question_buttons.row(card, limits, in_full=where is Fit.MESSAGE)
+    pressed = question_buttons.row(card, limits, in_full=where is ReadableIn.MESSAGE)
     row = Actions(pressed, question_buttons.audience(card))
     blocks += [*edits(card, limits), *policies.progress_blocks(card), row]
     blocks += [*_who(card), *_small_print(card, where, limits)]
@@ -112,7 +112,7 @@ def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button
 
     None where no form holds all of it: whoever sees the list may not have the file that does.
     """
-    if fit(card, limits) is Fit.FILE:
+    if fit(card, limits) is ReadableIn.FILE:
         return None
     target = Target(card.run_id, card.question_id, digest=card.digest).encode()
     return Button(label, f"{actions.OPEN_FULL}.{name}", target, f"Show and decide: {card.prompt}")
@@ -122,7 +122,7 @@ def read_only(card: QuestionCard, limits: Limits) -> Message:
     """The question for somebody who may not answer it, while others were asked directly."""
     where = fit(card, limits)
     who = SmallPrint(((*mention_deciders(card), " can answer, and was asked in a direct message."),))
-    partial = [] if where is Fit.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
+    partial = [] if where is ReadableIn.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
     shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.progress_blocks(card))
     return Message(_summary(card), (Paragraph(headline(card)), *shown, who))
 
@@ -152,9 +152,9 @@ def _round_of(card: QuestionCard) -> str:
     return f": round {card.round} of {card.rounds}" if card.rounds else f": round {card.round}"
 
 
-def body(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
+def body(card: QuestionCard, where: ReadableIn, limits: Limits) -> list[Block]:
     """What the crew wrote: all of it, or its beginning."""
-    if where is Fit.MESSAGE:
+    if where is ReadableIn.MESSAGE:
         return whole_body(card, limits)
     about = beginning(card.context, SHORTENED_UNITS)
     called = gates.beginning_of_arguments(card.call) if card.call is not None else []
@@ -210,7 +210,7 @@ def mention_deciders(card: QuestionCard) -> FormattedText:
     return policies.listed(names or [("Nobody who is here",)], "or")
 
 
-def _small_print(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
+def _small_print(card: QuestionCard, where: ReadableIn, limits: Limits) -> list[Block]:
     hint = _hint(card, where)
     lines: list[FormattedText] = [(hint,)] if hint else []
     if card.deadline_at is None:
@@ -219,13 +219,13 @@ def _small_print(card: QuestionCard, where: Fit, limits: Limits) -> list[Block]:
     return [SmallPrint(tuple(lines), literal=_after_timeout(card, limits))]
 
 
-def _hint(card: QuestionCard, where: Fit) -> str:
+def _hint(card: QuestionCard, where: ReadableIn) -> str:
     if card.call is not None:
         return "Without an approval it isn't done. The reason of a rejection is passed on to the crew."
     if not card.words_count:
         return ""
     match card.kind:
-        case QuestionKind.APPROVAL | QuestionKind.CHOICE if where is not Fit.MESSAGE:
+        case QuestionKind.APPROVAL | QuestionKind.CHOICE if where is not ReadableIn.MESSAGE:
             return "A reply is passed on as words; it never approves."
         case QuestionKind.REVIEW:
             return "Approve: it stands. Request changes, or a reply: another round. Reject: the run ends."

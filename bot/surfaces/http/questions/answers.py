@@ -46,7 +46,7 @@ class FullAnswer(Protocol):
     def digest(self) -> str | None: ...
 
 
-class Content(NamedTuple):
+class AnswerContent(NamedTuple):
     """What an answer says, in the parts of `make_response`."""
 
     action: Action
@@ -112,7 +112,9 @@ class Answers:
         if why := answering.ambiguous(question, words):
             raise _several(why)
         action, value, comment = answering.interpret(question, words)
-        return await self._record(Prefetched(question), Content(action, value, comment), actor, digest, key)
+        return await self._record(
+            Prefetched(question), AnswerContent(action, value, comment), actor, digest, key
+        )
 
     async def record(
         self, prefetched: Prefetched, actor: Actor, said: FullAnswer, key: str | None = None
@@ -122,7 +124,7 @@ class Answers:
         Raises Problem (not_allowed, settled, stale, invalid_answer).
         """
         question = prefetched.question
-        content = Content(
+        content = AnswerContent(
             Action(said.action or ""), said.value, said.comment, said.values, said.arguments, said.override
         )
         if content.action is Action.CHOOSE:
@@ -141,7 +143,12 @@ class Answers:
         raise NotFound("question", question.id)
 
     async def _record(
-        self, prefetched: Prefetched, content: Content, actor: Actor, digest: str | None, key: str | None
+        self,
+        prefetched: Prefetched,
+        content: AnswerContent,
+        actor: Actor,
+        digest: str | None,
+        key: str | None,
     ) -> AnswerView:
         question = prefetched.question
         # Without an `Idempotency-Key` each request is a delivery of its own: an answer counts once all the

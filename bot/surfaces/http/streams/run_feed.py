@@ -173,7 +173,7 @@ def _release(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-class _Woken(Signal):
+class _UnreadSignal(Signal):
     """Set by what has to be read. Also records whether any topic may have changed."""
 
     def __init__(self, channels: Mapping[str, Channel]) -> None:
@@ -202,7 +202,7 @@ class RunFeed:
         self._store = store
         self._wakeups = wakeups
         self._channels: dict[str, Channel] = {}
-        self._woken = _Woken(self._channels)
+        self._woken = _UnreadSignal(self._channels)
 
     def follow(self, run_id: str, after: int) -> RunFollower:
         """A client that reads the run's events after number `after`. To be entered at once."""

@@ -12,7 +12,7 @@ from bot.surfaces.chat import actions
 from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.inbound.ports import DeletedMessage, IncomingMessage, Payload, ReplyTarget
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.payloads import Identified, SlackId
+from bot.surfaces.slack.inbound.payloads import OnlyId, SlackId
 
 log = structlog.get_logger(__name__)
 
@@ -219,7 +219,7 @@ class AppHomeOpened(Payload):
 class UserChanged(Payload):
     """Something about a person changed: their profile, what they may, whether they are there at all."""
 
-    user: Identified
+    user: OnlyId
 
 
 class Tokens(Payload):

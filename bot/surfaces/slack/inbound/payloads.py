@@ -42,13 +42,13 @@ class Command(Payload):
         return ReplyTarget(self.team_id, self.user_id, self.channel_id, reply_url=self.response_url)
 
 
-class Identified(Payload):
+class OnlyId(Payload):
     """Anything of which only the id is needed."""
 
     id: SlackId
 
 
-class ActingUser(Identified):
+class ActingUser(OnlyId):
     """Who pressed."""
 
     team_id: SlackId = ""
@@ -58,7 +58,7 @@ class Interaction(Payload):
     """What somebody did in the client."""
 
     #: Null where the app is installed for a whole organisation.
-    team: Identified | None = None
+    team: OnlyId | None = None
     user: ActingUser
 
     @property
@@ -147,7 +147,7 @@ def _ticked(state: State) -> Iterator[str]:
                 yield from (str(each.get("value", "")) for each in element.get("selected_options") or ())
 
 
-class View(Identified):
+class View(OnlyId):
     """A modal, or a Home tab."""
 
     type: Literal["modal", "home", ""] = ""

@@ -49,7 +49,7 @@ as a form, that would be fields. It never passes as one, since it is a JSON obje
 
 
 @dataclass(frozen=True)
-class Checked:
+class VerifiedRequest:
     """A verified request: the JSON object or the fields in it."""
 
     payload: dict[str, Any]
@@ -64,12 +64,12 @@ class Checked:
         return "ssl_check" if "ssl_check" in self.payload else str(self.payload["type"])
 
 
-def check(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> Checked:
+def check(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> VerifiedRequest:
     """Verify and parse one request. Raises Unacceptable (400, 401, 413)."""
     if len(body) > MAX_BODY_BYTES:
         raise Unacceptable(413, "too long")
     signature = verify(secret, headers, body, now)
-    return Checked(_payload(headers.get("Content-Type", ""), _decoded(body)), signature)
+    return VerifiedRequest(_payload(headers.get("Content-Type", ""), _decoded(body)), signature)
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str:
@@ -193,7 +193,7 @@ class RequestUrl:
             case _:
                 return await self._once(checked)
 
-    async def _once(self, checked: Checked) -> web.Response:
+    async def _once(self, checked: VerifiedRequest) -> web.Response:
         name = f"slack:signature:{checked.signature}"
         response = await self._dispatcher.dispatch(checked.payload, partial(self._first, name))
         if response.status >= web.HTTPInternalServerError.status_code:

@@ -22,7 +22,7 @@ from bot.surfaces.teams.inbound.token_verifier import (
     KeysUnavailable,
     TokenVerifier,
     Unauthorized,
-    Verified,
+    VerifiedToken,
 )
 
 log = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class RequestUrl:
             return web.Response(status=answer.status)
         return web.json_response(answer.body, status=answer.status)
 
-    def admitted(self, payload: Mapping[str, Any], verified: Verified) -> Activity:
+    def admitted(self, payload: Mapping[str, Any], verified: VerifiedToken) -> Activity:
         """The activity, if it is of this tenant's Teams and of the service that signed it.
 
         Raises Unacceptable.

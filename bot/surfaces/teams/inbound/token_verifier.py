@@ -42,7 +42,7 @@ class KeysUnavailable(Exception):  # noqa: N818 - the same
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedToken:
     """What a token says of its request."""
 
     service_url: str
@@ -137,7 +137,7 @@ class TokenVerifier:
         self._issuer = issuer
         self._keys = keys
 
-    async def verify(self, authorization: str) -> Verified:
+    async def verify(self, authorization: str) -> VerifiedToken:
         """Verify the header `Authorization`. Raises Unauthorized, KeysUnavailable."""
         token = _bearer(authorization)
         key = await self._keys.find(_kid(token))
@@ -148,7 +148,7 @@ class TokenVerifier:
             raise Unauthorized("the token is of another tenant")
         if not isinstance(claims["serviceurl"], str) or not claims["serviceurl"]:
             raise Unauthorized("the token names no service URL")
-        return Verified(claims["serviceurl"])
+        return VerifiedToken(claims["serviceurl"])
 
     def _claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
         try:

@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 PUBLIC: dict[str, list[str]] = PROJECT["tool"]["crewdeck"]["crewai"]
 OWN = {"self", "cls"}
 """Whose private names may be used."""
-PYTHONS_OWN = {"os._exit", "within._replace"}
+PYTHONS_OWN = {"os._exit", "nesting._replace"}
 
 
 def modules() -> list[Path]:
@@ -117,15 +117,15 @@ def test_the_project_demands_the_releases_that_the_adapter_supports() -> None:
     demanded = [
         line for each in (project["dependencies"], *extras) for line in each if line.startswith("crewai")
     ]
-    assert set(demanded) == {f"crewai{version.SUPPORTED}"}
+    assert set(demanded) == {f"crewai{version.SUPPORTED_VERSIONS}"}
     lock = (REPOSITORY / "requirements.lock").read_text()
-    assert re.search(rf"^crewai=={re.escape(version.TESTED)} ", lock, re.MULTILINE)
+    assert re.search(rf"^crewai=={re.escape(version.TESTED_VERSION)} ", lock, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("installed", "state"),
     [
-        (version.TESTED, "ok"),
+        (version.TESTED_VERSION, "ok"),
         ("1.15.31", "warning"),
         ("1.15.29", "broken"),
         ("1.16.0", "broken"),

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.core.ports.queue import Fenced
-from crews.run.exits import Leave, Released
+from crews.run.exits import Released, RunExit
 from crews.run.pending_work import PendingWork
 
 
@@ -15,7 +15,7 @@ class Run:
     """A run that leaves when a test says so."""
 
     def __init__(self) -> None:
-        self.why: Leave | None = None
+        self.why: RunExit | None = None
         self.pending = PendingWork(asyncio.get_running_loop(), self.check, self.leave)
 
     def check(self) -> None:

@@ -2,7 +2,7 @@
 
 import math
 
-from crews.worker.waiting_runs import LULL_S, MAX_BURST_S, SMALL_BURST, AnswerBurst
+from crews.worker.waiting_runs import BURST_GAP_S, MAX_BURST_S, SMALL_BURST, AnswerBurst
 
 START = 100.0
 
@@ -14,10 +14,10 @@ def test_a_lull_ends_a_burst_and_the_next_answer_begins_another_one() -> None:
         burst.hand_over(f"run {number}", START)
         small.append(burst.is_small)
     assert small == [*[True] * SMALL_BURST, False]
-    assert burst.lull_ends_at == START + LULL_S
-    burst.hand_over("another", START + 2 * LULL_S)
+    assert burst.lull_ends_at == START + BURST_GAP_S
+    burst.hand_over("another", START + 2 * BURST_GAP_S)
     assert burst.is_small
-    assert burst.ends_at == START + 2 * LULL_S + MAX_BURST_S
+    assert burst.ends_at == START + 2 * BURST_GAP_S + MAX_BURST_S
 
 
 def test_a_burst_lasts_as_long_as_an_answer_is_on_its_way() -> None:
@@ -28,7 +28,7 @@ def test_a_burst_lasts_as_long_as_an_answer_is_on_its_way() -> None:
     assert burst.ends_at == START + MAX_BURST_S
     assert burst.expect_no_more("slow")
     assert not burst.expect_no_more("slow")
-    assert burst.lull_ends_at == START + 1 + LULL_S
+    assert burst.lull_ends_at == START + 1 + BURST_GAP_S
 
 
 def test_after_each_lull_twice_as_many_go_on_until_another_answer_comes() -> None:
@@ -40,5 +40,5 @@ def test_after_each_lull_twice_as_many_go_on_until_another_answer_comes() -> Non
         numbers.append(burst.ramp_up(now))
     assert numbers == [1, 2, 4]
     burst.hand_over("second", now)
-    assert burst.lull_ends_at == now + LULL_S
+    assert burst.lull_ends_at == now + BURST_GAP_S
     assert burst.ramp_up(now) == 1

@@ -46,7 +46,7 @@ from bot.surfaces.chat.wording import (
 )
 from bot.surfaces.chat.wording import outcomes as settled_questions
 from bot.surfaces.chat.wording.field_forms import FormState
-from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.chat.wording.question_messages import ReadableIn
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_home, render_message
 from tests.examples import examples
@@ -202,17 +202,17 @@ def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question
     whole = visible(question_messages.full_text(card, LIMITS))
     assert all(visible(part).strip() in whole for part in (question.prompt, question.context))
     match question_messages.fit(card, LIMITS):
-        case Fit.MESSAGE:
+        case ReadableIn.MESSAGE:
             assert solid(literally(blocks)) == solid(whole)
             assert "beginning" not in "".join(texts(blocks))
-        case Fit.FORM:
+        case ReadableIn.FORM:
             assert deciding(blocks) == []
             assert solid(literally(view["blocks"])) == solid(whole)
-        case Fit.FILE:
+        case ReadableIn.FILE:
             assert deciding(blocks) == []
             assert "file" in "".join(texts(blocks))
             assert "file" in "".join(texts(view["blocks"]))
-    if question_messages.fit(card, LIMITS) is not Fit.MESSAGE and question.kind not in WORDY:
+    if question_messages.fit(card, LIMITS) is not ReadableIn.MESSAGE and question.kind not in WORDY:
         assert deciding(view["blocks"])
 
 
@@ -239,7 +239,7 @@ def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, a
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
     card = question_card(a_run(), question)
-    assert question_messages.fit(card, LIMITS) is Fit.MESSAGE
+    assert question_messages.fit(card, LIMITS) is ReadableIn.MESSAGE
     # A question holds valid text: halves of surrogate pairs were replaced where they entered.
     assert solid(literally(blocks_of(question_messages.ask(card, LIMITS)))) == solid(
         visible(valid(prompt)) + visible(valid(about))
@@ -440,7 +440,7 @@ def test_a_question_of_3000_characters_is_shown_whole() -> None:
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt="a & b " * 500, policy=POLICY,
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
-    assert question_messages.fit(question_card(a_run(), question), LIMITS) is Fit.MESSAGE
+    assert question_messages.fit(question_card(a_run(), question), LIMITS) is ReadableIn.MESSAGE
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from bot.surfaces.chat.actions import Target
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.messages import Actions, Checkboxes, Input
 from bot.surfaces.chat.wording import batches, decision_forms, gates, question_forms, question_messages
-from bot.surfaces.chat.wording.question_messages import Fit
+from bot.surfaces.chat.wording.question_messages import ReadableIn
 from bot.surfaces.slack.renderer import LIMITS, render_form, render_message
 from tests.loopback.slack.blocks import check_message_blocks, check_view
 
@@ -119,10 +119,10 @@ def test_all_of_a_call_can_be_read_before_it_can_be_approved(call: ToolCall) -> 
         if block["type"] == "actions"
         for each in block["elements"]
     ]
-    assert (actions.ANSWER_APPROVE in ids) is (fit is Fit.MESSAGE)
-    blocks = message["blocks"] if fit is Fit.MESSAGE else form["blocks"]
+    assert (actions.ANSWER_APPROVE in ids) is (fit is ReadableIn.MESSAGE)
+    blocks = message["blocks"] if fit is ReadableIn.MESSAGE else form["blocks"]
     read = solid("".join(text for _, text in framed(blocks)))
-    if fit is not Fit.FILE:
+    if fit is not ReadableIn.FILE:
         shown = [each for pair in call.arguments.items() for each in pair]
         assert [each for each in shown if not can_be_read(each, read)] == []
     assert "hmac-of-it" not in read

@@ -17,7 +17,7 @@ from bot.surfaces.teams.inbound.request_url import (
     parsed,
     read,
 )
-from bot.surfaces.teams.inbound.token_verifier import SigningKeys, TokenVerifier, Verified
+from bot.surfaces.teams.inbound.token_verifier import SigningKeys, TokenVerifier, VerifiedToken
 
 TENANT = "00000000-0000-0000-0000-000000007e4a"
 SERVICE_URL = "https://smba.example/emea/"
@@ -62,7 +62,7 @@ def conversation(**changed: Any) -> dict[str, Any]:
 
 
 def test_an_activity_of_this_tenant_is_admitted() -> None:
-    admitted = url().admitted(activity(), Verified(SERVICE_URL))
+    admitted = url().admitted(activity(), VerifiedToken(SERVICE_URL))
     assert admitted.key == f"teams:{TENANT}:message:19:x@thread.tacv2:1700"
     assert admitted.user == "a0"
 
@@ -93,17 +93,17 @@ def test_what_is_not_of_this_tenant_or_no_activity_is_refused(
     changed: dict[str, Any], claimed: str, status: int
 ) -> None:
     with pytest.raises(Unacceptable) as refused:
-        url().admitted(activity(**changed), Verified(claimed))
+        url().admitted(activity(**changed), VerifiedToken(claimed))
     assert refused.value.status == status
 
 
 def test_only_a_local_peer_may_be_called_without_tls() -> None:
     peer = "http://127.0.0.1:8123/emea"
-    assert url(local=True).admitted(activity(serviceUrl=peer), Verified(f"{peer}/")).service_url == peer
+    assert url(local=True).admitted(activity(serviceUrl=peer), VerifiedToken(f"{peer}/")).service_url == peer
 
 
 def test_a_local_peer_may_call_its_channel_something_else() -> None:
-    assert url(local=True).admitted(activity(channelId="emulator"), Verified(SERVICE_URL)).user == "a0"
+    assert url(local=True).admitted(activity(channelId="emulator"), VerifiedToken(SERVICE_URL)).user == "a0"
 
 
 @pytest.mark.parametrize("name", ["channelData", "entities", "text", "value"])

@@ -21,7 +21,7 @@ from bot.surfaces.teams.inbound.token_verifier import (
     SigningKeys,
     TokenVerifier,
     Unauthorized,
-    Verified,
+    VerifiedToken,
     keys_of,
 )
 
@@ -29,7 +29,7 @@ APP = "00000000-0000-0000-0000-00000000b0b0"
 TENANT = "00000000-0000-0000-0000-000000007e4a"
 ISSUER = "https://api.botframework.com"
 SERVICE_URL = "https://smba.example/emea/"
-VERIFIED = Verified(SERVICE_URL)
+VERIFIED = VerifiedToken(SERVICE_URL)
 OURS, FOREIGN, NEXT = (generate_private_key(65537, 2048) for _ in range(3))
 
 
