@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import yaml
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.finding import Finding
 from bot.settings import Settings, shipped
+from bot.surfaces.chat.failures import PlatformFailure, Rejected, RetryLater
+from bot.surfaces.slack.webapi.failures import check_answer, translated
 
 API_TIMEOUT_S = 10
 REINSTALL = (
@@ -37,12 +37,10 @@ async def _token(settings: Settings) -> list[Finding]:
     client = _client(settings, settings.slack_bot_token.get_secret_value())
     try:
         who = await client.auth_test()
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        return [
-            _refused(
-                "SLACK_BOT_TOKEN", error, "Copy the Bot User OAuth Token (xoxb-...) of the app.", settings
-            )
-        ]
+        check_answer("auth.test", who.data)
+    except Exception as error:  # noqa: BLE001 - `translated` raises what it doesn't know
+        remedy = "Copy the Bot User OAuth Token (xoxb-...) of the app."
+        return [_refused("SLACK_BOT_TOKEN", translated(error), remedy, settings)]
     words = f"token of @{who.get('user')} in the workspace {who.get('team')}"
     return [Finding(subject="Slack", state="ok", words=words), *_scopes(who.headers)]
 
@@ -79,11 +77,11 @@ async def _socket_mode(settings: Settings) -> Finding:
     client = _client(settings, token)
     try:
         await client.apps_connections_open(app_token=token)
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - as above
         remedy = (
             "Copy the app-level token (xapp-...) with the scope connections:write, and turn Socket Mode on."
         )
-        return _refused("SLACK_APP_TOKEN", error, remedy, settings)
+        return _refused("SLACK_APP_TOKEN", translated(error), remedy, settings)
     return Finding(subject="Slack", state="ok", words="Socket Mode connects")
 
 
@@ -91,13 +89,14 @@ def _client(settings: Settings, token: str) -> AsyncWebClient:
     return AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=API_TIMEOUT_S)
 
 
-def _refused(setting: str, error: Exception, remedy: str, settings: Settings) -> Finding:
-    if isinstance(error, SlackApiError):
-        words = f"Slack refuses {setting}: {error.response.get('error')}"
+def _refused(setting: str, failure: PlatformFailure, remedy: str, settings: Settings) -> Finding:
+    if isinstance(failure, Rejected):
+        words = f"Slack refuses {setting}: {failure.code}"
         return Finding(subject="Slack", state="broken", words=words, remedy=remedy)
+    why = failure.why if isinstance(failure, RetryLater) else failure.code
     return Finding(
         subject="Slack",
         state="broken",
-        words=f"{settings.slack_api_url} does not answer ({type(error).__name__})",
+        words=f"{settings.slack_api_url} does not answer ({why})",
         remedy="Check the network, HTTPS_PROXY and SLACK_API_URL.",
     )

@@ -8,9 +8,9 @@ import pytest
 
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.surfaces.chat.failures import OutcomeUnknown
+from bot.surfaces.chat.failures import OutcomeUnknown, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import AckPriority
-from bot.surfaces.chat.messages import Message, Paragraph, text_message
+from bot.surfaces.chat.messages import Form, Message, Paragraph, text_message
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack
@@ -85,3 +85,25 @@ async def test_what_slack_did_not_take_is_not_looked_for(slack: LoopbackSlack, a
     with pytest.raises(Exception, match="Try again"):
         await api.post(Conversation(GENERAL), text_message("Is this there?"))
     assert not [each for each in slack.calls if each.method == "conversations.history"]
+
+
+@pytest.mark.parametrize(
+    "code", ["internal_error", "update_failed", "external_channel_migrating", "accesslimited"]
+)
+async def test_what_slack_can_not_do_just_now_is_tried_again(
+    slack: LoopbackSlack, api: SlackApi, code: str
+) -> None:
+    posted = await api.post(Conversation(GENERAL), message("Shall it?"))
+    slack.fail("chat.update", error=code)
+    with pytest.raises(RetryLater):
+        await api.update(posted, message("It shall."))
+    await api.update(posted, message("It shall."))
+    assert slack.message(GENERAL, posted.message_id).words == "It shall."
+
+
+async def test_a_form_that_is_too_large_is_refused_for_what_it_is(
+    slack: LoopbackSlack, api: SlackApi
+) -> None:
+    slack.fail("views.open", error="view_too_large")
+    with pytest.raises(Unrenderable, match="view_too_large"):
+        await api.open_view("a trigger", Form("Large", (Paragraph(("All of it",)),)))

@@ -13,7 +13,9 @@ from pydantic import JsonValue
 from bot.core.errors import InvalidInputs
 from bot.core.runs import inputs
 from bot.core.runs.crew import Crew
+from bot.core.text import drop_invisible
 
+SLASH_COMMAND = "/crew"
 VERBS = ("start", "list", "status", "cancel", "console", "link", "unlink", "help")
 
 _DOUBLE, _SINGLE = '"\u201c\u201d\u201e\u201f\uff02', "'\u2018\u2019\u201a\u201b\uff07"
@@ -31,7 +33,8 @@ _CLOSES: dict[str, str] = {
     "\u301d": "\u301e\u301f",
 }
 """What closes a quotation, by what opens it."""
-_KEY = re.compile(r"([A-Za-z_]\w*)\s?=")
+_KEY = re.compile(r"[\u200b\u2060\ufeff]*([A-Za-z_]\w*)\s?=")
+"""A name and its =, perhaps with what is pasted along and can't be seen."""
 _BETWEEN = re.compile(r"\b(?:and|or)\b|[\s\W_]", re.IGNORECASE)
 _EXACT = frozenset({"link", "unlink"})
 """Commands that are everyday words: nothing is taken for a misspelt one."""
@@ -104,10 +107,11 @@ _PLAIN: dict[str, Command] = {
 
 def parse(text: str) -> Command:
     """The command that `text` is; Help for anything else."""
-    verb, rest = _first(text)
-    match verb.casefold():
+    verb, rest = _verb(text)
+    match verb:
         case "start":
-            return Start(*_first(rest))
+            crew, given_words = _first(rest)
+            return Start(drop_invisible(crew), given_words)
         case "status":
             return Status(_run(rest))
         case "cancel":
@@ -117,26 +121,26 @@ def parse(text: str) -> Command:
         case "unlink" if not rest:
             return UnlinkIdentity()
         case plain:
-            return _PLAIN.get(plain) or Help(unknown=text.strip())
+            return _PLAIN.get(plain) or Help(unknown=_unslashed(text))
 
 
 def is_command(text: str) -> bool:
     """Tell whether `text` begins with a command word."""
-    return _first(text)[0].casefold() in VERBS and not _mentions_links(text)
+    return _verb(text)[0] in VERBS and not _mentions_links(text)
 
 
 def looks_like_command(text: str) -> bool:
     """Tell whether `text` begins with a command word, or with what is probably one misspelt."""
-    word = _first(text)[0]
-    if word.casefold() in _EXACT:
+    word = _verb(text)[0]
+    if word in _EXACT:
         return not _mentions_links(text)
     return nearest(word, frozenset(VERBS) - _EXACT) is not None
 
 
 def _mentions_links(text: str) -> bool:
     """Whether words follow that are no code: "link it to the page" is an answer."""
-    word, rest = _first(text)
-    return bool(rest) and word.casefold() in _EXACT and (word.casefold() != "link" or _code(rest) is None)
+    word, rest = _verb(text)
+    return bool(rest) and word in _EXACT and (word != "link" or _code(rest) is None)
 
 
 def _code(rest: str) -> str | None:
@@ -248,6 +252,23 @@ def _unclosed(mark: str) -> str:
 def _unquoted(typed: str) -> str:
     quoted = _Text(typed).quoted(0)
     return quoted[0].strip() if quoted is not None and quoted[1] == len(typed) else typed
+
+
+def _verb(text: str) -> tuple[str, str]:
+    """The command word as it is meant, and what follows it."""
+    word, rest = _first(_unslashed(text))
+    return _folded(word), rest
+
+
+def _unslashed(text: str) -> str:
+    """Whole slash commands are mentioned, too: Slack takes none in threads."""
+    word, rest = _first(text)
+    said = rest if _folded(word) == SLASH_COMMAND else text
+    return said.strip().removeprefix("/")
+
+
+def _folded(word: str) -> str:
+    return drop_invisible(word).casefold()
 
 
 def _first(text: str) -> tuple[str, str]:

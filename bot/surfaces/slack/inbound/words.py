@@ -77,14 +77,26 @@ def _resolved(inner: str, names: Mapping[str, str]) -> str:
         case "!":
             return label or f"@{target[1:]}"
         case _:
-            return _link(target.removeprefix("mailto:").removeprefix("tel:"), label)
+            return _link(target.removeprefix("mailto:"), label)
 
 
 def _link(target: str, label: str) -> str:
     """Slack's client links what merely looks like an address: the label is what was typed."""
+    if target.startswith("tel:"):
+        target = target.removeprefix("tel:")
+        if _PHONE.fullmatch(label) and _digits(target).endswith(_digits(label) or "none"):
+            return label
     if not label or label in target:
         return target if "://" in target and label != target.partition("://")[2] else (label or target)
     return f"{label} ({target})"
+
+
+_PHONE = re.compile(r"[-+\d\s()./]+")
+"""A phone number as people write it. What it links to has the same digits alone, perhaps with a country's."""
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text))
 
 
 _SHORTCODE = re.compile(r":([a-z0-9_+'-]{1,100}):")

@@ -35,7 +35,7 @@ from bot.surfaces.slack.renderer import (
     render_message,
     with_group_ids,
 )
-from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, translated
+from bot.surfaces.slack.webapi.failures import RATE_LIMIT_CODES, check_answer, translated
 from bot.surfaces.slack.webapi.files import SlackFiles
 from bot.surfaces.slack.webapi.lost_posts import find_post, marked
 
@@ -174,13 +174,18 @@ class SlackApi:
     async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
         """Share a file. Slack shows it a moment later."""
         del run_id
-        await self._call(
-            "files.upload",
-            self.web.files_upload_v2,
-            channel=to.channel,
+        place = await self._call(
+            "files.getUploadURLExternal",
+            self.web.files_getUploadURLExternal,
             filename=file.name,
-            title=file.title,
-            content=file.content,
+            length=len(file.content),
+        )
+        await self.files.send(place["upload_url"], file.content)
+        await self._call(
+            "files.completeUploadExternal",
+            self.web.files_completeUploadExternal,
+            files=[{"id": place["file_id"], "title": file.title}],
+            channel_id=to.channel,
             thread_ts=to.thread,
         )
 
@@ -299,6 +304,7 @@ class SlackApi:
         await self._limiter.acquire(method, channel, priority)
         try:
             answer = await call(**{name: value for name, value in arguments.items() if value is not None})
+            check_answer(method, answer.data)
         except Exception as error:
             raise self._failed(method, channel, error) from error
         self._metrics.web_api_calls.inc(method, "ok")

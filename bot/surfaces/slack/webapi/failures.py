@@ -1,4 +1,8 @@
-"""Translates errors of Slack's Web API into failures that all platforms share."""
+"""Translates errors of Slack's Web API into failures that all platforms share.
+
+Between Slack and us there may be proxies, which answer with pages and texts of their own. Such an answer says
+nothing of what Slack has done.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,9 @@ _TRANSIENT = frozenset(
         "service_unavailable",
         "team_added_to_org",
         "message_limit_exceeded",
+        "accesslimited",
+        "external_channel_migrating",
+        "update_failed",
     }
 )
 _UNRENDERABLE = frozenset(
@@ -45,6 +52,7 @@ _UNRENDERABLE = frozenset(
         "markdown_text_conflict",
         "invalid_arguments",
         "no_text",
+        "view_too_large",
     }
 )
 _CREDENTIALS_REFUSED = frozenset(
@@ -76,9 +84,38 @@ RATE_LIMIT_CODES = frozenset({"ratelimited", "rate_limited", f"status {RATE_LIMI
 """`RetryLater.why` where a rate limit was hit."""
 
 
+ANSWERS: Mapping[str, Mapping[str, type]] = {
+    "auth.test": {"user_id": str},
+    "chat.getPermalink": {"permalink": str},
+    "chat.postMessage": {"channel": str, "ts": str},
+    "conversations.history": {"messages": list},
+    "conversations.open": {"channel": dict},
+    "conversations.replies": {"messages": list},
+    "files.getUploadURLExternal": {"upload_url": str, "file_id": str},
+    "usergroups.list": {"usergroups": list},
+    "usergroups.users.list": {"users": list},
+    "users.info": {"user": dict},
+}
+"""What the answers of methods have at least."""
+
+
+class Unreadable(Exception):  # noqa: N818 - it says what the answer is
+    """An answer that is none of Slack's, or not all of it."""
+
+
+def check_answer(method: str, data: object) -> None:
+    """Raises Unreadable unless the answer has what is needed of it."""
+    needed = ANSWERS.get(method, {})
+    if not isinstance(data, Mapping) or not all(isinstance(data.get(name), needed[name]) for name in needed):
+        raise Unreadable(method)
+
+
 def translated(error: Exception) -> PlatformFailure:
     """The failure that an exception of the SDK or of the network stands for."""
     match error:
+        case Unreadable() | AttributeError() | RecursionError() | UnicodeDecodeError():
+            # The SDK takes it for granted that what comes is a JSON object, in UTF-8.
+            return OutcomeUnknown(DEFAULT_RETRY_DELAY_S, "not an answer of Slack's")
         case SlackApiError():
             return _answered(error)
         case aiohttp.ClientConnectorError():

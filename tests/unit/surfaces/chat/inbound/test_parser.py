@@ -59,6 +59,13 @@ CREW = Crew(
         ("start\u3000demo\u2009tides", Start("demo", "tides")),
         ("status\t1a2b3c4d", Status("1a2b3c4d")),
         ("strat demo", Help(unknown="strat demo")),
+        ("\u200bstart demo\u200b topic=x", Start("demo", "topic=x")),
+        ("\ufeffcan\u2060cel 1a2b3c4d", Cancel("1a2b3c4d")),
+        ("/start demo topic=x", Start("demo", "topic=x")),
+        ("/crew start demo topic=x", Start("demo", "topic=x")),
+        ("/Crew\u00a0list", ListCrews()),
+        ("/crew", Help()),
+        ("/crew strat demo", Help(unknown="strat demo")),
     ],
 )
 def test_the_first_word_says_what_is_wanted(text: str, command: parser.Command) -> None:
@@ -72,6 +79,7 @@ def test_the_first_word_says_what_is_wanted(text: str, command: parser.Command) 
         ("tide mills", {"topic": "tide mills"}),
         ('"tide mills"', {"topic": "tide mills"}),
         ("“tide mills”", {"topic": "tide mills"}),
+        ("\u200btopic=tides \ufefftone=playful", {"topic": "tides", "tone": "playful"}),
         ('topic="tide mills" tone=playful', {"topic": "tide mills", "tone": "playful"}),
         ("topic=“tide mills”", {"topic": "tide mills"}),
         ("topic='tide mills'", {"topic": "tide mills"}),
@@ -202,6 +210,7 @@ def test_free_text_is_refused_where_no_input_takes_it() -> None:
 def test_misspelt_words_find_the_nearest_command(word: str, meant: str | None) -> None:
     assert nearest(word, parser.VERBS) == meant
     assert looks_like_command(f"{word} demo") is (meant is not None)
+    assert looks_like_command(f"/crew {word} demo") is (meant is not None)
 
 
 @given(st.text())
