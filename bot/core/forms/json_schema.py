@@ -1,4 +1,4 @@
-"""Forms as flat JSON Schema, as elicitation in the Model Context Protocol has it, and back. Pure.
+"""Forms as flat JSON Schema, as elicitation in the Model Context Protocol has it. Pure.
 
 `json_schema` says what `validation.validate` takes from programs. JSON Schema has no words for bounds of
 dates: `formatMinimum` and `formatMaximum` say them. `contentMediaType: text/plain` is a text of several

@@ -1,7 +1,7 @@
-"""Reads forms from flat JSON Schema and from pydantic models. Pure.
+"""Forms of pydantic models, read from their JSON Schema, and their instances from what was filled in. Pure.
 
-A keyword that a form can't express is refused, never dropped. A pydantic model checks its values itself
-afterwards, so constraints that only it can express (`gt`, `pattern`, validators) are left to it.
+A keyword that a form can't express is refused, never dropped. The model checks the values itself afterwards,
+so constraints that only it can express (`gt`, `pattern`, validators) are left to it.
 """
 
 from __future__ import annotations
@@ -45,16 +45,46 @@ _FORMATS = {
 }
 
 
-# ── JSON Schema ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def fields_of_schema(schema: Schema) -> tuple[Field, ...]:
-    """The fields of a flat object schema. Raises ValueError, which names what a form can't ask for."""
-    required = frozenset(schema.get("required") or ())
-    read = {name: _field(name, each, model=False) for name, each in _properties(schema).items()}
-    fields = tuple(field.model_copy(update={"required": name in required}) for name, field in read.items())
-    check_form(fields)
+def fields_of_model(model: type[BaseModel]) -> tuple[Field, ...]:
+    """The fields of a pydantic model. Raises ValueError, which names what a form can't ask for."""
+    schema = model.model_json_schema()
+    try:
+        properties = _properties(schema)
+        nullable, required = _nullable(schema), frozenset(schema.get("required") or ())
+        fields = tuple(
+            _field_of_model(
+                _field(name, each),
+                needed=name in required and name not in nullable,
+                nullable=name in nullable,
+            )
+            for name, each in properties.items()
+        )
+        check_form(fields)
+    except ValueError as error:
+        raise ValueError(f"{model.__name__} is no form: {error}") from None
     return fields
+
+
+def instance(model: type[M], values: Mapping[str, JsonValue]) -> M:
+    """The model's instance with these values of its form.
+
+    Raises InvalidValues for what only the model knows; a problem of several fields is under the name "".
+    """
+    schema = model.model_json_schema()
+    empty = {name: None for name in _nullable(schema) if name not in values}
+    try:
+        return model.model_validate({**empty, **values})
+    except ValidationError as error:
+        raise InvalidValues(_problems(error)) from None
+
+
+def _field_of_model(field: Field, *, needed: bool, nullable: bool) -> Field:
+    """The field, required where the model takes no null: who empties it must not get its default unseen."""
+    several = field.type is FieldType.MULTI_CHOICE and not field.min_length
+    if several and field.default is None:
+        return field.model_copy(update={"required": False, "default": ()})
+    filled = field.default not in {None, "", ()}
+    return field.model_copy(update={"required": needed or (filled and not nullable and not several)})
 
 
 def _properties(schema: Schema) -> dict[str, Schema]:
@@ -82,19 +112,19 @@ def _resolved(name: str, schema: Schema, definitions: Mapping[str, Schema]) -> S
     return {**target, **{word: value for word, value in schema.items() if word != "$ref"}}
 
 
-def _field(name: str, schema: Schema, *, model: bool) -> Field:
+def _field(name: str, schema: Schema) -> Field:
     try:
-        return _read(name, schema, model=model)
+        return _read(name, schema)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"the field {name!r}: {error}") from None
 
 
-def _read(name: str, schema: Schema, *, model: bool) -> Field:
+def _read(name: str, schema: Schema) -> Field:
     if schema.get("format") == "password" or schema.get("writeOnly"):
         raise ValueError(NOT_IN_FORMS)
-    written = _with_type(schema, model=model)
-    _check_keywords(written, model=model)
-    kind = _kind(written, model=model)
+    written = _with_type(schema)
+    _check_keywords(written)
+    kind = _kind(written)
     default = written.get("default")
     return Field.model_validate(
         {
@@ -112,11 +142,11 @@ def _read(name: str, schema: Schema, *, model: bool) -> Field:
     )
 
 
-def _with_type(schema: Schema, *, model: bool) -> Schema:
+def _with_type(schema: Schema) -> Schema:
     if str(schema.get("type")) in _KEYWORDS:
         return schema
     kinds = {each.get("type") for each in schema.get("anyOf") or ()} - {"null"}
-    if model and kinds == {"number", "string"}:  # Decimal
+    if kinds == {"number", "string"}:  # Decimal
         number = next(each for each in schema["anyOf"] if each.get("type") == "number")
         return {**number, **{word: value for word, value in schema.items() if word != "anyOf"}}
     raise ValueError(
@@ -124,25 +154,23 @@ def _with_type(schema: Schema, *, model: bool) -> Schema:
     )
 
 
-def _check_keywords(schema: Schema, *, model: bool) -> None:
-    known = _KEYWORDS[schema["type"]] | _NOTES | (_LEFT_TO_THE_MODEL if model else frozenset())
+def _check_keywords(schema: Schema) -> None:
+    known = _KEYWORDS[schema["type"]] | _NOTES | _LEFT_TO_THE_MODEL
     if unknown := sorted(schema.keys() - known):
         raise ValueError(f"a form can't express `{unknown[0]}`")
-    if not model and schema.get("pattern", TIME_PATTERN) != TIME_PATTERN:
-        raise ValueError("a form can't express `pattern`")
 
 
-def _kind(schema: Schema, *, model: bool) -> FieldType:
+def _kind(schema: Schema) -> FieldType:
     match schema["type"]:
         case "array":
             return FieldType.MULTI_CHOICE
         case "string":
-            return _text_kind(schema, model=model)
+            return _text_kind(schema)
         case other:
             return FieldType(other)
 
 
-def _text_kind(schema: Schema, *, model: bool) -> FieldType:
+def _text_kind(schema: Schema) -> FieldType:
     if "enum" in schema or "const" in schema:
         return FieldType.CHOICE
     if schema.get("pattern") == TIME_PATTERN:
@@ -150,8 +178,6 @@ def _text_kind(schema: Schema, *, model: bool) -> FieldType:
     name = schema.get("format")
     if name in _FORMATS:
         return _FORMATS[name]
-    if name is not None and not model:
-        raise ValueError(f"a form can't express `format: {name}`")
     return FieldType.TEXT if schema.get("contentMediaType") == MULTILINE else FieldType.STRING
 
 
@@ -179,56 +205,11 @@ def _bound(schema: Schema, word: str, step: int) -> int | float | str | None:
     return nearest if inclusive is None else (max if step > 0 else min)(nearest, int(inclusive))
 
 
-# ── pydantic models ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def fields_of_model(model: type[BaseModel]) -> tuple[Field, ...]:
-    """The fields of a pydantic model. Raises ValueError, which names what a form can't ask for."""
-    schema = model.model_json_schema()
-    try:
-        properties = _properties(schema)
-        nullable, required = _nullable(schema), frozenset(schema.get("required") or ())
-        fields = tuple(
-            _field_of_model(
-                _field(name, each, model=True),
-                needed=name in required and name not in nullable,
-                nullable=name in nullable,
-            )
-            for name, each in properties.items()
-        )
-        check_form(fields)
-    except ValueError as error:
-        raise ValueError(f"{model.__name__} is no form: {error}") from None
-    return fields
-
-
-def _field_of_model(field: Field, *, needed: bool, nullable: bool) -> Field:
-    """The field, required where the model takes no null: who empties it must not get its default unseen."""
-    several = field.type is FieldType.MULTI_CHOICE and not field.min_length
-    if several and field.default is None:
-        return field.model_copy(update={"required": False, "default": ()})
-    filled = field.default not in {None, "", ()}
-    return field.model_copy(update={"required": needed or (filled and not nullable and not several)})
-
-
 def _nullable(schema: Schema) -> frozenset[str]:
     properties: dict[str, Schema] = schema["properties"]
     return frozenset(
         name for name, each in properties.items() if {"type": "null"} in (each.get("anyOf") or ())
     )
-
-
-def instance(model: type[M], values: Mapping[str, JsonValue]) -> M:
-    """The model's instance with these values of its form.
-
-    Raises InvalidValues for what only the model knows; a problem of several fields is under the name "".
-    """
-    schema = model.model_json_schema()
-    empty = {name: None for name in _nullable(schema) if name not in values}
-    try:
-        return model.model_validate({**empty, **values})
-    except ValidationError as error:
-        raise InvalidValues(_problems(error)) from None
 
 
 def _problems(error: ValidationError) -> dict[str, str]:
