@@ -116,7 +116,7 @@ def read_entra_id(text: str) -> str:
 
 
 def unreadable(file: Path, error: OSError | UnicodeDecodeError) -> str:
-    """That a file of settings can't be read, and why."""
+    """A sentence that says why a file of settings can't be read."""
     if isinstance(error, UnicodeDecodeError):
         why: object = "it is no UTF-8 text. Save it as UTF-8"
     else:

@@ -110,7 +110,7 @@ def _asked(
 
 
 def _died(done: subprocess.CompletedProcess[str], records: list[dict[str, Any]]) -> str:
-    """That a crew has ended the process, if it was one."""
+    """A sentence that says which crew ended the process; empty if none did."""
     if not records or IMPORTING not in records[-1]:
         return ""
     name, what = records[-1]["crew"], records[-1][IMPORTING]

@@ -146,7 +146,7 @@ def _start_entries(run: Run, journal: Mapping[str, str], name: str, value: str) 
 
 
 def _kind(name: str) -> str:
-    """The kind of the step with this name."""
+    """The kind of a step, from its name: MODEL or TOOL; empty for other entries."""
     parts = name.split("/")
     return parts[-_STEP] if len(parts) > _STEP and parts[-1].isdigit() else ""
 

@@ -156,7 +156,7 @@ def key_at_console(key: ApiKey) -> Actor:
 
 
 def person_at_console(person: Actor) -> Actor:
-    """The same person as an actor in the console, with the same permissions."""
+    """This person as an actor of the console, with unchanged permissions."""
     return person.verified.model_copy(
         update={"surface": SURFACE, "identities": person.authenticated, "authentication": SESSION}
     )

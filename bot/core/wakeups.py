@@ -72,7 +72,7 @@ class Signal:
 
     @property
     def woken(self) -> bool:
-        """Whether it is set."""
+        """Whether a watched topic was woken since the last `clear`."""
         return self._event.is_set()
 
     async def wait(self, seconds: float = RECHECK_INTERVAL_S) -> bool:

@@ -68,7 +68,7 @@ class RedisDirectory:
         )
 
     async def _current_memberships(self, actors: Sequence[Actor]) -> dict[str, _Lookup]:
-        """Of those whose surface this process knows."""
+        """The memberships, by principal, of the actors whose surface this process can ask."""
         asked = {each.principal: (each, lookup) for each in actors if (lookup := self._lookup_of(each))}
         found = await asyncio.gather(*(_current(actor, lookup) for actor, lookup in asked.values()))
         return dict(zip(asked, found, strict=True))

@@ -256,7 +256,7 @@ class _RawSnapshot(NamedTuple):
 
 
 class _Snapshot(NamedTuple):
-    """The same, parsed: what a response is evaluated with."""
+    """A `_RawSnapshot` that is parsed: what a response is evaluated with."""
 
     question: Question
     revision: str

@@ -169,7 +169,7 @@ class Http:
 
 
 class AsyncHttp:
-    """The same for asyncio."""
+    """As `Http`, for asyncio."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self.server = Server(url, key)

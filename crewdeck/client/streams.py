@@ -107,7 +107,7 @@ def _connection(http: Http, path: str, position: StreamPosition) -> Generator[Ev
 async def follow_async(
     http: AsyncHttp, path: str, after: str, reconnect_timeout: float, lost: Callable[[], None]
 ) -> AsyncGenerator[Event]:
-    """The same for asyncio."""
+    """As `follow`, for asyncio."""
     position = StreamPosition(after, reconnect_timeout)
     while not position.over:
         failure: ApiError | Unreachable | None = None

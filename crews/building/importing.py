@@ -111,7 +111,7 @@ def _left(path: Path) -> bool:
 
 
 class FactoryImport:
-    """One factory's."""
+    """The import of one factory, in a thread and bounded in time."""
 
     def __init__(self, entry: EntryPoint, folder: Path) -> None:
         self.entry = entry

@@ -45,7 +45,7 @@ def install() -> None:
 
 
 def _refused(why: str, tool: str, call_id: str, original_tool: Any) -> dict[str, Any]:
-    """The same record that CrewAI makes for invalid JSON."""
+    """What CrewAI records of a call whose arguments are no JSON, with this reason."""
     message = (
         f"Error: The arguments of the tool '{tool}' can't be used: {why}. "
         'Please call it with one JSON object of its parameters, such as {"name": "value"}.'

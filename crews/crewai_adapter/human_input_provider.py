@@ -54,7 +54,7 @@ class HumanInputProvider:
         return answer
 
     def handle_feedback(self, answer: AgentFinish, context: ExecutorContext) -> AgentFinish:
-        """For agents that CrewAI runs in a thread of their own."""
+        """As `handle_feedback_async`, for agents that CrewAI runs in a thread of their own."""
         for review in self._reviews.askings(AgentAtWork(context.agent, context.task)):
             decided = self._run.questions.ask_in_thread(review.asking(_text(answer)))
             feedback = self._reviews.feedback(decided)

@@ -70,7 +70,7 @@ def _attempt(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
 
 
 def _attempt_by_address(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """The same for servers that an agent names by their addresses alone."""
+    """As `_attempt`, for servers that an agent names by their addresses alone."""
 
     @wraps(original)
     async def attempt(tool: Any, operation: Any, **arguments: Any) -> Any:

@@ -161,7 +161,7 @@ class ToolStep:
         call: Callable[[dict[str, Any]], Awaitable[Any]],
         content: dict[str, Any] | None = None,
     ) -> Any:
-        """The same for an async call."""
+        """As `guarded`, for an async call."""
         step, arguments = await asyncio.to_thread(self._prepared, given, content)
         return await step.result_async(call, lambda: (arguments(),))
 
@@ -335,7 +335,7 @@ class _Call:
     async def result_async(
         self, call: Callable[..., Awaitable[Any]], arguments: Callable[[], tuple[Any, ...]] = tuple
     ) -> Any:
-        """The same for an async call, which runs on the caller's loop.
+        """As `perform`, for an async call, which runs on the caller's loop.
 
         Its `arguments` come right before it, from a thread that may block.
         """

@@ -81,7 +81,7 @@ class Policies:
     broken: frozenset[str] = frozenset()
 
     def over(self, others: Policies) -> Policies:
-        """These and the others."""
+        """All groups and policies of both; of two with one name this one's."""
         return Policies(
             {**others.groups, **self.groups},
             {**others.policies, **self.policies},
@@ -102,7 +102,7 @@ class Policies:
             mistakes = []
 
     def without(self, names: set[str]) -> Policies:
-        """These without some names, which are broken from now on."""
+        """All but the groups and policies of these names, which count as broken."""
         return Policies(
             {name: each for name, each in self.groups.items() if name not in names},
             {name: each for name, each in self.policies.items() if name not in names},

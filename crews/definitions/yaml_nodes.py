@@ -101,7 +101,7 @@ class Mapping:
 
 @dataclass
 class Sequence:
-    """Items in their order."""
+    """A list of YAML, with its items in their order."""
 
     at: Position
     items: list[Node] = field(default_factory=list)

@@ -66,10 +66,10 @@ class ReplayedFlow(Protocol):
         """What the flow keeps of the current turn outside of its state, as JSON; empty if nothing."""
 
     def restore_turn_progress(self, progress: dict[str, Any]) -> None:
-        """Replace it."""
+        """Replace the progress of the current turn by what `turn_progress` returned."""
 
     def restore_state(self, state: Any) -> None:
-        """Replace the state."""
+        """Replace the flow's state."""
 
     def has_feedback(self, method: str) -> bool:
         """Whether the method declares `@human_feedback`."""

@@ -87,7 +87,7 @@ def approve(question: str, *, context: str = "") -> ApprovalResult:
 
 
 def approve_async(question: str, *, context: str = "") -> AwaitableApproval:
-    """The same to await, from any event loop of the run."""
+    """As `approve`, to await, from any event loop of the run."""
     return AwaitableApproval(_awaited("approve_async", _approval(question, context)))
 
 
@@ -176,7 +176,7 @@ async def ask_human_async(
     fields: Fields = (),
     form: type[BaseModel] | None = None,
 ) -> object:
-    """The same to await, from any event loop of the run."""
+    """As `ask_human`, to await, from any event loop of the run."""
     return await _awaited("ask_human_async", _dialogue(question, context, options, kind, fields, form))
 
 

@@ -126,7 +126,7 @@ def _construct(kind: type[Exception], written: Mapping[str, Any]) -> Exception |
 
 
 def _line(error: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of what pydantic refuses."""
+    """What pydantic refuses about a value, in one line."""
     context = {
         name: str(each) if isinstance(each, Exception) else encode(each)
         for name, each in error.get("ctx", {}).items()

@@ -43,7 +43,7 @@ _OPAQUE = frozenset({"raw_tool_call_parts"})
 
 
 class _NoStableValue(Exception):  # noqa: N818 - a signal
-    """This has no value of its own."""
+    """The object can't be told from another one by its content."""
 
 
 def fingerprint(*content: object, normalize: Callable[[str], str] | None = None) -> str:

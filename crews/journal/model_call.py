@@ -16,7 +16,7 @@ from crews.journal.serialization import decode
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One call of a model."""
+    """What a model is asked, and what its answer may be."""
 
     messages: Any
     #: What it may call: names, and the names of their arguments.
@@ -27,7 +27,7 @@ class ModelCall:
 
     @property
     def names(self) -> list[str]:
-        """Of the tools."""
+        """The names of the tools, sorted."""
         return sorted(name for name, _ in self.tools)
 
     @property

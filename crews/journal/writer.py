@@ -34,7 +34,7 @@ class JournalStore(Protocol):
     async def finish(
         self, claim: Claim, result: str | None, error: RunError | None, changes: Sequence[Change] = ()
     ) -> None:
-        """The same, and end the run. Raises Fenced."""
+        """Record these changes and the run's end, all or nothing. Raises Fenced."""
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run this on the store's loop. From any thread."""
@@ -135,7 +135,7 @@ class Writer:
             self._flushed().result()
 
     async def flushed(self) -> None:
-        """The same for those who can await."""
+        """As `flush`, for who can await."""
         if self.unwritten or self._failure:
             await asyncio.wrap_future(self._flushed())
 

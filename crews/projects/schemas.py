@@ -64,7 +64,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def text(name: str) -> str:
-    """The same as it is in its file."""
+    """The schema of one kind of file, as JSON that is laid out for its file. Raises KeyError."""
     return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -40,7 +40,7 @@ class Branch:
         self._place = _place()
 
     def wait(self) -> None:
-        """It waits until `resume` has been called as often as this. From any thread."""
+        """Count as waiting until `resume` has been called as often as this. From any thread."""
         self._change(1)
 
     def resume(self) -> None:

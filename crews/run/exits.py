@@ -9,7 +9,7 @@ class RunExit(BaseException):
     """The run leaves this worker. The first reason counts."""
 
     def copy(self) -> RunExit:
-        """The same, to be raised in another place."""
+        """An equal exception, to be raised in another place."""
         return type(self)(*self.args)
 
 

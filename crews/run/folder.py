@@ -67,7 +67,7 @@ class RunFolder:
         return text.replace(str(self.path), _TOKEN) if self.run_id in text else text
 
     def to_portable(self, written: str) -> str:
-        """The same for JSON."""
+        """JSON with a token in place of the path, for the journal."""
         return written.replace(self._written, _WRITTEN_TOKEN) if self.run_id in written else written
 
     def to_local(self, written: str) -> str:

@@ -52,7 +52,7 @@ class ModelCalls:
     async def call_async(
         self, request: ModelCall, call: Callable[[], Awaitable[Any]], spending: Spending | None = None
     ) -> Any:
-        """The same for a call that is awaited."""
+        """As `call`, for a call that is awaited."""
         step = await asyncio.to_thread(self._begin, request)
         if step.recorded is not None:
             return self._recorded(step, request, spending)

@@ -146,7 +146,7 @@ class HumanQuestions:
             return await self.run.pending.wait(self._ask(asking, self.question(asking), under_way))
 
     def ask_in_thread(self, asking: Asking, *, for_model: bool = False) -> Question:
-        """The same for code that can't await. Blocks its thread.
+        """As `ask`, for code that can't await. Blocks its thread.
 
         `for_model`: the outcome is only told to a model, so the run needs no slot before it asks that model.
         """

@@ -210,7 +210,7 @@ class RunSession:
             self.check()
 
     async def wait_for_slot(self) -> None:
-        """The same for code that must not block. From any loop. Raises RunExit."""
+        """As `wait_for_slot_in_thread`, for code that must not block. From any loop. Raises RunExit."""
         if self._slots:
             await self.pending.wait(self._slot())
 
@@ -231,7 +231,7 @@ class RunSession:
         await self.writer.flushed()
 
     def record_event_in_thread(self, event: Body, key: str) -> None:
-        """The same from one of the run's threads, which it blocks. Raises RunExit."""
+        """As `record_event`, from one of the run's threads, which it blocks. Raises RunExit."""
         self.pending.wait_in_thread(self.record_event(event, key))
 
     def put_if_absent_in_thread(self, name: str, value: str) -> Any:  # noqa: ANN401 - JSON

@@ -35,7 +35,7 @@ class SlotHolder(Protocol):
         """The run was answered, and asks for a slot once it has the answer."""
 
     def expect_no_more(self, run_id: str) -> None:
-        """It was not answered, or nobody waits for the answer any more."""
+        """Take `expect` back: the run was not answered, or nobody waits for the answer any more."""
 
     def free_slot(self, claim: Claim) -> None:
         """The run waits for people, or ended: its slot is free."""

@@ -162,7 +162,7 @@ class _Part:
 
 
 class MemoryQuestions(_Part):
-    """Of the port `bot.core.ports.store.Questions`: asking and answering."""
+    """What a run uses of the port `bot.core.ports.store.Questions`: asking and answering."""
 
     async def ask(self, claim: Claim, question: Question) -> Question:
         store = self._store

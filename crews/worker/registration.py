@@ -21,7 +21,7 @@ STORE_RETRY_S = 1.0
 
 
 class Registration:
-    """One worker's. Used on the control loop only."""
+    """Keeps one worker registered, with the crews that it runs. Used on the control loop only."""
 
     def __init__(
         self, settings: Settings, store: Store, worker: str, cards: Sequence[Crew], outage: Outage

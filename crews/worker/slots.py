@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Slots:
-    """One worker's. Used on the control loop only."""
+    """The slots in which one worker's runs execute. Used on the control loop only."""
 
     def __init__(self, queue: Queue, worker: str, lease: float, most: int) -> None:
         self._queue = queue

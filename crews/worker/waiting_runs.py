@@ -141,12 +141,12 @@ class WaitingRuns:
         return True
 
     def remove(self, waiting: WaitingRun, now: float) -> None:
-        """It leaves, for another worker."""
+        """Remove a run that leaves for another worker."""
         del self._runs[waiting.key]
         self._moved_at = now
 
     def since(self, until: float) -> list[WaitingRun]:
-        """Those that have waited since `until` or longer, the last one first."""
+        """The runs that wait since `until` or longer, the newest first."""
         return [each for each in reversed(self._runs.values()) if each.since <= until]
 
     def moves_at(self, free: int) -> float:

@@ -48,7 +48,7 @@ class People(Value):
         return frozenset(each for member in self._listed(names) for each in self.same_person(member))
 
     def expand_with_unlinked(self, names: Iterable[str]) -> frozenset[str]:
-        """The same, unlinked identities included."""
+        """All names of these people and of their groups' members, unlinked identities included."""
         return frozenset(each for member in self._listed(names) for each in self.ever_same_person(member))
 
     def _listed(self, names: Iterable[str]) -> Iterable[str]:

@@ -275,7 +275,7 @@ def groups_of(actor: Actor, policy: Policy, people: People = UNKNOWN) -> frozens
 
 
 def groups_of_person(person: str, policy: Policy, people: People) -> frozenset[str]:
-    """The same for somebody who is known by a name (`People.person`)."""
+    """The names of the policy's groups that a person is in, who is known by a name (`People.person`)."""
     mine = people.same_person(person)
     return frozenset(each.name for each in policy.groups if not mine.isdisjoint(people.expand(each.members)))
 

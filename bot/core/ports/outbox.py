@@ -19,7 +19,7 @@ def redrawn(question_id: str, word: str) -> str:
 
 
 def redrawn_message(ref: str) -> str:
-    """The same for all questions that a message shows."""
+    """The name under which it is recorded that all questions of a message were shown anew."""
     return redrawn("", ref)
 
 

@@ -154,7 +154,7 @@ class Questions(Protocol):
     async def open_page(
         self, limit: int = 200, deciders: Sequence[str] = (), after: str | None = None
     ) -> QuestionPage:
-        """The same in pages; `after` is `next` of the previous page."""
+        """A page of `open`; `after` is `next` of the previous page."""
 
     async def prefetch(self, question_id: str, actor: Actor) -> Prefetched:
         """The question of this id in any run, as an answer of this actor would find it now.

@@ -31,7 +31,7 @@ from bot.core.value import Strict, Value
 
 
 class Verdict(StrEnum):
-    """The verdict on one response."""
+    """What became of a response: whether it counts, settles the question, or is refused."""
 
     SETTLED = "settled"
     #: It counts, but more responses are needed.

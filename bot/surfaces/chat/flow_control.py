@@ -324,7 +324,7 @@ def _patience_s(rate: Rate, priority: Priority) -> float:
 
 
 class _Slot:
-    """One task's share of the limit."""
+    """A slot of the limit, which one task takes and gives back."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:
         self._free = free

@@ -281,7 +281,7 @@ class Message:
     blocks: tuple[Block, ...] = ()
 
     def without_blocks(self) -> Message:
-        """The same as text alone, for a platform that refuses the blocks."""
+        """The message as text alone, for a platform that refuses the blocks."""
         return Message(self.summary)
 
     def for_everybody(self) -> Message:

@@ -85,7 +85,7 @@ class ChatPlatform(Protocol):
     # ── rate limits ─────────────────────────────────────────────────────────────────────────────────────
 
     def share_rate_limits(self, processes: int) -> None:
-        """So many processes, this one included, share what the platform grants."""
+        """Divide the platform's rate limits by this number of processes, which includes this one."""
 
     def seconds_until_post(self, channel: str) -> float:
         """For how long a message to this channel would have to wait, as far as is known."""

@@ -136,7 +136,7 @@ class Tokens:
             return token
 
     def refused(self, token: str) -> None:
-        """It was not accepted: get another one."""
+        """Forget a token that was not accepted, so that the next call gets another one."""
         self._kept = {name: kept for name, kept in self._kept.items() if kept[0] != token}
 
 

@@ -139,7 +139,7 @@ SLOW_S = 2.0
 
 @dataclass
 class DeliveryPass:
-    """One delivery of what is outstanding of a run."""
+    """What is known while a run's outstanding events are delivered one after the other."""
 
     #: Whether the last request took long; None: there was none yet.
     slow: bool | None = None
@@ -277,7 +277,7 @@ class RequestSlots:
 
     @asynccontextmanager
     async def of(self, holder: str) -> AsyncIterator[None]:
-        """One of the slots, during the block."""
+        """Hold a slot for this holder while the block runs."""
         own = self._own.setdefault(holder, asyncio.Semaphore(self._per_holder))
         async with own, self._of_slow if holder in self._slow else nullcontext(), self._total:
             yield

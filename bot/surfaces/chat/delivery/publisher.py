@@ -179,7 +179,7 @@ class ThreadPublisher:
         self._last.pop(thread.run.id, None)
 
     async def _concerned(self, run: Run, news: Iterable[Event]) -> list[str]:
-        """For whom these events change something."""
+        """The principals whose Home tab these events change: the requester, and who may decide."""
         concerned = [run.requester.principal]
         for event in news:
             if isinstance(event.body, HumanInputRequired | HumanInputRecorded | HumanInputCompleted):
@@ -203,7 +203,7 @@ class ThreadPublisher:
             page = await self._store.runs.page(RunFilter(active=True, limit=PAGE_SIZE, before=page.next))
 
     async def _recover_one(self, run: Run) -> None:
-        """One run that can't be shown doesn't stop the others."""
+        """Redraw one run. One that can't be shown is logged, and the others go on."""
         try:
             await self._recover(run)
         except StoreUnavailable:

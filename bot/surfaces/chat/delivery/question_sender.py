@@ -76,7 +76,7 @@ class QuestionMessageBuilder:
         return await open_message(card, self._limits, words=asked_in_words(question.id) in names)
 
     async def batch(self, run: Run, question_ids: Collection[str]) -> Message:
-        """These approvals in one message."""
+        """One message with all of these approvals."""
         asked = [each for each in await self._store.questions.list(run.id) if each.id in question_ids]
         cards = [await self.card(run, each) for each in asked]
         return await rendered(

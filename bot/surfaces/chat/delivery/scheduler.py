@@ -102,7 +102,7 @@ class ProgressUpdater:
         self._marked.set()
 
     def drawn(self, run_id: str) -> None:
-        """It has just been drawn (or posted)."""
+        """Note that a run was drawn or posted just now."""
         now = self._clock()
         self._due.pop(run_id, None)
         self._drawn.pop(run_id, None)

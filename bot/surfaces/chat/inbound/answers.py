@@ -136,9 +136,9 @@ class Answers:
         return answer_messages.press_instead(question_card(run, question))
 
     async def _repeated(self, ruling: Ruling, said: Response) -> FormattedText:
-        """That this person said the same before, and what has come of it.
+        """What is said to somebody who repeats their answer: what has come of it.
 
-        Nothing where the same press was only delivered again.
+        Empty where the same press was only delivered again.
         """
         question = ruling.question
         if ruling.verdict is not Verdict.REPEATED or question is None:

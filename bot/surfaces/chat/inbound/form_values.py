@@ -43,7 +43,7 @@ class FormDrafts:
         await self._key_values.set(draft, json.dumps(dict(values)), DRAFT_TTL_S)
 
     async def delete(self, question_id: str, person: Actor) -> None:
-        """This person's answer counted. What others filled in stays theirs."""
+        """Delete this person's draft, once their answer counted. Drafts of others stay."""
         await self._key_values.delete(self._draft(question_id, person.principal))
 
     def _draft(self, question_id: str, principal: str) -> str:

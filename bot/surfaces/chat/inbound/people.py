@@ -76,7 +76,7 @@ class Profiles:
         return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
 
     async def soon(self, user: str) -> Profile:
-        """The same for somebody whose browser waits."""
+        """As `of`, but waits for SHORT_TIMEOUT_S at most, since somebody's browser waits."""
         try:
             async with asyncio.timeout(SHORT_TIMEOUT_S):
                 return await self.of(user)
@@ -100,7 +100,7 @@ class Profiles:
         await self._key_values.delete(self._key(user))
 
     def _ask(self, user: str) -> asyncio.Task[Profile]:
-        """One question to the platform at a time for each person."""
+        """The lookup of this user: one that is under way, or a new one."""
         running = self._asked.get(user)
         if running is None:
             running = self._background.start(self._learn(user), f"profile of {user}")

@@ -167,7 +167,7 @@ class Replies:
         return shown, state.cursor < run.seq
 
     async def _quoted(self, asked: list[Asked], message: IncomingMessage) -> list[Asked]:
-        """Those of them whose message is quoted."""
+        """The questions whose message is quoted."""
         quoted = [MessageRef(message.reply_to.channel, each) for each in message.quoted]
         meant: set[str] = set()
         for run_id in {run.id for run, _ in asked}:
@@ -257,7 +257,7 @@ class Replies:
         return False
 
     async def _refuse(self, message: IncomingMessage, about: str, actor: Actor, why: FormattedText) -> Reply:
-        """These words did not count, and never will; why is said once to a person."""
+        """Refuse these words for good; each person reads only once why."""
         first = await self._store.key_values.add(f"{self._surface}:explained:{about}:{actor.principal}")
         return await self._refused(message, text_reply(*why) if first else SILENT)
 

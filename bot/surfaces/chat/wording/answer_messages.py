@@ -101,7 +101,7 @@ def _was_settled(question: Question, outcome: Outcome) -> FormattedText:
 
 
 def refusal_in_form(ruling: Ruling, policy: Policy) -> str:
-    """The same beside a form's field, where nobody can be mentioned."""
+    """A refusal as plain text, for a form's field, where nobody can be mentioned."""
     return plain_words(refusal(ruling, policy))
 
 

@@ -52,7 +52,7 @@ def summaries(call: ToolCall) -> frozenset[str]:
 
 
 def plain_summary(call: ToolCall) -> str:
-    """The same for a screen reader, as plain text."""
+    """What the call does, as plain text for a screen reader."""
     edited = ", as edited" if is_edited(call) else ""
     return f"{call.summary.strip() or call.tool}{edited}"
 
@@ -136,7 +136,7 @@ def edits(card: QuestionCard) -> list[Block]:
 
 
 def edit_lines(card: QuestionCard) -> list[FormattedText]:
-    """That it was edited, by whom and when; empty if it wasn't."""
+    """The line that says who edited the call or the text, and when; empty if nobody did."""
     if not card.edited:
         return []
     by: FormattedText = (" by ", policies.person(card.edit.by), ", ", Time(card.edit.at)) if card.edit else ()

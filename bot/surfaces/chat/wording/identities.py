@@ -47,7 +47,7 @@ def confirm(value: str, other: Actor) -> Message:
 
 
 def linked(mine: Sequence[Actor]) -> Message:
-    """What is linked now."""
+    """Says that identities were linked, and lists them."""
     return text_message(*joined([("Linked.",), *_linked(mine)]))
 
 
@@ -62,7 +62,7 @@ def unlinking(mine: Sequence[Actor], acting: Actor) -> Message:
 
 
 def unlinked(found: bool) -> Message:  # noqa: FBT001 - what `Directory.unlink` returns
-    """What became of it."""
+    """Says that an identity was unlinked, or that it isn't theirs."""
     if not found:
         return text_message("That isn't linked with you.")
     return text_message(

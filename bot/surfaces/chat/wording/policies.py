@@ -117,7 +117,7 @@ def progress_blocks(card: QuestionCard) -> list[Block]:
 
 
 def progress_lines(card: QuestionCard) -> list[FormattedText]:
-    """The same, line by line."""
+    """The progress, line by line."""
     so_far = card.progress
     lines: list[FormattedText] = []
     if card.open and (card.policy.seats > 1 or so_far.counted):

@@ -299,7 +299,7 @@ def in_words(card: QuestionCard, limits: Limits) -> Message:
 
 
 def _in_console(card: QuestionCard, limits: Limits) -> Message:
-    """The same for a question that words don't decide."""
+    """As text alone, a question that words don't decide: it leads to the console."""
     asked = Untrusted(full_text(card, limits), SHORTENED_UNITS, lines=True)
     where = (
         "It can't be shown with its buttons here: decide it in the console, ",

@@ -205,7 +205,7 @@ def _excerpt(result: str) -> str:
 
 
 def completed_in_words(card: RunCard, result: str, limits: Limits) -> Message:
-    """The same as text alone, for when the platform refuses the blocks."""
+    """The result as text alone, for a platform that refuses the blocks."""
     return Message((*_done(card), "\n", Untrusted(result, limits.text_units - 400, lines=True)))
 
 
@@ -227,7 +227,7 @@ def _mention_and_title(card: RunCard) -> FormattedText:
 
 
 def cancelled(card: RunCard) -> Message:
-    """Who cancelled it."""
+    """Says that the run was cancelled, by whom, and after how long."""
     return text_message("🚫 ", _title(card), " was cancelled", *_by(card), f"{_duration(card)}.")
 
 

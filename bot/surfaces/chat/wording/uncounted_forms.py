@@ -39,7 +39,7 @@ def typed(fields: Sequence[Field], values: field_forms.Values) -> str:
 
 
 def typed_in(form: Form) -> str:
-    """The same of a form that holds what was filled in."""
+    """What was filled in, a line for each field, read from the form that shows it."""
     filled = [each for each in form.blocks if isinstance(each, messages.Input) and each.value.strip()]
     return "\n".join(f"{each.label}: {_value(each)}" for each in filled)
 

@@ -77,7 +77,7 @@ class Answers:
         return await self._seen(caller, run, question)
 
     async def prefetch(self, caller: Caller, question_id: str, actor: Actor) -> Prefetched:
-        """The same for an answer of this actor, to be given right after it."""
+        """Find a question by id with all that an answer of this actor needs. Raises NotFound."""
         prefetched = await self._store.questions.prefetch(question_id, actor)
         if not self._visibility.of_all(caller):
             run = await self._store.runs.get(prefetched.question.run_id)

@@ -135,5 +135,5 @@ class QuestionRoutes:
 
 
 def _receipt(actor: Actor, run_id: str, key: str) -> str:
-    """It mentions the run, so that it is deleted with it."""
+    """The key under which a request is remembered. It has the run's id, to be deleted with the run."""
     return f"input:{run_id}:" + hashlib.sha256(encode([actor.principal, key])).hexdigest()

@@ -74,6 +74,6 @@ async def _collect(follower: Follower, seconds: float) -> Sequence[Message]:
 
 
 def _page(messages: Sequence[Message]) -> web.Response:
-    """The same encoded events as on the other transports."""
+    """The answer to a poll, of events that are encoded as on the other transports."""
     body = b'{"events":[' + b",".join(message.data for message in messages) + b"]}"
     return web.Response(body=body, headers=HEADERS)

@@ -169,7 +169,7 @@ class View(OnlyId):
 
     @property
     def installation(self) -> str:
-        """The same, empty where Slack names none."""
+        """The workspace in which the app is installed; empty where Slack names none."""
         return self.app_installed_team_id or ""
 
     @property

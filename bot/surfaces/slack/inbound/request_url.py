@@ -212,7 +212,7 @@ class RequestUrl:
         return first
 
     async def _forget(self, name: str) -> None:
-        """It was not handled: it may be sent again with the same signature."""
+        """Allow a request to be sent again with the same signature, since it was not handled."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
                 await self._key_values.delete(name)

@@ -67,7 +67,7 @@ class PressAnswer:
         self.body: Json = text_response(sentences.LATER)
 
     async def __call__(self, reply: Reply) -> Reply:
-        """`Acknowledge`."""
+        """The port `Acknowledge`: answer with this reply; returns what is left to be said."""
         if reply.say is None:
             self.body = await self._shown()
             return reply
@@ -98,7 +98,7 @@ class DialogAnswer:
         self.body: Json = dialog_text(sentences.LATER)
 
     async def __call__(self, reply: Reply) -> Reply:
-        """`Acknowledge`."""
+        """The port `Acknowledge`: answer with this reply; returns what is left to be said."""
         if reply.errors:
             form = await self._again(reply.errors)
             self.body = dialog(form) if form else dialog_text(" ".join(reply.errors.values()))

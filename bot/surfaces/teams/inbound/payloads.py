@@ -305,7 +305,7 @@ def _mention(entity: Entity) -> Mentioned:
 
 
 class Execute(Payload):
-    """Of an Action.Execute."""
+    """What the card's `Action.Execute` sends."""
 
     data: Any = None
 
