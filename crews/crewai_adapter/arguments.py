@@ -13,7 +13,7 @@ from crewai.agents import agent_executor
 from crewai.tools.tool_failure import ToolFailure, ToolFailureReason
 from crewai.utilities import agent_utils
 
-from crews.journal.serialization import in_valid_text
+from crews.journal.serialization import MAX_DEPTH, in_valid_text, too_deep
 
 _KINDS = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 
@@ -37,6 +37,9 @@ def install() -> None:
         if not isinstance(arguments, dict):
             given = _KINDS.get(type(arguments), type(arguments).__name__)
             return None, _refused(f"they are {given}", func_name, call_id, original_tool)
+        if too_deep(arguments):
+            why = f"they are nested more than {MAX_DEPTH} levels deep"
+            return None, _refused(why, func_name, call_id, original_tool)
         return in_valid_text(arguments), None
 
     parse._crewdeck_installed = True  # type: ignore[attr-defined]  # noqa: SLF001 - a seam

@@ -18,9 +18,9 @@ from typing import Any
 from crewai.tools import BaseTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
-from crews.crewai_adapter.tool_steps import asked_by_agent, step_of
+from crews.crewai_adapter.tool_steps import asked_by_agent, read_by_agent, step_of
 from crews.definitions import approval
-from crews.human_input.arguments import InvalidArguments
+from crews.human_input.arguments import InvalidArguments, check_depth
 from crews.journal.serialization import in_valid_text
 
 
@@ -68,7 +68,7 @@ def _run(original: Callable[..., Any]) -> Callable[..., Any]:
         step = step_of(tool)
         if step is None:
             return _held(tool, original(tool, *args, **kwargs))
-        args, kwargs = in_valid_text(args), in_valid_text(kwargs)
+        args, kwargs = _usable(tool, args), _usable(tool, kwargs)
         if step.gate is not None:
             given = _named(tool, args, kwargs)
             content = {"args": args, **kwargs}
@@ -85,8 +85,9 @@ def _arun(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         step = step_of(tool)
         if step is None:
             return await original(tool, *args, **kwargs)
+        args, kwargs = _usable(tool, args), _usable(tool, kwargs)
         if step.gate is not None:
-            given = _named(tool, in_valid_text(args), in_valid_text(kwargs))
+            given = _named(tool, args, kwargs)
             content = {"args": args, **kwargs}
             return await step.guarded_async(given, lambda approved: original(tool, **approved), content)
         call = step.call({"args": args, **kwargs}, lambda: _used(tool, args, kwargs))
@@ -103,7 +104,7 @@ def _direct(original: Callable[..., Any]) -> Callable[..., Any]:
         step = step_of(tool, only_gates=True)
         if step is None:
             return original(tool, *args, **kwargs)
-        given = _named(tool, in_valid_text(args), in_valid_text(kwargs))
+        given = _named(tool, _usable(tool, args), _usable(tool, kwargs))
         values = step.parameters.as_values
         return step.guarded(given, lambda approved: original(tool, **values(approved)))
 
@@ -112,7 +113,7 @@ def _direct(original: Callable[..., Any]) -> Callable[..., Any]:
         step = step_of(tool, only_gates=True)
         if step is None:
             return await original(tool, *args, **kwargs)
-        given = _named(tool, in_valid_text(args), in_valid_text(kwargs))
+        given = _named(tool, _usable(tool, args), _usable(tool, kwargs))
         values = step.parameters.as_values
         return await step.guarded_async(given, lambda approved: original(tool, **values(approved)))
 
@@ -125,7 +126,7 @@ def _invoke(original: Callable[..., Any]) -> Callable[..., Any]:
         step = step_of(tool)
         if step is None:
             return _held(tool, original(tool, input, config, **kwargs))
-        input, kwargs = in_valid_text(input), in_valid_text(kwargs)  # noqa: A001 - CrewAI's name
+        input, kwargs = _usable(tool, input), _usable(tool, kwargs)  # noqa: A001 - CrewAI's name
         if step.gate is not None:
             return step.guarded(_given(input, kwargs), lambda approved: original(tool, approved, config))
         call = step.call({"args": (), **_given(input, kwargs)}, tool._increment_usage_count)  # noqa: SLF001
@@ -147,7 +148,7 @@ def _ainvoke(
         step = step_of(tool)
         if step is None:
             return await original(tool, input, config, **kwargs)
-        input, kwargs = in_valid_text(input), in_valid_text(kwargs)  # noqa: A001 - CrewAI's name
+        input, kwargs = _usable(tool, input), _usable(tool, kwargs)  # noqa: A001 - CrewAI's name
         if step.gate is not None:
             given = _given(input, kwargs)
             if inspect.iscoroutinefunction(tool.func):
@@ -168,7 +169,7 @@ def _structured_run(original: Callable[..., Any]) -> Callable[..., Any]:
         step = step_of(tool, only_gates=True) if not tool.args_schema else None
         if step is None:
             return original(tool, *args, **kwargs)
-        given = _named(tool, in_valid_text(args), in_valid_text(kwargs))
+        given = _named(tool, _usable(tool, args), _usable(tool, kwargs))
         return step.guarded(given, lambda approved: original(tool, **approved))
 
     return run
@@ -182,6 +183,13 @@ def _held(tool: BaseTool | CrewStructuredTool, result: Any) -> Any:
     if (run := asked_by_agent(tool)) is not None:
         run.wait_for_slot_in_thread()
     return result
+
+
+def _usable(tool: BaseTool | CrewStructuredTool, given: Any) -> Any:
+    """Arguments of valid text. Raises InvalidArguments for those of an agent that are nested too deeply."""
+    if read_by_agent():
+        check_depth(tool.name, given)
+    return in_valid_text(given)
 
 
 def _given(given: Any, more: dict[str, Any]) -> dict[str, Any]:

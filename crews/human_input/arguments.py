@@ -23,6 +23,7 @@ from pydantic_core import to_jsonable_python
 from bot.core.questions.tool_call import SEPARATOR
 from bot.core.text import valid_json
 from crews.human_input.secret_arguments import resolve_hidden, secrets_in, without_secret_values
+from crews.journal.serialization import MAX_DEPTH, too_deep
 
 MAX_ARGUMENTS_BYTES = 100_000
 """Of all arguments of a call, as JSON."""
@@ -34,6 +35,12 @@ MIN_SIMILARITY = 0.75
 
 class InvalidArguments(ValueError):  # noqa: N818 - says what is wrong
     """The tool can't be called with these arguments; the message is for the model."""
+
+
+def check_depth(tool: str, given: object) -> None:
+    """Raises InvalidArguments for arguments that are nested too deeply to be shown, or told from others."""
+    if too_deep(given):
+        raise InvalidArguments(f"The arguments of {tool} are nested more than {MAX_DEPTH} levels deep.")
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,7 @@ class Parameters:
 
         Raises InvalidArguments.
         """
+        check_depth(self.tool, given)
         first, set_by_caller = self._validated(given)
         # The second time defaults are given, so that they are what the schema makes of them.
         actual, _ = self._validated(first)

@@ -25,6 +25,8 @@ from uuid import UUID
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
+from crews.journal.serialization import TooDeep
+
 _LENGTH = 20
 _LEAVES: dict[type, Callable[[Any], str]] = {
     type(None): str,
@@ -47,9 +49,15 @@ class _NoStableValue(Exception):  # noqa: N818 - a signal
 
 
 def fingerprint(*content: object, normalize: Callable[[str], str] | None = None) -> str:
-    """A fingerprint that is the same in every process. `normalize` makes of a text what it counts as."""
+    """A fingerprint that is the same in every process. `normalize` makes of a text what it counts as.
+
+    Raises TooDeep.
+    """
     nesting = _Nesting(normalize=normalize)
-    return _digest("content", [_token(each, nesting) for each in content])[:_LENGTH]
+    try:
+        return _digest("content", [_token(each, nesting) for each in content])[:_LENGTH]
+    except RecursionError as error:
+        raise TooDeep("A value is nested too deeply to be told from others.") from error
 
 
 def shape(kind: type[BaseModel]) -> str:

@@ -11,7 +11,7 @@ import base64
 import dataclasses
 import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -38,6 +38,8 @@ _AS_TEXT: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
 _TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 
+MAX_DEPTH = 100
+"""Levels of lists and objects within each other that arguments may have."""
 _MAX_INTEGER = 1 << 1024
 """Of whole numbers in decimals; Python refuses to read those of thousands of digits."""
 
@@ -46,19 +48,42 @@ class Unwritable(Exception):  # noqa: N818 - says what it is
     """The value can't be written as JSON without loss."""
 
 
+class TooDeep(ValueError):  # noqa: N818 - says what it is
+    """The value has more lists and objects within each other than can be handled; the message says whose."""
+
+
 class Unreadable(Exception):  # noqa: N818 - says what it is
     """The value's class is missing or has changed."""
 
 
+def too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether lists and objects are within each other on more than so many levels, or endlessly."""
+    level = _containers([value])
+    for _ in range(levels):
+        if not level:
+            return False
+        level = _containers(
+            part for each in level for part in (each.values() if isinstance(each, dict) else each)
+        )
+    return bool(level)
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    """The lists and objects among these, each once, however many refer to it."""
+    return list({id(each): each for each in values if isinstance(each, dict | list | tuple)}.values())
+
+
 def write(value: Any) -> Any:
     """`value` as JSON, from which `read` restores an equal value. Raises Unwritable."""
-    written = _write(value, exact=True)
     try:
+        written = _write(value, exact=True)
         same = _same(
             _write(read(written), exact=True), written
         )  # not with `value`, which other threads may change
     except Unreadable as error:
         raise Unwritable(str(error)) from error
+    except RecursionError as error:
+        raise Unwritable(f"{type(value).__name__} is nested too deeply") from error
     if not same:
         raise Unwritable(f"{type(value).__name__} would come back as something else")
     return written
@@ -76,7 +101,7 @@ def in_valid_text(value: T) -> T:
     except UnicodeEncodeError:
         made: Any = valid_json(list(value) if isinstance(value, tuple) else value)  # type: ignore[arg-type]
         return cast("T", tuple(made) if isinstance(value, tuple) else made)
-    except (TypeError, ValueError):  # Not JSON.
+    except (TypeError, ValueError, RecursionError):  # Not JSON, or too deep to be used.
         return value
     return value
 
@@ -87,7 +112,20 @@ def encode(value: Any, expected: type[BaseModel] | None = None) -> Any:
     A model of the class that the caller `expected` may be of one that can't be imported.
     """
     written = _write_expected(value, expected) if expected is not None and type(value) is expected else None
-    return _write(value, exact=False) if written is None else written
+    if written is not None:
+        return written
+    try:
+        return _write(value, exact=False)
+    except RecursionError:
+        return {"text": _text_of_deep(value)}
+
+
+def _text_of_deep(value: Any) -> str:
+    """What is nested too deeply as text; if even that isn't possible, only what it is."""
+    try:
+        return valid(str(value))
+    except RecursionError:
+        return f"({type(value).__name__}, nested too deeply to be told)"
 
 
 def _write_expected(value: BaseModel, expected: type[BaseModel]) -> Any:

@@ -15,6 +15,7 @@ from bot.core.people.policy import Policy
 from bot.core.runs.run import RunError
 from crews.definitions.exceptions import CrewBroken, NotAnswered
 from crews.journal.exceptions import words_of
+from crews.journal.serialization import TooDeep
 
 _REFUSED_KEY = "refused the key ({status}). Check that provider's key in the workers' environment."
 _SENTENCES = {
@@ -132,6 +133,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _model_sentence(error: Exception) -> str:
+    if isinstance(error, TooDeep):
+        return str(error)
     status = next((each for each in map(_status, _chain(error)) if each is not None), None)
     if status is not None:
         trouble = (

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.core.runs.run import RunError
 from crews.journal.model_call import ModelCall, RecordedStep
+from crews.journal.serialization import TooDeep, too_deep
 from crews.run.nondeterminism import NonDeterminism
 from crews.run.recorded_steps import RecordedSteps
 from crews.run.session import RunSession
@@ -19,6 +20,8 @@ from crews.run.token_usage import Spending, TokenUsage
 
 MAX_UNWRITTEN_STEPS = 8
 """Steps that may be taken ahead of the journal."""
+MAX_ANSWER_DEPTH = 200
+"""Levels of lists and objects within each other that an answer may have, such as arguments of calls."""
 
 
 class ModelCalls:
@@ -46,7 +49,7 @@ class ModelCalls:
             return self._recorded(step, request, spending)
         with self._steps.executing():
             with self._failure_recorded(step, spending):
-                result = call()
+                result = _recordable(call())
             return self._record(step, request, result, spending)
 
     async def call_async(
@@ -58,7 +61,7 @@ class ModelCalls:
             return self._recorded(step, request, spending)
         with self._steps.executing():
             with self._failure_recorded(step, spending):
-                result = await call()
+                result = _recordable(await call())
             return self._record(step, request, result, spending)
 
     def count(self, scope: str) -> int:
@@ -132,3 +135,10 @@ class ModelCalls:
                     message=f"Stopped: the crew wanted more than its limit of {limit} model calls.",
                 )
             )
+
+
+def _recordable(answer: Any) -> Any:
+    """The answer. Raises TooDeep: cut off or as text it would be another one."""
+    if too_deep(answer, MAX_ANSWER_DEPTH):
+        raise TooDeep(f"What the model answered is nested more than {MAX_ANSWER_DEPTH} levels deep.")
+    return answer

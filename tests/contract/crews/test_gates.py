@@ -294,6 +294,74 @@ async def test_an_approval_of_something_else_opens_nothing(
     assert len(sent) == 1
 
 
+def nested(levels: int) -> Any:
+    value: Any = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+def taking(way: str, levels: int, *, guarded: bool) -> Callable[[], Built]:
+    """A call of a tool with an argument that has so many levels."""
+    from crewai.tools import BaseTool
+
+    from crewdeck import requires_approval
+    from tests.contract.crews import gated
+
+    class Take(BaseTool):
+        name: str = "take"
+        description: str = "Takes anything."
+
+        def _run(self, what: Any) -> str:
+            return gated.send("here", 1, taken=bool(what))
+
+    tool = requires_approval()(Take()) if guarded else Take()
+    what = nested(levels)
+    if way == "code":
+        return lambda: gated.code(lambda: tool.run(what=what))
+    if way == "objects":
+        return lambda: gated.one_task(gated.agent(gated.then(gated.calls(("take", {"what": what}))), tool))
+    written = '{"what": ' + '{"in": ' * levels + "{}" + "}" * (levels + 1)
+    if way == "text":
+        calls = gated.calls(("take", written))  # type: ignore[arg-type] - as providers send them
+        return lambda: gated.one_task(gated.agent(gated.then(calls), tool))
+
+    def react(messages: list[dict[str, Any]], tools: list[Any]) -> str:
+        said = gated.react(messages, tools)
+        return said if "Final Answer" in said else f"Thought: do\nAction: take\nAction Input: {written}"
+
+    return lambda: gated.one_task(gated.agent(react, tool, native=False))
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "free"])
+@pytest.mark.parametrize("levels", [120, 600])
+@pytest.mark.parametrize("way", ["text", "objects", "react"])
+async def test_a_model_is_told_of_arguments_that_are_nested_too_deeply(
+    local: LocalWorker, sent: list[dict[str, Any]], way: str, levels: int, *, guarded: bool
+) -> None:
+    """They ended the run as an error of Crewdeck, or said something of recursion."""
+    async with local.running(taking(way, levels, guarded=guarded)) as run:
+        done = await local.over(run)
+    told = "nested more than 100 levels deep"
+    if (way, levels) == ("objects", 600):  # The answer itself can't be recorded.
+        assert done.error is not None
+        assert (done.error.code, "nested more than" in done.error.message) == ("model_error", True)
+    else:
+        assert told in (done.result or ""), done
+    assert sent == []
+    assert await local.gates(run) == []
+
+
+@pytest.mark.parametrize("way", ["text", "objects", "react", "code"])
+async def test_what_is_nested_less_is_called_with(
+    local: LocalWorker, sent: list[dict[str, Any]], way: str
+) -> None:
+    async with local.running(taking(way, 90, guarded=True)) as run:
+        await local.say(await local.question(run))
+        assert "sent 1 to here" in await local.result(run)
+    assert len(sent) == 1
+
+
 async def test_invalid_arguments_reach_the_model_and_nobody_else(
     local: LocalWorker, sent: list[dict[str, Any]]
 ) -> None:

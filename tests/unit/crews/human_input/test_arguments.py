@@ -21,6 +21,7 @@ from pydantic import (
 )
 from typing_extensions import Annotated  # noqa: UP035 - as tools' authors may write it
 
+from bot.core.tool_call import ToolCall
 from crews.human_input.arguments import MAX_ARGUMENTS_BYTES, InvalidArguments, Parameters
 
 KEY = b"k" * 32
@@ -61,6 +62,38 @@ def test_arguments_are_validated_and_complete() -> None:
         "tags": [],
     }
     assert read.actual == {**read.shown, "token": "s3cret", "account": {"iban": "DE1", "pin": "0815"}}
+
+
+class Anything(BaseModel):
+    what: Any = None
+
+
+def nested(levels: int, *, lists: bool = False) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = [value] if lists else {"in": value}
+    return value
+
+
+ENDLESS: dict[str, Any] = {}
+ENDLESS["in"] = [ENDLESS]
+
+
+@pytest.mark.parametrize("schema", [Anything, None])
+@pytest.mark.parametrize(
+    "what", [nested(100), nested(100, lists=True), nested(5000), nested(5000, lists=True), ENDLESS]
+)
+def test_what_is_nested_too_deeply_is_refused(schema: type[BaseModel] | None, what: object) -> None:
+    """A question with deeper ones could not be read again everywhere."""
+    with pytest.raises(InvalidArguments, match="nested more than 100 levels"):
+        Parameters("take", schema).read({"what": what}, key)
+
+
+@pytest.mark.parametrize("what", [nested(98), nested(98, lists=True), [[1] * 10_000], {"a" * 5000: 1}])
+def test_what_is_nested_less_is_read_and_recorded(what: object) -> None:
+    read = Parameters("take", Anything).read({"what": what}, key)
+    call = ToolCall(tool="take", arguments=read.shown, proposed=read.shown)
+    assert ToolCall.model_validate_json(call.model_dump_json()) == call
 
 
 def test_secrets_are_nowhere_but_in_what_the_tool_gets() -> None:

@@ -24,6 +24,25 @@ from crews.journal.serialization import (
 )
 
 
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = {"in": [value]}
+    return value
+
+
+def test_what_is_nested_too_deeply_is_recorded_as_text_or_not_exactly() -> None:
+    assert decode(encode(nested(400))) == str(nested(400))
+    assert decode(encode(nested(4000))) == "(dict, nested too deeply to be told)"
+    with pytest.raises(Unwritable, match="nested too deeply"):
+        write(nested(400))
+
+
+def test_arguments_that_are_nested_too_deeply_are_left_as_they_are() -> None:
+    given = nested(4000)
+    assert in_valid_text(given) is given
+
+
 class Tone(str, Enum):  # noqa: UP042 - people have both kinds
     PLAIN = "plain"
 
