@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from crewai.tools import BaseTool
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from bot.core.forms import fields
 from bot.core.forms.fields import FieldType
@@ -105,18 +104,12 @@ class AskHumanArgs(BaseModel):
 
     @field_validator("options")
     @classmethod
-    def _different(cls, options: list[str] | None, given: ValidationInfo) -> list[str] | None:
+    def _different(cls, options: list[str] | None) -> list[str] | None:
         labels = [label.strip() for label in options or []]
         if not labels:
             return None
         if not all(map(drop_invisible, labels)):
             raise ValueError("every option needs words of its own")
-        if (pair := lookalikes(labels)) and not _was_asked(given.data.get("question", ""), labels):
-            one, other = map(visible, pair)
-            raise ValueError(
-                f"no two options may be the same, and to people {one!r} and {other!r} look alike: "
-                "use words that can be told apart"
-            )
         if len(labels) > MAX_OPTIONS:
             raise ValueError(f"at most {MAX_OPTIONS} options; ask with fewer, or with kind 'text'")
         return labels
@@ -131,6 +124,12 @@ class AskHumanArgs(BaseModel):
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
+        if (pair := lookalikes(self.options or ())) and not self._is_known():
+            one, other = map(visible, pair)
+            raise ValueError(
+                f"no two options may be the same, and to people {one!r} and {other!r} look alike: "
+                "use words that can be told apart"
+            )
         offered = {label_key(label) for label in self.options or ()}
         if self.kind == "choice" and len(offered) < 2:  # noqa: PLR2004 - one option is no choice
             raise ValueError("kind 'choice' needs at least 2 options")
@@ -140,13 +139,18 @@ class AskHumanArgs(BaseModel):
             )
         if self.kind == "text" and offered:
             raise ValueError("kind 'text' has no options; use kind 'choice' for them")
-        if (ours := self._ours()) is not None and not _was_asked(self.question, self.options or ()):
+        if (ours := self._ours()) is not None and not self._is_known():
             raise ValueError(
                 f"the option {visible(ours)!r} looks like a button or a note of the app itself. To have "
                 "something approved, use kind 'approval' without options; people can answer in words in any "
                 "case. Otherwise say in the option what it does, as in 'Publish the draft'"
             )
         return self
+
+    def _is_known(self) -> bool:
+        """Whether the run has asked this, in an earlier release that allowed more: its answer counts."""
+        run = CURRENT.get()
+        return run is not None and run.questions.is_known(run.asking_of(AGENT.get(), self.asking()))
 
     def _ours(self) -> str | None:
         """The first option of a choice that people could take for Crewdeck's own."""
@@ -173,12 +177,6 @@ class AskHumanArgs(BaseModel):
                 ambiguity=self.reason == "ambiguity", missing_field=self.reason == "missing_field"
             ),
         )
-
-
-def _was_asked(prompt: str, labels: Sequence[str]) -> bool:
-    """Whether the run has asked people this, in an earlier release that allowed more: their answer counts."""
-    run = CURRENT.get()
-    return run is not None and run.questions.has_asked(prompt, labels)
 
 
 def _never_cached(_args: object = None, _result: object = None) -> bool:

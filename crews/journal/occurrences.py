@@ -107,12 +107,20 @@ class Occurrences:
                 attempt.taken.add((content, number))
         return number
 
+    def next(self, content: Hashable) -> int:
+        """The number that the content would have if it came up now."""
+        with self._lock:
+            return self._free(content, 1)[0]
+
     def _reserve(self, content: Hashable, size: int) -> list[int]:
         """The first numbers that nobody has."""
-        taken = self._taken[content]
-        numbers = list(itertools.islice((each for each in itertools.count() if each not in taken), size))
-        taken.update(numbers)
+        numbers = self._free(content, size)
+        self._taken[content].update(numbers)
         return numbers
+
+    def _free(self, content: Hashable, size: int) -> list[int]:
+        taken = self._taken.get(content, ())
+        return list(itertools.islice((each for each in itertools.count() if each not in taken), size))
 
     @contextmanager
     def duplicate_call(self, calls: DuplicateCalls, member: int) -> Iterator[None]:

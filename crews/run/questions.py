@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import uuid4
@@ -103,6 +103,11 @@ def anew(asking: Asking) -> Asking:
     return replace(asking, context=f"{OTHER_CODE}\n\n{context}" if context else OTHER_CODE)
 
 
+def _content_hash(content: tuple[object, ...]) -> str:
+    """The same for the same question in a retry of its run."""
+    return hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32]
+
+
 class Announcer(Protocol):
     """Announces questions to CrewAI's listeners; progress before a question is recorded first."""
 
@@ -128,17 +133,16 @@ class HumanQuestions:
         """Whether the question with this key was put to people, by whichever worker."""
         return self.id_of(key) in self._asked
 
-    def has_asked(self, prompt: str, labels: Sequence[str]) -> bool:
-        """Whether a choice with this prompt and these options was put to people, by whichever worker."""
-        return any(
-            [option.label for option in each.options] == list(labels) and each.prompt.startswith(prompt)
-            for each in list(self._asked.values())
-            if each.kind is QuestionKind.CHOICE
-        )
+    def is_known(self, asking: Asking) -> bool:
+        """Whether asking this now is no new question: it was put to people, by whichever worker, or answered
+        in the run that this one retries."""
+        content = self._content(asking, self.run.history.journal.occurrences.next)
+        answered = self.run.history.journal.answer(_content_hash(content)) is not None
+        return answered or self._id(content) in self._asked
 
     def id_of(self, key: str) -> str:
         """The id of the question with this key."""
-        return ids.part_id(self.run.run_id, "question", key)
+        return self._id((key,))
 
     async def ask(self, asking: Asking) -> Question:
         """Ask, and wait for the outcome, however long it takes. Raises RunExit if the run leaves before."""
@@ -170,9 +174,10 @@ class HumanQuestions:
 
     def question(self, asking: Asking) -> Question:
         """The question as it is recorded. Its id is the same when a resumed run asks it again."""
-        run, task, content = self.run.claim.run, asking.task, self._content(asking)
+        run, task = self.run.claim.run, asking.task
+        content = self._content(asking, self.run.history.journal.occurrences.assign)
         return Question(
-            id=ids.part_id(run.id, "question", *content),
+            id=self._id(content),
             run_id=run.id,
             kind=asking.kind,
             prompt=asking.prompt,
@@ -189,18 +194,21 @@ class HumanQuestions:
             rounds=asking.rounds,
             call=asking.call,
             policy=asking.policy or run.approvers,
-            content_hash=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
+            content_hash=_content_hash(content),
             deadline=asking.deadline or run.crew.deadline(asking.kind),
         )
 
-    def _content(self, asking: Asking) -> tuple[object, ...]:
-        """What identifies a question in its run."""
+    def _id(self, content: tuple[object, ...]) -> str:
+        return ids.part_id(self.run.run_id, "question", *content)
+
+    def _content(self, asking: Asking, number: Callable[[Hashable], int]) -> tuple[object, ...]:
+        """What identifies a question in its run. `number`: which occurrence of its content it is."""
         if asking.key:
             return (asking.key,)
         normalize = self.run.folder.normalize
         words = replace(asking, prompt=normalize(asking.prompt), context=normalize(asking.context))
         content = (asking.task.key if asking.task else 0, asking.kind, words.fingerprint)
-        return (*content, self.run.history.journal.occurrences.assign(content))
+        return (*content, number(content))
 
     async def _ask(
         self, asking: Asking, question: Question, under_way: Step, *, for_model: bool = False

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.core import ids
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question, QuestionKind, options_for
-from bot.core.runs.run import Claim
+from bot.core.runs.run import Claim, RunStatus
 from tests.contract.crews.local_worker import LocalWorker
+from tests.contract.crews.test_gates_retried import broken, tried_again
 from tests.contract.crews.test_gates_taken_up import taken_up
 
 if TYPE_CHECKING:
@@ -26,21 +28,27 @@ REFUSED = {
 }
 
 
-def by_code(labels: tuple[str, ...]) -> Callable[[], Built]:
+def by_code(labels: tuple[str, ...], then: Callable[[str], str] = str) -> Callable[[], Built]:
     import crewdeck
     from tests.contract.crews import gated
 
-    return lambda: gated.code(lambda: crewdeck.ask_human("Which one?", options=labels))
+    return lambda: gated.code(lambda: then(crewdeck.ask_human("Which one?", options=labels)))
 
 
-def by_agent(labels: tuple[str, ...]) -> Callable[[], Built]:
+def by_agent(labels: tuple[str, ...], then: Callable[[str], str] = str) -> Callable[[], Built]:
     from tests.contract.crews import gated
 
     asking = ("ask_human", {"question": "Which one?", "options": list(labels)})
-    return lambda: gated.one_task(gated.agent(gated.then(gated.calls(asking))))
+    says = gated.then(gated.calls(asking))
+
+    def answered(messages: Any, tools: Any) -> Any:
+        said = says(messages, tools)
+        return then(said) if isinstance(said, str) else said
+
+    return lambda: gated.one_task(gated.agent(answered))
 
 
-WAYS: dict[str, tuple[Callable[[tuple[str, ...]], Callable[[], Built]], int | str]] = {
+WAYS: dict[str, tuple[Callable[..., Callable[[], Built]], int | str]] = {
     "code": (by_code, "method:0"),
     "an agent": (by_agent, 1),
 }
@@ -50,8 +58,10 @@ def asked_by_an_earlier_release(claim: Claim, labels: tuple[str, ...], task: int
     from crews.run.questions import Asking
 
     asking = Asking(kind=QuestionKind.CHOICE, prompt="Which one?", labels=labels)
+    content = (task, asking.kind, asking.fingerprint, 0)
     return Question(
-        id=ids.part_id(claim.run.id, "question", task, asking.kind, asking.fingerprint, 0),
+        id=ids.part_id(claim.run.id, "question", *content),
+        content_hash=hashlib.sha256("/".join(map(str, content)).encode()).hexdigest()[:32],
         run_id=claim.run.id,
         kind=asking.kind,
         prompt=asking.prompt,
@@ -85,7 +95,62 @@ async def test_what_is_asked_first_by_this_release_is_the_same_question(local: L
     claim = await local.claimed(build)
     async with local.executing(claim, build) as run:
         [asked] = await local.asked(run)
-    assert asked.id == asked_by_an_earlier_release(claim, labels, task).id
+    before = asked_by_an_earlier_release(claim, labels, task)
+    assert (asked.id, asked.content_hash) == (before.id, before.content_hash)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("labels", REFUSED.values(), ids=REFUSED)
+async def test_a_retry_takes_over_an_answer_whose_options_are_refused_by_now(
+    local: LocalWorker, labels: tuple[str, ...], way: str
+) -> None:
+    make, task = WAYS[way]
+    claim = await local.claimed(make(labels))
+    asked = await local.store.questions.ask(claim, asked_by_an_earlier_release(claim, labels, task))
+    again = await taken_up(local, claim)
+    await local.say(asked, Action.CHOOSE, value=asked.options[1].id)
+    async with local.executing(again, make(labels, broken)) as run:
+        failed = await local.over(run)
+    assert failed.status is RunStatus.FAILED
+    tried = await tried_again(local, failed)
+    async with local.executing(tried, make(labels)) as run:
+        result = await local.result(run)
+    assert result == (labels[1] if way == "code" else f"Ada chose '{labels[1]}'.")
+    assert await local.store.questions.list(run.id) == []
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "of which only the beginning is the same": {"question": "Which one? Or both?"},
+    "about something else": {"context": "Another text."},
+    "the same once more": {},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("labels", REFUSED.values(), ids=REFUSED)
+async def test_such_options_are_refused_in_another_question_of_that_run(
+    local: LocalWorker, labels: tuple[str, ...], other: dict[str, Any]
+) -> None:
+    import crewdeck
+    from tests.contract.crews import gated
+
+    asking = {"question": "Which one?", "options": labels}
+
+    def ask() -> str:
+        crewdeck.ask_human(**asking)
+        try:
+            return crewdeck.ask_human(**asking | other)
+        except ValueError as error:
+            return f"refused: {error}"
+
+    build = lambda: gated.code(ask)  # noqa: E731
+    claim = await local.claimed(build)
+    asked = await local.store.questions.ask(claim, asked_by_an_earlier_release(claim, labels, "method:0"))
+    again = await taken_up(local, claim)
+    await local.say(asked, Action.CHOOSE, value=asked.options[1].id)
+    async with local.executing(again, build) as run:
+        assert "refused: " in await local.result(run)
+    assert [each.id for each in await local.store.questions.list(run.id)] == [asked.id]
 
 
 @pytest.mark.parametrize("labels", REFUSED.values(), ids=REFUSED)
