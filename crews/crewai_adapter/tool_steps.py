@@ -24,6 +24,7 @@ from crews.definitions.approval import APPROVED_CALLS, NotApproved, approvals_of
 from crews.definitions.code import code_of
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.gates import REGISTRY, Gate
+from crews.definitions.placeholders import PLACEHOLDER
 from crews.definitions.tool_options import declared, made_from, reference_of
 from crews.human_input.arguments import InvalidArguments, Parameters
 from crews.human_input.ask_human import AskHuman
@@ -178,7 +179,7 @@ class ToolStep:
         for each in (self.tool, _original(self.tool)):
             object.__setattr__(each, "cache_function", _never_cached)
         parameters = self.parameters
-        self._check_hidden(parameters)
+        self._check_names(parameters)
         known_by = self._content(content or {"args": (), **given}, secret=bool(parameters.secrets))
         try:
             wanted = parameters.read(given, lambda: secrets_key(self.run))
@@ -199,13 +200,21 @@ class ToolStep:
             known_by = [*known_by, arguments]
         return _Call(self.run, self.tool, arguments, self._count, approval, known_by), approval.arguments
 
-    def _check_hidden(self, parameters: Parameters) -> None:
-        """Raises RunExit where what is to be hidden is misspelt: people would be shown it."""
-        for name, meant in parameters.misspelt_hidden.items():
-            wrong = (
-                f"The approval of {self.tool.name} hides {name}, which is no argument of it: {meant} is one."
+    def _check_names(self, parameters: Parameters) -> None:
+        """Raises RunExit where what an approval names is misspelt: people would be shown what is to be hidden,
+        couldn't edit what they may, or would read a title without what it is about."""
+        named: list[tuple[str, str, str]] = []
+        if self.gate is not None and self.gate.policy is None:  # One that is gone names what there was.
+            named += [("edit", "lets people edit", each) for each in self.gate.edit]
+            named += [("title", "has a title with", each) for each in PLACEHOLDER.findall(self.gate.title)]
+        wrong = [("hide", "hides", name, meant) for name, meant in parameters.misspelt_hidden.items()]
+        wrong += [(*each, meant) for each in named if (meant := parameters.probably_meant(each[-1]))]
+        for key, does, name, meant in wrong:
+            error = CrewBroken(
+                f"The approval of {self.tool.name} {does} {name}, which is no argument of it: {meant} is one.",
+                remedy=f"Correct what `{key}` names.",
             )
-            raise self.run.stop(failures.of_build(CrewBroken(wrong, remedy="Correct what `hide` names.")))
+            raise self.run.stop(failures.of_build(error))
 
     def _invalid(
         self, known_by: list[dict[str, Any]], error: InvalidArguments

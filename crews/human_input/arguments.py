@@ -83,12 +83,14 @@ class Parameters:
     @property
     def misspelt_hidden(self) -> dict[str, str]:
         """Names to hide that are no argument, and the argument that each of them probably means."""
-        found: dict[str, str] = {}
-        for name in self.hide:
-            first = self._as_declared(name).partition(SEPARATOR)[0]
-            if first not in self.names and (near := get_close_matches(first, self.names, 1, MIN_SIMILARITY)):
-                found[name] = near[0]
-        return found
+        firsts = {name: self._as_declared(name).partition(SEPARATOR)[0] for name in self.hide}
+        return {name: meant for name, first in firsts.items() if (meant := self.probably_meant(first))}
+
+    def probably_meant(self, name: str) -> str:
+        """The argument that a name which is none of them probably means; empty if it may mean nothing."""
+        if name in self.names:
+            return ""
+        return next(iter(get_close_matches(name, self.names, 1, MIN_SIMILARITY)), "")
 
     def _as_declared(self, name: str) -> str:
         """A name to hide as the schema has it: authors also write the field's, or other capitals."""

@@ -538,6 +538,47 @@ async def test_what_an_approval_should_hide_is_not_shown_because_it_is_misspelt(
     assert sent == []
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"edit": ["to", "ammount"]}, "lets people edit ammount"),
+        ({"title": "Send {ammount} to {to}"}, "has a title with ammount"),
+        ({"title": "Send {Amount} to {to}"}, "has a title with Amount"),
+    ],
+)
+async def test_what_an_approval_misspells_is_not_ignored(
+    local: LocalWorker, sent: list[dict[str, Any]], said: dict[str, Any], told: str
+) -> None:
+    from crewdeck import requires_approval
+    from tests.contract.crews import gated
+
+    tool = requires_approval(**said)(gated.Plain())
+    async with local.running(lambda: gated.code(lambda: tool.run(**gated.PAY))) as run:
+        over = await local.over(run)
+    assert over.error is not None
+    assert f"{told}, which is no argument of it: amount is one" in over.error.message
+    assert f"Correct what `{next(iter(said))}` names." in over.error.message
+    assert await local.gates(run) == []
+    assert sent == []
+
+
+async def test_what_an_approval_names_that_means_no_argument_is_left_as_it_is(
+    local: LocalWorker, sent: list[dict[str, Any]]
+) -> None:
+    """Tools that have less than others may have a class with an approval in common."""
+    from crewdeck import requires_approval
+    from tests.contract.crews import gated
+
+    tool = requires_approval(edit=["reference"], title="Send {amount} as {reference}")(gated.Plain())
+    async with local.running(lambda: gated.code(lambda: tool.run(**gated.PAY))) as run:
+        question = await local.question(run)
+        assert question.call is not None
+        assert question.call.summary == "Send 1200 as {reference}"
+        await local.say(question)
+        await local.result(run)
+    assert len(sent) == 1
+
+
 async def test_an_unknown_policy_opens_nothing(local: LocalWorker, sent: list[dict[str, Any]]) -> None:
     from crewdeck import requires_approval
     from tests.contract.crews import gated

@@ -47,6 +47,7 @@ WHOLE_FORM = ""
 TEXT_FIELD = f"{actions.EDITED_FIELD_PREFIX}text"
 _ARGUMENT = f"{actions.EDITED_FIELD_PREFIX}argument."
 IS_TEXT = "What stands here is a text, also if it looks like a number."
+KEEPS_ENDS = "There are spaces or line ends around it, which only the console can remove alone."
 _BOOLEANS = {"yes": True, "no": False}
 EMPTY: Mapping[str, JsonValue] = {}
 
@@ -100,7 +101,8 @@ def _fields(question: Question, limits: Limits) -> list[Block]:
         return [block for blocks in _offered(question.call, limits).values() for block in blocks]
     if not _fits(question.context, limits):
         return []
-    return [Input(TEXT_FIELD, "The text that you approve", FieldType.TEXT, value=question.context)]
+    text = question.context
+    return [Input(TEXT_FIELD, "The text that you approve", FieldType.TEXT, hint=_of_ends(text), value=text)]
 
 
 def _left_out(question: Question, limits: Limits) -> list[Block]:
@@ -187,20 +189,25 @@ def edited(question: Question, submitted: Mapping[str, str]) -> Edited:
         except ValueError as error:
             errors[argument_field(name)] = str(error)
         else:
-            if not _same(value, question.call.arguments[name]):
+            typed = not _choices(_schema(question.call, name))
+            if not _same(value, question.call.arguments[name], typed=typed):
                 changed[name] = value
     return Edited(arguments=changed, errors=errors)
 
 
-def _same(one: JsonValue, other: JsonValue) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return _same_words(one, other)
-    return sha256_of(one) == sha256_of(other)
+def _same(submitted: JsonValue, before: JsonValue, *, typed: bool) -> bool:
+    if typed and isinstance(submitted, str) and isinstance(before, str):
+        return _same_words(submitted, before)
+    return sha256_of(submitted) == sha256_of(before)
 
 
-def _same_words(one: str, other: str) -> bool:
-    """Fields drop spaces at both ends and have line ends of their own, whether or not somebody edits."""
-    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
+def _same_words(submitted: str, before: str) -> bool:
+    """Fields drop spaces at the ends and have line ends of their own, whether or not somebody edits.
+
+    Those that weren't there before are somebody's edit; that none can be removed is said at the field.
+    """
+    one, other = submitted.replace("\r\n", "\n"), before.replace("\r\n", "\n")
+    return one in {other, other.lstrip(), other.rstrip(), other.strip()}
 
 
 def argument_field(name: str) -> str:
@@ -243,10 +250,17 @@ def _argument(call: ToolCall, name: str, limits: Limits) -> list[Block]:
 
 
 def _hint(call: ToolCall, name: str, description: str) -> str:
-    """The author's words, and what is typed where that could be a text or something else."""
-    if _choices(_schema(call, name)) or call.is_text(name) or not isinstance(call.arguments[name], str):
+    """The author's words, what is typed where that could be a text or something else, and what isn't seen."""
+    value = call.arguments[name]
+    if _choices(_schema(call, name)) or not isinstance(value, str):
         return description
-    return f"{IS_TEXT} {description}".strip()
+    is_text = "" if call.is_text(name) else IS_TEXT
+    return " ".join(filter(None, (is_text, _of_ends(value), description)))
+
+
+def _of_ends(text: str) -> str:
+    """What can't be done about the spaces around a text; empty if there are none."""
+    return KEEPS_ENDS if text != text.strip() else ""
 
 
 def _schema(call: ToolCall, name: str) -> Mapping[str, JsonValue]:

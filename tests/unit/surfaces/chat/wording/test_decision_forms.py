@@ -14,7 +14,7 @@ from bot.core.questions.tool_call import ToolCall
 from bot.surfaces.chat.formatted_text import plain_words
 from bot.surfaces.chat.messages import Form, Frame, Input, Limits, Paragraph
 from bot.surfaces.chat.wording import decision_forms
-from bot.surfaces.chat.wording.decision_forms import IS_TEXT, argument_field
+from bot.surfaces.chat.wording.decision_forms import IS_TEXT, KEEPS_ENDS, TEXT_FIELD, argument_field
 from bot.surfaces.slack import renderer as slack
 from bot.surfaces.teams import renderer as teams
 from tests.loopback.slack.blocks import check_view
@@ -145,6 +145,49 @@ def test_a_field_says_that_what_is_typed_is_a_text_where_it_could_be_another_val
     hint = fields(form_of(gate(schema, value), limits))[argument_field("it")].hint
     assert hint.startswith(IS_TEXT) is said
     assert hint.endswith(schema.get("description", ""))
+
+
+@pytest.mark.parametrize(
+    ("before", "typed", "changes"),
+    [
+        ("Acme", "Acme ", True),
+        ("Acme", " Acme", True),
+        ("Acme", "Acme\n", True),
+        ("Acme ", "Acme  ", True),
+        ("Acme ", " Acme", True),
+        ("Acme", "Acme", False),
+        ("Acme ", "Acme ", False),
+        ("Acme ", "Acme", False),  # Fields drop them, whether or not anybody edits.
+        (" Acme\n", " Acme", False),
+        ("a\nb", "a\r\nb", False),
+        (" ", "", False),
+    ],
+)
+def test_spaces_that_were_not_there_before_are_an_edit(before: str, typed: str, *, changes: bool) -> None:
+    question = gate({"type": "string"}, before)
+    edited = decision_forms.edited(question, {argument_field("it"): typed})
+    assert edited.arguments == ({"it": typed} if changes else {})
+    review = question.model_copy(update={"call": None, "kind": QuestionKind.REVIEW, "context": before})
+    assert decision_forms.edited(review, {TEXT_FIELD: typed}).text == (typed if changes else None)
+
+
+@PLATFORMS
+@pytest.mark.parametrize(
+    ("before", "said"), [("Acme ", True), ("\nAcme", True), ("Acme", False), ("A b", False)]
+)
+def test_a_field_says_that_spaces_around_a_text_stay(limits: Limits, before: str, *, said: bool) -> None:
+    question = gate({"type": "string", "description": "Whom."}, before)
+    hint = fields(form_of(question, limits))[argument_field("it")].hint
+    assert (KEEPS_ENDS in hint) is said
+    assert hint.endswith("Whom.")
+    review = question.model_copy(update={"call": None, "kind": QuestionKind.REVIEW, "context": before})
+    assert (KEEPS_ENDS in fields(form_of(review, limits))[TEXT_FIELD].hint) is said
+
+
+def test_a_choice_that_differs_by_spaces_is_another_one() -> None:
+    question = gate({"enum": ["a ", "a"]}, "a ")
+    assert decision_forms.edited(question, {argument_field("it"): "1"}).arguments == {"it": "a"}
+    assert decision_forms.edited(question, {argument_field("it"): "0"}).arguments == {}
 
 
 @PLATFORMS
