@@ -201,8 +201,11 @@ class ToolStep:
         return _Call(self.run, self.tool, arguments, self._count, approval, known_by), approval.arguments
 
     def _check_names(self, parameters: Parameters) -> None:
-        """Raises RunExit where what an approval names is misspelt: people would be shown what is to be hidden,
-        couldn't edit what they may, or would read a title without what it is about."""
+        """Raises RunExit where what an approval names is misspelt.
+
+        People would be shown what is to be hidden, couldn't edit what they may, or would read a title without
+        what it is about.
+        """
         named: list[tuple[str, str, str]] = []
         if self.gate is not None and self.gate.policy is None:  # One that is gone names what there was.
             named += [("edit", "lets people edit", each) for each in self.gate.edit]
@@ -210,9 +213,9 @@ class ToolStep:
         wrong = [("hide", "hides", name, meant) for name, meant in parameters.misspelt_hidden.items()]
         wrong += [(*each, meant) for each in named if (meant := parameters.probably_meant(each[-1]))]
         for key, does, name, meant in wrong:
+            said = f"{does} {name}, which is no argument of it: {meant} is one."
             error = CrewBroken(
-                f"The approval of {self.tool.name} {does} {name}, which is no argument of it: {meant} is one.",
-                remedy=f"Correct what `{key}` names.",
+                f"The approval of {self.tool.name} {said}", remedy=f"Correct what `{key}` names."
             )
             raise self.run.stop(failures.of_build(error))
 

@@ -134,8 +134,10 @@ class HumanQuestions:
         return self.id_of(key) in self._asked
 
     def is_known(self, asking: Asking) -> bool:
-        """Whether asking this now is no new question: it was put to people, by whichever worker, or answered
-        in the run that this one retries."""
+        """Whether asking this now is no new question.
+
+        It was put to people then, by whichever worker, or answered in the run that this one retries.
+        """
         content = self._content(asking, self.run.history.journal.occurrences.next)
         answered = self.run.history.journal.answer(_content_hash(content)) is not None
         return answered or self._id(content) in self._asked

@@ -309,7 +309,7 @@ class Model(BaseLLM):
         return self.says(messages if isinstance(messages, list) else [], tools or [])
 
 
-def calls(*wanted: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def calls(*wanted: tuple[str, dict[str, Any] | str]) -> list[dict[str, Any]]:
     return [
         {"id": f"c{n}-{name}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for n, (name, arguments) in enumerate(wanted)

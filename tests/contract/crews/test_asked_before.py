@@ -41,7 +41,7 @@ def by_agent(labels: tuple[str, ...], then: Callable[[str], str] = str) -> Calla
     asking = ("ask_human", {"question": "Which one?", "options": list(labels)})
     says = gated.then(gated.calls(asking))
 
-    def answered(messages: Any, tools: Any) -> Any:
+    def answered(messages: list[dict[str, Any]], tools: list[Any]) -> object:
         said = says(messages, tools)
         return then(said) if isinstance(said, str) else said
 
@@ -119,7 +119,7 @@ async def test_a_retry_takes_over_an_answer_whose_options_are_refused_by_now(
     assert await local.store.questions.list(run.id) == []
 
 
-OTHERS: dict[str, dict[str, Any]] = {
+OTHERS: dict[str, dict[str, str]] = {
     "of which only the beginning is the same": {"question": "Which one? Or both?"},
     "about something else": {"context": "Another text."},
     "the same once more": {},
@@ -129,17 +129,17 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 @pytest.mark.parametrize("labels", REFUSED.values(), ids=REFUSED)
 async def test_such_options_are_refused_in_another_question_of_that_run(
-    local: LocalWorker, labels: tuple[str, ...], other: dict[str, Any]
+    local: LocalWorker, labels: tuple[str, ...], other: dict[str, str]
 ) -> None:
     import crewdeck
     from tests.contract.crews import gated
 
-    asking = {"question": "Which one?", "options": labels}
-
     def ask() -> str:
-        crewdeck.ask_human(**asking)
+        crewdeck.ask_human("Which one?", options=labels)
         try:
-            return crewdeck.ask_human(**asking | other)
+            return crewdeck.ask_human(
+                other.get("question", "Which one?"), context=other.get("context", ""), options=labels
+            )
         except ValueError as error:
             return f"refused: {error}"
 

@@ -323,7 +323,7 @@ def taking(way: str, levels: int, *, guarded: bool) -> Callable[[], Built]:
         return lambda: gated.one_task(gated.agent(gated.then(gated.calls(("take", {"what": what}))), tool))
     written = '{"what": ' + '{"in": ' * levels + "{}" + "}" * (levels + 1)
     if way == "text":
-        calls = gated.calls(("take", written))  # type: ignore[arg-type] - as providers send them
+        calls = gated.calls(("take", written))
         return lambda: gated.one_task(gated.agent(gated.then(calls), tool))
 
     def react(messages: list[dict[str, Any]], tools: list[Any]) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from typing_extensions import Annotated  # noqa: UP035 - as tools' authors may write it
 
-from bot.core.tool_call import ToolCall
+from bot.core.questions.tool_call import ToolCall
 from crews.human_input.arguments import MAX_ARGUMENTS_BYTES, InvalidArguments, Parameters
 
 KEY = b"k" * 32
@@ -68,8 +68,8 @@ class Anything(BaseModel):
     what: Any = None
 
 
-def nested(levels: int, *, lists: bool = False) -> Any:
-    value: Any = []
+def nested(levels: int, *, lists: bool = False) -> object:
+    value: object = []
     for _ in range(levels):
         value = [value] if lists else {"in": value}
     return value

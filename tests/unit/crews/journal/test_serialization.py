@@ -24,8 +24,8 @@ from crews.journal.serialization import (
 )
 
 
-def nested(levels: int) -> Any:
-    value: Any = []
+def nested(levels: int) -> object:
+    value: object = []
     for _ in range(levels):
         value = {"in": [value]}
     return value
