@@ -10,6 +10,7 @@
     ├── NotFound               unknown_crew, unknown_run, unknown_question
     ├── InvalidValues          the values of a form, with the reason for each field
     │   └── InvalidInputs      the inputs of a start
+    ├── Replayed               a request that was sent before; nothing was done
     └── Refused                a rule refused the request: not_allowed, settled, invalid_answer, run_over, ...
         └── PermissionUnknown         not_allowed, since it can't be found out now whether it is
 
@@ -119,6 +120,15 @@ class InvalidInputs(InvalidValues):
     """The inputs don't fit the crew."""
 
     code = "invalid_inputs"
+
+
+class Replayed(CrewdeckError):
+    """The request was sent before, and has its effect once: nothing was done this time."""
+
+    code = "replayed"
+
+    def __init__(self) -> None:
+        super().__init__("This request was sent before. Nothing was done this time.")
 
 
 class Refused(CrewdeckError):

@@ -52,13 +52,17 @@ def problem(field: Field, file: StoredFile) -> str | None:
     return None
 
 
+def file_inputs(new: NewRun) -> list[Field]:
+    """The inputs of a new run that are files."""
+    return [field for field in new.crew.inputs if field.type is FieldType.FILE and field.name in new.inputs]
+
+
 async def store_files(files: Files, new: NewRun) -> NewRun:
     """The run with the files of its inputs, which are stored for it; without any it is unchanged.
 
     Raises InvalidInputs, with a reason for each file that can't be used.
     """
-    wanted = [field for field in new.crew.inputs if field.type is FieldType.FILE and field.name in new.inputs]
-    if not wanted:
+    if not (wanted := file_inputs(new)):
         return new
     found: dict[str, tuple[str, StoredFile]] = {}
     problems: dict[str, str] = {}

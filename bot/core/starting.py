@@ -13,6 +13,7 @@ from bot.core.people.policy import policy_for
 from bot.core.ports.store import Catalogue, Store
 from bot.core.runs import inputs
 from bot.core.runs.crew import Crew, problem_of
+from bot.core.runs.nonce import Nonce
 from bot.core.runs.place import Place
 from bot.core.runs.run import NewRun, Run
 
@@ -49,10 +50,12 @@ def check_can_start(crew: Crew, requester: Actor) -> None:
         )
 
 
-async def start(store: Store, new: NewRun) -> Run:
+async def start(store: Store, new: NewRun, nonce: Nonce | None = None) -> Run:
     """Start a planned run with its files, or return the one that has its id.
 
-    Raises InvalidInputs, Refused (run_deleted).
+    `nonce`: of the request that starts it, where that has no files.
+
+    Raises InvalidInputs, Refused (run_deleted), Replayed.
     """
     try:
         taken = await input_files.store_files(store.files, new)
@@ -62,7 +65,7 @@ async def start(store: Store, new: NewRun) -> Run:
         except NotFound:
             pass
         raise
-    run, _ = await store.runs.start(taken)
+    run, _ = await store.runs.start(taken, nonce)
     return run
 
 

@@ -18,9 +18,12 @@ class RedisKeyValues:
         self._references = References(connection)
 
     async def add(self, key: str, ttl: float = WEEK_S) -> bool:
-        name = f"once:{key}"
+        name = _added(key)
         first = self._connection.run_unsharded("add", redis_keys.key_value(name), new_call(), ms(ttl))
         return bool(await self._references.write_key_value(first, name))
+
+    async def take_back(self, key: str) -> None:
+        await self.delete(_added(key))
 
     async def set(self, key: str, value: str, ttl: float) -> None:
         write = self._connection.run_unsharded("set", redis_keys.key_value(key), value, ms(ttl))
@@ -49,3 +52,7 @@ class RedisKeyValues:
             self._connection.redis.hgetall(redis_keys.pending(kind))
         )
         return found
+
+
+def _added(key: str) -> str:
+    return f"once:{key}"

@@ -16,6 +16,8 @@ _MORE = {
     "append_event": ("changes",),
     "write_journal": ("changes",),
     "finish": ("changes",),
+    "start": ("nonce",),
+    "use_nonce": ("nonce",),
 }
 """Further parts of some transitions."""
 

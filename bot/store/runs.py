@@ -6,12 +6,13 @@ import builtins
 from collections.abc import Sequence
 
 from bot.core import ids
-from bot.core.errors import NotFound, Refused
+from bot.core.errors import NotFound, Refused, Replayed
 from bot.core.events.event import Event, RunCancelled, RunFailed, RunStarted
 from bot.core.people.actor import Actor
 from bot.core.people.policy import check_allowed
 from bot.core.ports.lists import RunFilter, RunPage
 from bot.core.ports.store import Catalogue
+from bot.core.runs.nonce import Nonce
 from bot.core.runs.place import Place
 from bot.core.runs.run import NewRun, Run, RunError
 from bot.core.runs.waiting import Wait
@@ -33,6 +34,8 @@ NEWS_LIMIT = 1000
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 """Seconds for which a deleted run is not started again by what started it: longer than an `Idempotency-Key`
 or a delivery of Slack's stands for its run."""
+REPLAYED, DELETED = -2, -1
+"""What `start.lua` returns in place of whether the run is new."""
 
 
 class RedisRuns:
@@ -46,7 +49,7 @@ class RedisRuns:
         self._waits = Waits(connection, catalogue)
         self._references = References(connection)
 
-    async def start(self, new: NewRun) -> tuple[Run, bool]:
+    async def start(self, new: NewRun, nonce: Nonce | None = None) -> tuple[Run, bool]:
         sent = SentRun(new)
         fresh, stored = await self._connection.run_durably_and_read(
             "start",
@@ -59,12 +62,19 @@ class RedisRuns:
             "1" if new.awaiting_thread else "",
             dump(_started(new)),
             " ".join(place.surface for place in new.followers),
+            *(_nonce_words(nonce) if nonce else ("", "", "")),
             *_place_words(new.place),
             then=self._reader.command(new.id),
         )
-        if fresh == -1:
+        if fresh == REPLAYED:
+            raise Replayed
+        if fresh == DELETED:
             raise Refused("run_deleted", "The run that this started has been deleted.")
         return self._reader.parse(new.id, stored, sent), bool(fresh)
+
+    async def use_nonce(self, run_id: str, nonce: Nonce) -> bool:
+        shard = redis_keys.shard_of(run_id)
+        return bool(await self._connection.run("use_nonce", shard, *_nonce_words(nonce)))
 
     async def get(self, run_id: str) -> Run:
         return await self._reader.get(run_id)
@@ -157,6 +167,10 @@ class RedisRuns:
             self._connection.redis.hget(redis_keys.paused(0), tenant)
         )
         return stored
+
+
+def _nonce_words(nonce: Nonce) -> tuple[str | float, ...]:
+    return nonce.name, nonce.arrival, ms(nonce.ttl_s)
 
 
 def _place_words(place: Place | None) -> tuple[str, ...]:

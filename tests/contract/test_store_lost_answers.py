@@ -9,6 +9,7 @@ import redis
 from bot.core.errors import StoreUnavailable
 from bot.core.people.policy import Policy
 from bot.core.questions.decision import Verdict
+from bot.core.runs.nonce import Nonce
 from bot.core.runs.run import RunStatus
 from bot.store.redis import RedisStore, open_store
 from bot.surfaces.chat.rendering import run_card
@@ -52,6 +53,15 @@ async def test_a_new_run_is_still_new(proxy: FaultyProxy, far: RedisStore) -> No
     run, fresh = await far.runs.start(new_run())
     assert fresh
     assert await event_types(far, run.id) == ["run_started"]
+
+
+async def test_a_request_is_no_replay_of_itself(proxy: FaultyProxy, far: RedisStore) -> None:
+    new, other = new_run(), new_run()
+    proxy.lose(1)
+    assert (await far.runs.start(new, Nonce("request", 60)))[1]
+    await far.runs.use_nonce(new.id, Nonce("a script that Redis has seen", 60))
+    proxy.lose(1)
+    assert await far.runs.use_nonce(other.id, Nonce("another request", 60))
 
 
 async def test_a_cancelled_run_is_no_surprise_to_who_cancelled_it(

@@ -6,11 +6,12 @@ import pytest
 import redis
 
 from bot.core import ids
-from bot.core.errors import NotFound, Refused
+from bot.core.errors import NotFound, Refused, Replayed
 from bot.core.ports.lists import RunFilter
 from bot.core.ports.queue import Fenced
 from bot.core.questions.question import Deadline
 from bot.core.runs.crew import Crew
+from bot.core.runs.nonce import Nonce
 from bot.core.runs.run import RunStatus
 from bot.store.clock import ClockSettings
 from bot.store.redis import RedisStore, open_store
@@ -40,6 +41,43 @@ async def test_the_same_key_starts_one_run(store: RedisStore) -> None:
     assert {run.id for run, _ in starts} == {ids.run_id("delivery 1")}
     assert await event_types(store, new.id) == ["run_started"]
     assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 1
+
+
+async def test_a_request_starts_a_run_once_whoever_sends_it_again(store: RedisStore) -> None:
+    new, other = new_run(), new_run()
+    arrivals = [Nonce("request", 60) for _ in range(10)]
+    starts = await asyncio.gather(*(store.runs.start(new, each) for each in arrivals), return_exceptions=True)
+    [first] = [each for each in starts if not isinstance(each, Replayed)]
+    assert isinstance(first, tuple)
+    assert first == (await store.runs.get(new.id), True)
+    [arrival] = [each for each, done in zip(arrivals, starts, strict=True) if done is first]
+    assert await store.runs.use_nonce(new.id, arrival), "its own"
+    assert (await store.runs.start(new, arrival))[1] is False
+    assert not await store.runs.use_nonce(new.id, Nonce("request", 60))
+    assert (await store.runs.start(other, Nonce("another request", 60)))[1]
+    assert len(await store.queue.claim("w", [DEMO.name], 10, LEASE)) == 2
+
+
+async def test_a_request_that_started_nothing_starts_nothing_later(store: RedisStore) -> None:
+    new, arrival = new_run(), Nonce("request", 60)
+    assert await store.runs.use_nonce(new.id, arrival)
+    with pytest.raises(Replayed):
+        await store.runs.start(new, Nonce("request", 60))
+    with pytest.raises(NotFound):
+        await store.runs.get(new.id)
+    assert (await store.runs.start(new, arrival))[1]
+
+
+async def test_a_nonce_is_remembered_for_its_time(store: RedisStore, server: redis.Redis) -> None:
+    new = new_run()
+    for use in (
+        store.runs.use_nonce(new.id, Nonce("tried", 60)),
+        store.runs.start(new, Nonce("started", 60)),
+    ):
+        await use
+    kept = [server.pttl(key) for key in server.scan_iter("*:nonce:*")]
+    assert len(kept) == 2
+    assert all(0 < each <= 60_000 for each in kept)
 
 
 async def test_an_unknown_run_is_not_found(store: RedisStore) -> None:

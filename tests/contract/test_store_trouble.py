@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from bot.core.errors import SettingsError, StoreUnavailable
+from bot.core.runs.nonce import Nonce
 from bot.settings import Settings
 from bot.store import redis_keys
 from bot.store.open import open_configured
@@ -112,11 +113,12 @@ async def test_a_full_server_takes_no_new_run_and_keeps_the_others(
     server.config_set("maxmemory", "1")
     try:
         with pytest.raises(StoreUnavailable, match="full"):
-            await store.runs.start(new_run("another"))
+            await store.runs.start(new_run("another"), Nonce("request", 60))
         assert await store.runs.get(run.id) == run
+        assert await store.runs.use_nonce(run.id, Nonce("another request", 60))
     finally:
         server.config_set("maxmemory", "0")
-    assert (await store.runs.start(new_run("another")))[1]
+    assert (await store.runs.start(new_run("another"), Nonce("request", 60)))[1]
 
 
 async def test_a_replica_is_recognised(store: RedisStore, server: redis.Redis) -> None:

@@ -27,6 +27,7 @@ from bot.core.questions.question import Question
 from bot.core.questions.record import Record
 from bot.core.questions.response import Response
 from bot.core.runs.crew import Crew, CrewProblem
+from bot.core.runs.nonce import Nonce
 from bot.core.runs.place import Place
 from bot.core.runs.run import Claim, NewRun, Run, RunError
 from bot.core.runs.waiting import Wait
@@ -68,10 +69,19 @@ class Catalogue(Protocol):
 class Runs(Protocol):
     """Runs: started, read, placed, cancelled and deleted."""
 
-    async def start(self, new: NewRun) -> tuple[Run, bool]:
+    async def start(self, new: NewRun, nonce: Nonce | None = None) -> tuple[Run, bool]:
         """Start the run, or return the one that has this id already; True if it is new.
 
-        Raises Refused (run_deleted) if a run with this id was deleted within the last week.
+        `nonce`: of the request that starts the run; it is used with it.
+
+        Raises Refused (run_deleted) if a run with this id was deleted within the last week, and Replayed if
+        another arrival of the request has used the nonce.
+        """
+
+    async def use_nonce(self, run_id: str, nonce: Nonce) -> bool:
+        """Use the nonce of a request that could have started this run, and doesn't.
+
+        False if another arrival of the request has used it.
         """
 
     async def get(self, run_id: str) -> Run:
@@ -247,6 +257,9 @@ class KeyValueStore(Protocol):
 
     async def add(self, key: str, ttl: float = 7 * 24 * 3600) -> bool:
         """Add a key unless it is there; whether it was added: True for the first caller."""
+
+    async def take_back(self, key: str) -> None:
+        """Remove a key that was added: whoever adds it next is the first again."""
 
     async def set(self, key: str, value: str, ttl: float) -> None: ...
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.core.ports.directory import MembershipLookup
-from bot.core.ports.store import KeyValueStore, Store
+from bot.core.ports.store import Store
 from bot.core.wakeups import Wakeups
 from bot.settings import Settings
 from bot.surfaces.chat.connection import ConnectionStatus, ProcessServices, keep_resumed, resume_workspace
@@ -96,7 +96,7 @@ async def open_slack(services: ProcessServices) -> AsyncIterator[SlackSurface]:
         if socket is not None:
             await stack.enter_async_context(socket.connected())
         yield SlackSurface(
-            _routes(settings, dispatcher, store.key_values),
+            _routes(settings, dispatcher, store),
             inbound.installation,
             socket,
             inbound.people.current_membership,
@@ -143,11 +143,11 @@ class SlackInbound:
         return app
 
 
-def _routes(settings: Settings, dispatcher: Dispatcher, key_values: KeyValueStore) -> list[web.RouteDef]:
+def _routes(settings: Settings, dispatcher: Dispatcher, store: Store) -> list[web.RouteDef]:
     """The request URL; none in Socket Mode, where Slack has no use for it."""
     if settings.socket_mode or settings.slack_signing_secret is None:
         return []
-    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, key_values).routes()
+    return RequestUrl(settings.slack_signing_secret.get_secret_value(), dispatcher, store).routes()
 
 
 def _socket_mode(

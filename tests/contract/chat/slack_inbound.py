@@ -285,7 +285,7 @@ async def _slack_chat(redis_url: str, *, socket: bool) -> AsyncIterator[SlackCha
 async def _over_http(
     slack: LoopbackSlack, _api: SlackApi, dispatcher: Dispatcher, _presence: Presence, store: Store
 ) -> AsyncIterator[None]:
-    async with served(RequestUrl(SECRET, dispatcher, store.key_values).routes()) as address:
+    async with served(RequestUrl(SECRET, dispatcher, store).routes()) as address:
         slack.connect_http(f"{address}{PATH}", SECRET)
         yield
 

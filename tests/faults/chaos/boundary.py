@@ -41,6 +41,7 @@ BESIDE = {"worker": (MODEL, TOOL, WAKE_UP, INTEND, CONCLUDE, TELL), "web": (POST
 
 ELSEWHERE = {
     "append_event": "of a crew that says how far it is; other events are written with steps",
+    "use_nonce": "of a web process, for a command that starts nothing; it may come twice",
     "abandon": "of `serve`, for the workers that it started; the lease ends without it",
     "seed_journal": "of an operator, before a run is started again",
     "begin_file": "of a worker that stores a file, of a surface before a run is started; it may come twice",

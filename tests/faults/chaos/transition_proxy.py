@@ -22,7 +22,7 @@ from bot.store import lua
 from tests.faults.chaos.boundary import WAKE_UP, WRITTEN
 from tests.faults.chaos.connections import Connections, Ends, until_one_ends
 
-SHARED = {"prelude", "rules", "forget", "changes"}
+SHARED = {"prelude", "rules", "forget", "changes", "nonce"}
 """Parts of several of them."""
 TRANSITIONS = (
     frozenset(

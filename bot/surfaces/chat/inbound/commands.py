@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -21,6 +21,7 @@ from bot.core.runs.crew import Crew, problem_of
 from bot.core.runs.run import Run
 from bot.surfaces.chat.cards import QuestionCard, question_card
 from bot.surfaces.chat.formatted_text import Untrusted
+from bot.surfaces.chat.inbound.once import Once
 from bot.surfaces.chat.inbound.parser import (
     VERBS,
     Cancel,
@@ -63,6 +64,8 @@ class CommandContext:
     form_handle: str = ""
     #: Whether a start is answered; to who mentioned the app, the thread itself says enough.
     says_started: bool = True
+    #: Used already, unless this is a start (`parser.is_start`).
+    once: Once = field(default_factory=Once)
 
 
 class ConsoleLinks:
@@ -105,7 +108,7 @@ class CommandHandlers:
         self._crew_lists = CrewLists(platform.limits)
 
     async def execute(self, context: CommandContext) -> Reply:  # noqa: PLR0911 - one for each command
-        """Carry out a command. Raises StoreUnavailable."""
+        """Carry out a command. Raises StoreUnavailable; Replayed for a start that was sent before."""
         command: Command = parse(context.words)
         match command:
             case Start():
@@ -187,8 +190,9 @@ class CommandHandlers:
         takes_files = self._limits.files and any(each.type is FieldType.FILE for each in crew.inputs)
         if missing or (takes_files and not values):
             _check_given(crew, values, missing, locale)
+            await context.once.use()  # Otherwise a replay would write over what was filled in since.
             return await self._starter.ask_for_inputs(draft, crew, context.form_handle, locale)
-        run = await self._starter.start(draft, crew, context.actor, locale)
+        run = await self._starter.start(draft, crew, context.actor, locale, context.once)
         started = private_messages.started(run) if context.says_started else None
         return Reply(say=started, watch=lambda: self._starter.watch(run, context.reply_to))
 

@@ -124,6 +124,11 @@ def parse(text: str) -> Command:
             return _PLAIN.get(plain) or Help(unknown=_unslashed(text))
 
 
+def is_start(text: str) -> bool:
+    """Tell whether `text` is a command that may start a crew."""
+    return _first(text)[0].casefold() == "start"
+
+
 def is_command(text: str) -> bool:
     """Tell whether `text` begins with a command word."""
     return _verb(text)[0] in VERBS and not _mentions_links(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
-from bot.core import ids, starting
+from bot.core import ids, input_files, starting
 from bot.core.events.event import PublishedEvent
 from bot.core.locales import Locale
 from bot.core.people.actor import Actor
@@ -17,6 +17,7 @@ from bot.core.runs.crew import Crew
 from bot.core.runs.run import Run, RunStatus
 from bot.core.value import Value
 from bot.core.wakeups import RECHECK_INTERVAL_S, Signal, Wakeups, placed_topic, run_topic
+from bot.surfaces.chat.inbound.once import Once
 from bot.surfaces.chat.inbound.ports import PrivateMessenger, Reply, ReplyTarget
 from bot.surfaces.chat.message_keys import unplaced_notice
 from bot.surfaces.chat.messages import Form, text_message
@@ -97,12 +98,20 @@ class RunStarter:
         self._wakeups = wakeups
         self._messenger = messenger
 
-    async def start(self, draft: Draft, crew: Crew, actor: Actor, locale: Locale) -> Run:
-        """Start what a draft says, as its writer writes it. Raises InvalidInputs, Refused."""
+    async def start(
+        self, draft: Draft, crew: Crew, actor: Actor, locale: Locale, once: Once | None = None
+    ) -> Run:
+        """Start what a draft says, as its writer writes it. Raises InvalidInputs, Refused, Replayed."""
         place = ChatPlace(self._surface, actor.tenant, draft.channel, draft.thread or None).encode()
         given = inputs.read(crew, draft.given, locale)
         new = starting.plan(crew, given, actor, key=draft.key, place=place, awaiting_thread=True)
-        return await starting.start(self._store, new)
+        if once is None:
+            return await starting.start(self._store, new)
+        if input_files.file_inputs(new):
+            await once.use()  # They are stored before the run is started.
+        run = await starting.start(self._store, new, once.nonce)
+        once.used()
+        return run
 
     # ── missing inputs ──────────────────────────────────────────────────────────────────────────────────
 

@@ -7,7 +7,7 @@ acknowledgement every 10 ms only. `guard` verifies signatures.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +26,7 @@ from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.inbound.ports import Payload
 from bot.surfaces.slack.inbound.event_payloads import Event
 from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Submission
+from bot.surfaces.slack.inbound.replays import SignedRequest
 from bot.surfaces.slack.webapi.installation import SlackInstallation
 
 log = structlog.get_logger(__name__)
@@ -99,14 +100,6 @@ def kind_of(payload: Mapping[str, Any]) -> str:
     return "command" if "command" in payload else str(payload.get("type"))
 
 
-FirstTime = Callable[[], Coroutine[Any, Any, bool]]
-"""Records that a request has arrived; False for a replay, with which nothing is done."""
-
-
-async def _first_time() -> bool:
-    return True
-
-
 class Dispatcher:
     """Hands verified payloads to Bolt, and measures how long their acknowledgement takes."""
 
@@ -115,8 +108,11 @@ class Dispatcher:
         self._ack_priority = ack_priority
         self._metrics = metrics
 
-    async def dispatch(self, payload: Mapping[str, Any], first_time: FirstTime = _first_time) -> BoltResponse:
-        """The acknowledgement of one request; 400 for what has not Slack's shape."""
+    async def dispatch(self, payload: Mapping[str, Any], signed: SignedRequest | None = None) -> BoltResponse:
+        """The acknowledgement of one request; 400 for what has not Slack's shape.
+
+        `signed`: how a replay is recognised, which is acknowledged, and with which nothing is done.
+        """
         started = perf_counter()
         payload = valid_object(payload)
         kind = kind_of(payload)
@@ -126,8 +122,8 @@ class Dispatcher:
         if request is None:
             return BoltResponse(status=400, body="not something that Slack sends")
         if kind == "command":
-            request.context["first_time"] = first_time  # Its listener checks it, while it does what it can.
-        elif not await first_time():
+            request.context["signed"] = signed  # Its listener checks it, while it does what it can.
+        elif signed is not None and await signed.is_replay():
             return BoltResponse(status=200, body="")
         with self._ack_priority.acknowledging():
             response = await self._app.async_dispatch(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -14,20 +15,24 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from bot.core import ids
+from bot.core.errors import Replayed
 from bot.core.people.actor import Actor
 from bot.core.ports.store import Runs
 from bot.surfaces.chat.inbound.ack_handler import ACK_TIMEOUT_S, Acknowledge, Work
 from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
+from bot.surfaces.chat.inbound.once import Once
+from bot.surfaces.chat.inbound.parser import is_start
 from bot.surfaces.chat.inbound.ports import SILENT, InboundRequest, Reply, ReplyTarget
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.chat.wording.question_forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.inbound import words
-from bot.surfaces.slack.inbound.bolt import FirstTime
 from bot.surfaces.slack.inbound.event_payloads import AppHomeOpened, Event, TokensRevoked, UserChanged
 from bot.surfaces.slack.inbound.payloads import BlockAction, Command, Submission
 from bot.surfaces.slack.inbound.people import SlackActors
+from bot.surfaces.slack.inbound.replays import SignedRequest, log_replay
 from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installation import SlackInstallation
 from bot.tasks import begun
@@ -35,6 +40,8 @@ from bot.tasks import begun
 log = structlog.get_logger(__name__)
 
 SEND_AGAIN = 503
+KNOWN_WITHIN_S = 0.25
+"""For how long a start isn't recorded while it is read who acts: the store takes a small part of that."""
 
 Listener = Callable[..., Awaitable[BoltResponse | None]]
 
@@ -82,24 +89,38 @@ class Listeners:
     # ── interactions ────────────────────────────────────────────────────────────────────────────────────
 
     async def command(
-        self, ack: AsyncAck, body: dict[str, Any], given: Command, first_time: FirstTime
+        self, ack: AsyncAck, body: dict[str, Any], given: Command, signed: SignedRequest | None
     ) -> None:
         request = InboundRequest(given.key, given.reply_to, body, form_handle=given.trigger_id)
-        work = self._command(given, first_time)
+        work = self._command(given, signed)
         await self.engine.ack_handler.handle_interaction(request, work, _with_text(ack))
 
-    async def _command(self, given: Command, first_time: FirstTime) -> Reply:
-        # Read first, so that both wait for the one flush to disk that the check needs.
-        with begun(self.engine.people.actor(given.user_id)) as actor, begun(first_time()) as first:
-            if not await first:
-                return SILENT
-            return await self._execute(given, await actor)
-
-    async def _execute(self, given: Command, actor: Actor) -> Reply:
+    async def _command(self, given: Command, signed: SignedRequest | None) -> Reply:
         text = words.plain(given.text)
-        return await self.engine.commands.execute(
-            CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id)
+        starts = is_start(text)
+        once = _once(signed, ids.run_id(given.key) if starts else "")
+        with begun(self.engine.people.actor(given.user_id)) as actor:
+            try:
+                # A start is recorded with its run, in one write. Others are while it is read who acts; so is
+                # a start of somebody whom Slack has to be asked about, since that may take long.
+                if not (starts and await _known_soon(actor)):
+                    await once.use()
+                return await self._execute(text, given, await actor, once)
+            except Replayed:
+                log_replay()
+                return SILENT
+
+    async def _execute(self, text: str, given: Command, actor: Actor, once: Once) -> Reply:
+        context = CommandContext(
+            text, actor, given.key, given.reply_to, form_handle=given.trigger_id, once=once
         )
+        try:
+            reply = await self.engine.commands.execute(context)
+        except Exception:
+            await once.use()
+            raise
+        await once.use()  # It was a start, and no run was started.
+        return reply
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], given: BlockAction) -> None:
         press = given.press()
@@ -179,6 +200,18 @@ class Listeners:
     ) -> BoltResponse | None:
         handled = await self.engine.ack_handler.handle_event(request, work, ack, ack_timeout_s)
         return None if handled else BoltResponse(status=SEND_AGAIN, body="")
+
+
+def _once(signed: SignedRequest | None, run_id: str) -> Once:
+    if signed is None:
+        return Once()
+    return signed.once_with(run_id) if run_id else signed.once()
+
+
+async def _known_soon(actor: asyncio.Task[Actor]) -> bool:
+    """Whether it is known who acts, as soon as the store has been asked."""
+    await asyncio.wait({actor}, timeout=KNOWN_WITHIN_S)
+    return actor.done() and not actor.cancelled() and actor.exception() is None
 
 
 # ── acknowledgements ────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,6 @@ Nothing is parsed before its signature is verified. Whatever is wrong ends in a 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -13,7 +12,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,10 +19,11 @@ import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 
-from bot.core.errors import StoreUnavailable
-from bot.core.ports.store import KeyValueStore
+from bot.core.ports.store import Store
+from bot.core.runs.nonce import Nonce
 from bot.surfaces.chat.inbound.ports import Unacceptable
 from bot.surfaces.slack.inbound.bolt import Dispatcher
+from bot.surfaces.slack.inbound.replays import SignedRequest
 
 log = structlog.get_logger(__name__)
 
@@ -163,17 +162,15 @@ def _object(text: str) -> dict[str, Any]:
 PATH = "/slack/events"
 SIGNATURE_TTL_S = 2.0 * TIMESTAMP_TOLERANCE_S
 """A signature is valid for this long: its timestamp may be in the future by as much as in the past."""
-STORE_TIMEOUT_S = 0.5
-"""How long the store may take to say whether a request is a replay."""
 
 
 class RequestUrl:
     """Accepts what Slack signed, once, and nothing else."""
 
-    def __init__(self, signing_secret: str, dispatcher: Dispatcher, key_values: KeyValueStore) -> None:
+    def __init__(self, signing_secret: str, dispatcher: Dispatcher, store: Store) -> None:
         self._secret = signing_secret
         self._dispatcher = dispatcher
-        self._key_values = key_values
+        self._store = store
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive)]
@@ -194,27 +191,9 @@ class RequestUrl:
                 return await self._once(checked)
 
     async def _once(self, checked: VerifiedRequest) -> web.Response:
-        name = f"slack:signature:{checked.signature}"
-        response = await self._dispatcher.dispatch(checked.payload, partial(self._first, name))
+        nonce = Nonce(f"slack:signature:{checked.signature}", SIGNATURE_TTL_S)
+        signed = SignedRequest(nonce, self._store.key_values, self._store.runs)
+        response = await self._dispatcher.dispatch(checked.payload, signed)
         if response.status >= web.HTTPInternalServerError.status_code:
-            await self._forget(name)
+            await signed.take_back()
         return await to_aiohttp_response(response)
-
-    async def _first(self, name: str) -> bool:
-        """True while the store is away: then the request fails, and the person is told so."""
-        try:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
-                first = await self._key_values.add(name, SIGNATURE_TTL_S)
-        except (StoreUnavailable, TimeoutError):
-            return True
-        if not first:
-            log.warning("a request of Slack's was sent again with the same signature: nothing is done")
-        return first
-
-    async def _forget(self, name: str) -> None:
-        """Allow a request to be sent again with the same signature, since it was not handled."""
-        try:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
-                await self._key_values.delete(name)
-        except (StoreUnavailable, TimeoutError):
-            log.info("the store is away: a request is not taken with the same signature again")
