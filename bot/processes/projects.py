@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tomllib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)$", re.DOTALL)
 MODULE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 ATTRIBUTE = re.compile(r"^[A-Za-z_]\w*$")
 MAX_NAME_LENGTH = 60
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h"}
+)
+"""Latin letters that are no others with a mark."""
 REMEDY = "Name the folder of a project, or what is in a module: blog.crew:BlogCrew"
 
 
@@ -152,8 +157,10 @@ def _declared_name(root: Path) -> str:
 
 
 def slug(text: str) -> str:
-    """A text as the name of a crew: letters, digits, - and _."""
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:MAX_NAME_LENGTH]
+    """A text as the name of a crew: letters of English, digits, - and _; `Café Ærø` is cafe-aero."""
+    plain = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
+    plain = "".join(each for each in plain if not unicodedata.combining(each))
+    return re.sub(r"[^a-z0-9_]+", "-", plain.lower()).strip("-_")[:MAX_NAME_LENGTH]
 
 
 def kebab(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from crewai import Crew
@@ -13,6 +15,7 @@ from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.execution import set_execution_uuid
 
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
+from crews.definitions.prepared_inputs import names_set_by
 
 
 def enter(run_id: str, provider: HumanInputProvider) -> None:
@@ -30,11 +33,32 @@ def suppress_console() -> None:
     set_suppress_console_output(True)
 
 
-def kick_off(crew: Crew, inputs: dict[str, Any]) -> str:
-    """Run the crew; the text of its output. Holds its thread."""
+def prepared_inputs(crew: Crew) -> frozenset[str]:
+    """The inputs that the crew's `before_kickoff` sets itself: people needn't give them."""
+    return frozenset(name for function in _before_kickoff(crew) for name in names_set_by(function))
+
+
+def _before_kickoff(crew: Crew) -> Iterator[Callable[..., Any]]:
+    """The functions as they are written: those of a class with @CrewBase are wrapped twice."""
+    for callback in crew.before_kickoff_callbacks:
+        hook: Any = (
+            inspect.getclosurevars(callback).nonlocals.get("hook") if inspect.isfunction(callback) else None
+        )
+        yield hook.unwrap() if hasattr(hook, "unwrap") else callback
+
+
+def kick_off(crew: Crew, inputs: Mapping[str, Any]) -> str:
+    """Run the crew; the text of its output. Holds its thread.
+
+    `inputs`: all of the crew's, empty where they were not given. Those that its `before_kickoff` sets are
+    left to it then, so that it finds them missing as under `crewai run`.
+    """
     if crew.stream:
         # As CrewAI does, but not in another thread, which would propagate only subclasses of Exception.
         enable_agent_streaming(crew.agents)
         crew.stream = False
-    output: Any = crew.kickoff(inputs=inputs)
+    left = {name: "" for name in prepared_inputs(crew) if inputs.get(name) == ""}
+    if left:
+        crew.before_kickoff_callbacks.append(lambda prepared: left | (prepared or {}))
+    output: Any = crew.kickoff(inputs={name: value for name, value in inputs.items() if name not in left})
     return str(output.raw)

@@ -106,6 +106,8 @@ def _everything(root: Path) -> Discovered:
     problems += in_python.problems
     if not candidates and not problems:
         problems += _not_importable(unnamed)
+    if not candidates and not problems:
+        problems += _out_of_reach(modules)
     return Discovered(candidates, tuple(problems))
 
 
@@ -114,6 +116,17 @@ def _not_importable(files: list[PythonFile]) -> Iterator[Problem]:
     for each in _python(files).candidates:
         wrong = f"has {each.key}, but Python can't import a file of this name: use letters, digits and _"
         yield Problem(each.file, each.line, "", wrong)
+
+
+def _out_of_reach(files: list[PythonFile]) -> Iterator[Problem]:
+    """Files that make crews where nothing can be called for them: in a method, a list or a `main`."""
+    wrong = "makes a crew that nothing hands over before it runs"
+    remedy = (
+        "Return it from a function without arguments that doesn't run it, or declare one: @crewdeck.crew."
+    )
+    for content, file in _read(files)[0]:
+        if content.makes_crew_at:
+            yield Problem(file.path, content.makes_crew_at, "", wrong, remedy=remedy)
 
 
 def _defined(root: Path, settings: Settings) -> Iterator[Candidate]:
@@ -130,15 +143,10 @@ def _defined(root: Path, settings: Settings) -> Iterator[Candidate]:
 
 def _python(files: list[PythonFile]) -> Discovered:
     """The crews in modules, without those that a flow uses: they are its parts."""
-    contents: list[FileDefinitions] = []
+    read, problems = _read(files)
+    contents = [content for content, _ in read]
     found: list[CrewDefinition] = []
     used: set[str] = set()
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            contents.append(read_file(file))
-        except Unparsable as error:
-            problems.append(error.problem)
     flows = _flows(contents)
     for content in contents:
         derived = (each.found for each in content.derived if each.name in flows)
@@ -155,8 +163,32 @@ def _python(files: list[PythonFile]) -> Discovered:
     return Discovered(candidates, tuple(problems))
 
 
+def _read(files: list[PythonFile]) -> tuple[list[tuple[FileDefinitions, PythonFile]], list[Problem]]:
+    """What the files define that name CrewAI, or a flow of the project: a flow may be the base of others."""
+    read: dict[PythonFile, FileDefinitions] = {}
+    problems: list[Problem] = []
+    left, named, flows = list(files), set[str](), set[str]()
+    while left:
+        unnamed: list[PythonFile] = []
+        for file in left:
+            try:
+                content = read_file(file, flows - named)
+            except Unparsable as error:
+                problems.append(error.problem)
+                continue
+            if content is None:
+                unnamed.append(file)
+            else:
+                read[file] = content
+        named |= flows
+        flows = {each.rpartition(".")[2] for each in _flows(read.values())}
+        left = unnamed if flows - named else []
+    return [(read[file], file) for file in files if file in read], problems
+
+
 def _flows(contents: Iterable[FileDefinitions]) -> set[str]:
     """All classes that are flows, with their modules: also those whose base is one in another module."""
+    contents = list(contents)
     flows = {name for content in contents for name in content.flows}
     left = [each for content in contents for each in content.derived]
     while derived := [each for each in left if any(_is_one_of(base, flows) for base in each.bases)]:
@@ -179,6 +211,22 @@ def _walk(root: Path) -> Iterator[Path]:
         folders[:] = sorted(each for each in folders if each not in SKIPPED and not each.startswith("."))
         for name in sorted(files):
             yield Path(folder) / name
+
+
+def folder_with(root: Path, module: str) -> Path | None:
+    """The folder within a project that this module is imported from, if that is a project of its own."""
+    name = module.partition(".")[0]
+    for path in islice(_walk(root), MAX_FILES):
+        if path == path.parent / f"{name}.py":
+            folder = path.parent
+        elif path.suffix == ".py" and path.parent.name == name:
+            folder = path.parent.parent
+        else:
+            continue
+        project = folder.parent if folder.name == "src" else folder
+        if project != root and project.is_relative_to(root):
+            return project
+    return None
 
 
 def _module(root: Path, path: Path) -> str:

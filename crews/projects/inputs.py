@@ -14,6 +14,7 @@ from bot.core.forms.models import fields_of_model
 from bot.core.forms.validation import check_field
 from crews.building.build import Built
 from crews.crewai_adapter.flow_access import CONVERSATION_FIELDS, is_conversational
+from crews.crewai_adapter.kickoff import prepared_inputs
 from crews.definitions.definition import InputEntry
 from crews.definitions.placeholders import PLACEHOLDER
 
@@ -28,7 +29,10 @@ def inputs_of(built: Built, defaults: Mapping[str, Any]) -> tuple[Field, ...]:
         if is_conversational(built):
             return tuple(field for field in found if field.name not in CONVERSATION_FIELDS)
         return found
-    return tuple(_placeholder(name, defaults.get(name)) for name in _placeholders(built))
+    prepared = prepared_inputs(built)
+    return tuple(
+        _placeholder(name, defaults.get(name), required=name not in prepared) for name in _placeholders(built)
+    )
 
 
 def _placeholders(crew: Crew) -> list[str]:
@@ -43,9 +47,9 @@ def _placeholders(crew: Crew) -> list[str]:
     return list(dict.fromkeys((*mentioned, *further)))
 
 
-def _placeholder(name: str, default: object) -> Field:
+def _placeholder(name: str, default: object, *, required: bool) -> Field:
     written = default if isinstance(default, str | int | float | bool) else None
-    return Field(name=name, required=True, default=None if written is None else str(written))
+    return Field(name=name, required=required, default=None if written is None else str(written))
 
 
 def _of_state(state: object) -> tuple[Field, ...]:

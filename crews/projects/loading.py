@@ -206,6 +206,8 @@ class _Loading:
 
     def _remedy(self, error: BaseException) -> str:
         if isinstance(error, ModuleNotFoundError):
+            if folder := discovery.folder_with(self._root, error.name or ""):
+                return f"It is in {folder}: name that folder as the project."
             if self._project.python:
                 return f"Install it in {self._project.environment}."
             return f"Make an environment with what the project needs: crewdeck add {self._project.root}"

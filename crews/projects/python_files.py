@@ -64,6 +64,8 @@ class FileDefinitions:
     #: All classes that are flows for sure, with their modules; of some others are to be derived.
     flows: frozenset[str] = frozenset()
     derived: tuple[FlowCandidate, ...] = ()
+    #: The line of the first `Crew(...)`, wherever it is; 0 without one.
+    makes_crew_at: int = 0
 
 
 class Unparsable(Exception):  # noqa: N818 - says what happened
@@ -74,16 +76,19 @@ class Unparsable(Exception):  # noqa: N818 - says what happened
         self.problem = problem
 
 
-def read_file(file: PythonFile) -> FileDefinitions:
-    """What the file defines. Raises Unparsable for one that can't be parsed and names CrewAI."""
+def read_file(file: PythonFile, flows: Iterable[str] = ()) -> FileDefinitions | None:
+    """What the file defines; None if it names neither CrewAI nor one of these flows of other files.
+
+    Raises Unparsable for one that names one of them and can't be parsed.
+    """
     try:
         if file.path.stat().st_size > MAX_FILE_BYTES:
             return FileDefinitions()
         content = file.path.read_bytes()
     except OSError:
         return FileDefinitions()  # its import says so, if anything needs it
-    if not any(word in content for word in _RELEVANT):
-        return FileDefinitions()
+    if not any(word in content for word in (*_RELEVANT, *(each.encode() for each in flows))):
+        return None
     try:
         tree = ast.parse(content, file.path.name)  # in the encoding that it says, like an import
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -106,7 +111,11 @@ class _Reader:
     def content(self) -> FileDefinitions:
         # Where a name is defined more than once, the last definition is what an import leaves.
         found = tuple({each.name: each for each in self._found()}.values())
-        used = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
+        used = {
+            node.id
+            for node in ast.walk(self._tree)
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)
+        }
         used |= {
             alias.asname or alias.name
             for node in ast.walk(self._tree)
@@ -116,12 +125,16 @@ class _Reader:
         flows = frozenset(f"{self._file.module}.{name}" for name in self._flows)
         at_import = _kickoff_in(self._tree.body) if found or self._derived else None
         if at_import is None:
-            return FileDefinitions(found, frozenset(used), (), flows, tuple(self._derived))
+            return FileDefinitions(
+                found, frozenset(used), (), flows, tuple(self._derived), self._makes_crew_at()
+            )
         wrong = 'runs its crew when it is imported; put that below `if __name__ == "__main__":`'
         return FileDefinitions((), frozenset(used), (Problem(self._file.path, at_import, "", wrong),), flows)
 
     def _found(self) -> Iterator[CrewDefinition]:
-        others = dict(_names_of_others(self._tree, self._file))
+        others: dict[str, list[str]] = {}
+        for known, origin in _names_of_others(self._tree, self._file):
+            others.setdefault(known, []).append(origin)
         for node in _at_import(self._tree.body):
             match node:
                 case ast.ClassDef() if any(self._means(each, "CrewBase") for each in node.decorator_list):
@@ -145,15 +158,19 @@ class _Reader:
                 ) if self._makes_crew(call):
                     yield self._at(node, name)
 
-    def _may_be_derived(self, node: ast.ClassDef, others: dict[str, str]) -> None:
+    def _may_be_derived(self, node: ast.ClassDef, others: dict[str, list[str]]) -> None:
         if any(self._means(base, "Crew") for base in node.bases):
             self._crews.add(node.name)
-        bases = frozenset(name for base in node.bases if (name := _full_name(base, others)))
+        bases = frozenset(name for base in node.bases for name in _full_names(base, others))
         if bases:
             self._derived.append(FlowCandidate(self._at(node, node.name, is_flow=True), bases))
 
     def _makes_crew(self, call: ast.Call) -> bool:
         return self._means(call.func, "Crew") or _plain(call.func) in self._crews
+
+    def _makes_crew_at(self) -> int:
+        calls = (node for node in ast.walk(self._tree) if isinstance(node, ast.Call))
+        return min((call.lineno for call in calls if self._makes_crew(call)), default=0)
 
     def _at(self, node: ast.stmt, name: str, *, is_flow: bool = False) -> CrewDefinition:
         return CrewDefinition(self._file, name, node.lineno, is_flow)
@@ -164,7 +181,8 @@ class _Reader:
             case ast.Call(func=function):
                 return self._means(function, name)
             case ast.Name(id=written):
-                return self._imported.get(written) == name
+                # `from crewai import *` gives all names.
+                return self._imported.get(written, written if "*" in self._imported else "") == name
             case ast.Attribute(value=module, attr=attribute):
                 return attribute == name and _root(module) in self._imported
             case _:
@@ -267,11 +285,14 @@ def _names_of_others(tree: ast.Module, file: PythonFile) -> Iterator[tuple[str, 
                 yield from ((root := each.name.partition(".")[0], root) for each in names if not each.asname)
 
 
-def _full_name(base: ast.expr, others: dict[str, str]) -> str:
-    """A base class with its module, if it is imported; empty otherwise."""
+def _full_names(base: ast.expr, others: dict[str, list[str]]) -> Iterator[str]:
+    """A base class with its module, if it is imported: any that it may be after `from module import *`."""
     plain = base.value if isinstance(base, ast.Subscript) else base
-    root = others.get(_root(plain), "")
-    return f"{root}{ast.unparse(plain).removeprefix(_root(plain))}" if root else ""
+    root = _root(plain)
+    if root in others:
+        yield from (f"{each}{ast.unparse(plain).removeprefix(root)}" for each in others[root])
+    elif _plain(plain):
+        yield from (f"{each.removesuffix('*')}{root}" for each in others.get("*", ()))
 
 
 def _unquoted(annotation: ast.expr | None) -> ast.expr | None:

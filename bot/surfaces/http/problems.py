@@ -54,6 +54,7 @@ STATUS: Mapping[str, int] = {
     "too_large": 413,
     "file_too_large": 413,
     "unsupported_media_type": 415,
+    "expectation_failed": 417,
     "invalid_request": 422,
     "invalid_inputs": 422,
     "invalid_answer": 422,
@@ -162,6 +163,7 @@ _SENTENCES = {
     405: "This address doesn't take this method.",
     408: "The body did not arrive in time.",
     413: "The body may have 1048576 bytes at most.",
+    417: "Of `Expect`, only 100-continue is understood.",
 }
 
 

@@ -119,7 +119,12 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the response, and free it: aiohttp keeps it for as long as a client waits for its next one."""
+        """Send the response, and free it: aiohttp keeps it for as long as a client waits for its next one.
+
+        What aiohttp refuses before the middleware is answered like any other problem.
+        """
+        if isinstance(resp, web.HTTPException) and (problem := problems.of(resp)) is not None:
+            resp = problem.response()
         sent, reset = await super().finish_response(request, resp, start_time)
         sent.headers.clear()
         if isinstance(sent, web.Response):

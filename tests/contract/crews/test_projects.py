@@ -20,6 +20,7 @@ from bot.core.forms.fields import FieldType
 from bot.core.project import Project
 from bot.processes.projects import find
 from bot.settings import Settings
+from crewdeck.testing import run_crew
 from crews.building.offer import Offer
 from crews.crewai_adapter import version
 from crews.definitions.tool_options import declared
@@ -108,6 +109,41 @@ def test_a_crew_is_offered_with_its_placeholders_in_order(load: Load) -> None:
     card = offer.crews["project"].card()
     assert [(each.name, each.required) for each in card.inputs] == [("topic", True), ("audience", True)]
     assert (card.title, card.description, card.main_input) == ("Project", "Writes a report.", None)
+
+
+def with_hook(condition: str = "True") -> str:
+    """The module with a `before_kickoff` that sets its second input."""
+    hook = HOOK.format(condition=condition)
+    imported = "import before_kickoff, CrewBase"
+    return module().replace("    @agent\n", hook, 1).replace("import CrewBase", imported)
+
+
+HOOK = """
+    @before_kickoff
+    def prepare(self, inputs):
+        if {condition}:
+            inputs.setdefault("audience", "sailors")
+        return inputs
+
+    @agent
+"""
+
+
+def test_what_before_kickoff_sets_need_not_be_given_and_is_found_missing(load: Load, tmp_path: Path) -> None:
+    card = load(pkg__crew_py=with_hook()).crews["project"].card()
+    assert [(each.name, each.required) for each in card.inputs] == [("topic", True), ("audience", False)]
+    folder = str(tmp_path / "project")
+    alone = run_crew(folder, {"topic": "tides"}, model=["Done."])
+    assert "On tides for sailors" in alone.model_calls[0].prompt
+    given = run_crew(folder, {"topic": "tides", "audience": "pilots"}, model=["Done."])
+    assert "On tides for pilots" in given.model_calls[0].prompt
+
+
+def test_what_before_kickoff_leaves_out_is_empty(load: Load, tmp_path: Path) -> None:
+    load(pkg__crew_py=with_hook("len(inputs) > 1"))
+    result = run_crew(str(tmp_path / "project"), {"topic": "tides"}, model=["Done."])
+    assert "On tides for " in result.model_calls[0].prompt
+    assert "{audience}" not in result.model_calls[0].prompt
 
 
 TOOL = """
@@ -333,6 +369,15 @@ def test_a_crew_of_crewdecks_own_folders_is_not_replaced(load: Load) -> None:
             {"pkg__crew_py": f"import pkg.broken\n{module()}", "pkg__broken_py": "class ("},
             "broken.py:1: it can't",
         ),
+        (
+            {"one__src__mine__crew_py": f"import mine.tools\n{module()}", "one__src__mine__tools_py": ""},
+            "/project/one: name that folder as the project",
+        ),
+        (
+            {"parts__mine__crew_py": f"import mine\n{module()}"},
+            "/project/parts: name that folder as the project",
+        ),
+        ({"pkg__crew_py": f"import no_such_thing\n{module()}"}, "crewdeck add /"),
         ({"pkg__crew_py": module("{api_key}")}, "its input api_key: it asks for a secret"),
         ({"crew_jsonc": '{"agents": ["nobody"], "tasks": []}'}, "crew.jsonc"),
         ({"flow_yaml": "schema: crewai.flow/v1\nname: [1]\n"}, "flow.yaml: it can't be loaded"),

@@ -95,6 +95,15 @@ def test_keys_that_can_be_guessed_are_refused(text: str, monkeypatch: pytest.Mon
         load()
 
 
+async def test_an_expectation_that_nobody_knows_is_a_problem_like_any_other(serve_with: Serve) -> None:
+    served = await serve_with({})
+    for path in ("/runs", "/nowhere"):
+        refused = await served.get(path, headers={"Expect": "a-miracle"})
+        assert (refused.status_code, refused.json()["code"]) == (417, "expectation_failed"), path
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert refused.headers["X-Content-Type-Options"] == "nosniff"
+
+
 # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -163,3 +163,19 @@ def test_whatever_a_project_is_called_its_name_can_be_typed(text: str) -> None:
 )
 def test_names_of_python_in_words(name: str, words: str) -> None:
     assert kebab(name) == words
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("Café", "cafe"),
+        ("Cafe\u0301", "cafe"),
+        ("Straße Ærø", "strasse-aero"),
+        ("Łódź_plan", "lodz_plan"),
+        ("Résumé ﬁnder №2", "resume-finder-no2"),
+        ("日本 news", "news"),
+    ],
+)
+def test_letters_with_marks_are_read_as_those_without(tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / folder).mkdir()
+    assert find(str(tmp_path / folder)).name == name

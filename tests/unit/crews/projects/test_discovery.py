@@ -57,6 +57,9 @@ def found(what: Discovered) -> list[tuple[str, str]]:
         "from crewai.flow import start\nfrom a import Base\nclass Blog(Base):\n @start()\n def a(self): 1",
         "import crewdeck\n@crewdeck.crew(title='Crew(x)')\ndef Blog(inputs): ...",
         "from crewdeck import register\n@register(title='Crew(x)')\ndef Blog(inputs): ...",
+        "from crewai import *\nBlog = Crew(agents=[], tasks=[])",
+        "from crewai.project import *\n@CrewBase\nclass Blog: ...",
+        "from crewai.flow.flow import *\nclass Blog(Flow):\n @start()\n def a(self): 1",
     ],
 )
 def test_what_makes_a_crew_or_a_flow(tmp_path: Path, text: str) -> None:
@@ -72,16 +75,40 @@ def test_what_makes_a_crew_or_a_flow(tmp_path: Path, text: str) -> None:
         "def CrewBase(c): return c\n@CrewBase\nclass Blog: ...",
         "from crewai.flow import Flow\nclass Base(Flow): ...",
         "from crewai.flow import Flow\nclass Base(Flow):\n conversational = False",
-        "from crewai import Crew\ndef build(topic):\n    return Crew(agents=[], tasks=[])",
         "from crewai import Crew\ndef _build() -> Crew: ...",
         "from other import Crew\nBlog = Crew()",
         "# CrewBase, Flow and Crew( in words",
-        "from crewai import Crew\ndef run():\n    made = Crew()\n    made.kickoff()\n    return made",
+        "from crewai import *\nfrom other import Crew as Own\nBlog = Own()",
         "from crewai import Task\nfrom a import start, Base\nclass Blog(Base):\n @start()\n def a(self): 1",
     ],
 )
 def test_what_makes_none(tmp_path: Path, text: str) -> None:
     assert project(tmp_path, src__blog__crew_py=text) == Discovered(())
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("def build(topic):\n    return Crew(agents=[], tasks=[])", 3),
+        ("def run():\n    made = Crew()\n    made.kickoff()\n    return made", 3),
+        ("class Trip:\n    def crew(self):\n        return Crew(agents=[], tasks=[])", 4),
+        ("ALL = {'one': Crew(agents=[], tasks=[])}", 2),
+        ("one, two = Crew(agents=[]), Crew(agents=[])", 2),
+        ("build = lambda: Crew(agents=[], tasks=[])", 2),
+        ("async def build():\n    return Crew(agents=[], tasks=[])", 3),
+        ("if __name__ == '__main__':\n    Crew(agents=[], tasks=[]).kickoff()", 3),
+    ],
+)
+def test_a_crew_that_nothing_hands_over_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    result = project(tmp_path, src__blog__crew_py=f"from crewai import Crew\n{text}\n")
+    assert result.candidates == ()
+    [problem] = result.problems
+    assert (problem.file.name, problem.line) == ("crew.py", line)
+    assert "hands over" in problem.message
+    assert "@crewdeck.crew" in problem.remedy
+    # Where the project has others, that one may be meant to be a part of something.
+    beside = project(tmp_path, src__blog__other_py=CREW_CLASS.format(name="Other"))
+    assert (found(beside), beside.problems) == ([("blog.other", "Other")], ())
 
 
 @pytest.mark.parametrize(
@@ -94,6 +121,7 @@ def test_what_makes_none(tmp_path: Path, text: str) -> None:
         ("import blog.base as its", "its.Base"),
         ("from blog import Base", "Base"),
         ("from .middle import Middle", "Middle"),
+        ("from .base import *", "Base"),
     ],
 )
 def test_a_flow_whose_base_is_in_another_module_is_found(tmp_path: Path, imported: str, base: str) -> None:
@@ -105,6 +133,33 @@ def test_a_flow_whose_base_is_in_another_module_is_found(tmp_path: Path, importe
         src__blog__b_py="import crewai\nfrom elsewhere.base import Base\nclass Other(Base): ...",
     )
     assert found(result) == [("blog.a", "Blog"), ("blog.middle", "Middle")]
+
+
+def test_a_flow_is_found_in_a_file_that_names_only_its_base(tmp_path: Path) -> None:
+    result = project(
+        tmp_path,
+        a__last_py="from a.middle import Middle\n\nclass Last(Middle):\n    pass\n",
+        a__middle_py="from .base import Base\n\nclass Middle(Base):\n    pass\n",
+        a__base_py="from crewai.flow import Flow\nclass Base(Flow): ...",
+        a__notes_py="class Middle(Base): ...\n",
+    )
+    assert found(result) == [("a.last", "Last"), ("a.middle", "Middle")]
+    assert result.problems == ()
+
+
+def test_a_crew_beside_a_flow_that_does_not_use_it_is_offered_too(tmp_path: Path) -> None:
+    text = """
+        from crewai import Crew
+        from crewai.flow import Flow, start
+        part = Crew(agents=[], tasks=[])
+        alone: Crew = Crew(agents=[], tasks=[])
+
+        class Story(Flow):
+            @start()
+            def begin(self):
+                part.kickoff()
+    """
+    assert found(project(tmp_path, main_py=text)) == [("main", "alone"), ("main", "Story")]
 
 
 def test_where_nothing_else_is_found_a_file_that_can_not_be_imported_is_named(tmp_path: Path) -> None:
