@@ -22,6 +22,7 @@ ALWAYS = (
     "forwarded",
     "wrong_host",
     "wrong_origin",
+    "expectation_failed",
     "rate_limited",
     "store_unavailable",
     "unrecognised",
