@@ -19,9 +19,9 @@ def hook() -> Iterator[Callable[[str], Callable[..., Any]]]:
     def made(body: str) -> Callable[..., Any]:
         text = f"def prepare(self, inputs):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
         linecache.cache[NAME] = (len(text), None, text.splitlines(keepends=True), NAME)
-        made: dict[str, Any] = {}
-        exec(compile(text, NAME, "exec"), made)  # noqa: S102 - this file's own text
-        return made["prepare"]
+        defined: dict[str, Callable[..., Any]] = {}
+        exec(compile(text, NAME, "exec"), defined)  # noqa: S102 - this file's own text
+        return defined["prepare"]
 
     yield made
     linecache.cache.pop(NAME, None)
