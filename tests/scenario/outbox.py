@@ -31,7 +31,7 @@ from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.message_keys import question_message
 from bot.surfaces.chat.places import ChatPlace, MessageRef
-from bot.surfaces.chat.platform import Recipients
+from bot.surfaces.chat.recipients import Recipients
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.home import Home
 from bot.surfaces.slack.webapi.api import open_api

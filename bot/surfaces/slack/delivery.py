@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from bot.core.ports.store import Store
 from bot.surfaces.chat.connection import ProcessServices, resume_workspace
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
-from bot.surfaces.chat.platform import Recipients
 from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.recipients import Recipients
 from bot.surfaces.slack import SURFACE
 from bot.surfaces.slack.groups import UserGroups
 from bot.surfaces.slack.home import Home

@@ -20,7 +20,7 @@ from bot.surfaces.chat.listings import runs_of, waiting_for
 from bot.surfaces.chat.message_keys import PROGRESS, direct_question, question_message
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import MessageRef
-from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.chat.recipients import ProfileUnavailable
 from bot.surfaces.chat.wording import home
 from bot.surfaces.chat.wording.home import AskedQuestion, ListedRun
 from bot.surfaces.slack import SURFACE

@@ -10,8 +10,8 @@ from bot.core.people.actor import Actor
 from bot.surfaces.chat.connection import ProcessServices
 from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected
-from bot.surfaces.chat.platform import ProfileUnavailable, Recipients
 from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.recipients import ProfileUnavailable, Recipients
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import Credentials, TeamsApp, connect

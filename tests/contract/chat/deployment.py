@@ -21,7 +21,8 @@ from bot.surfaces.chat.delivery.outbox import OutboxWorker
 from bot.surfaces.chat.delivery.thread import Links
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform, ProfileUnavailable, Recipients
+from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.recipients import ProfileUnavailable, Recipients
 from bot.surfaces.slack.webapi.api import open_api
 from bot.surfaces.teams.connector.platform import open_platform
 from bot.surfaces.teams.credentials import TeamsApp

@@ -31,8 +31,8 @@ from bot.surfaces.chat.inbound.ports import (
 )
 from bot.surfaces.chat.messages import Form, Message
 from bot.surfaces.chat.places import MessageRef
-from bot.surfaces.chat.platform import ProfileUnavailable
 from bot.surfaces.chat.presence import Presence
+from bot.surfaces.chat.recipients import ProfileUnavailable
 from bot.tasks import BackgroundTasks
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.memory_platform import CAPABILITIES

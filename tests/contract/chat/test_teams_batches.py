@@ -20,7 +20,7 @@ from bot.surfaces.chat.delivery.question_sender import QuestionSender
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, RunMessages
 from bot.surfaces.chat.message_keys import question_message, questions_at
 from bot.surfaces.chat.places import MessageRef
-from bot.surfaces.chat.platform import Recipients
+from bot.surfaces.chat.recipients import Recipients
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.played_crew import ADA, BOB
 from tests.contract.chat.teams_inbound import TeamsChat, teams_chat

@@ -12,7 +12,7 @@ from bot.metrics import Metrics
 from bot.store.redis import open_store
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.message_keys import question_of
-from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.chat.recipients import ProfileUnavailable
 from bot.surfaces.teams import SURFACE
 from bot.surfaces.teams.connector.platform import TeamsPlatform, open_platform
 from bot.surfaces.teams.credentials import TeamsApp

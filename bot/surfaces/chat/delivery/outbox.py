@@ -28,7 +28,8 @@ from bot.surfaces.chat.delivery.thread import DeliveryRecorder, ShardLeaseLost
 from bot.surfaces.chat.failures import CredentialsRefused, Deferred, Rejected, RetryLater
 from bot.surfaces.chat.flow_control import WorkLimit
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform, Recipients
+from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.recipients import Recipients
 
 log = structlog.get_logger(__name__)
 

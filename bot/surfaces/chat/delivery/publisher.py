@@ -41,7 +41,8 @@ from bot.surfaces.chat.flow_control import checked_before_calls
 from bot.surfaces.chat.message_keys import DRAWN, PROGRESS, notification_failures
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform, Priority, Recipients
+from bot.surfaces.chat.platform import ChatPlatform, Priority
+from bot.surfaces.chat.recipients import Recipients
 from bot.surfaces.chat.rendering import progress_message, run_card
 
 log = structlog.get_logger(__name__)

@@ -34,7 +34,8 @@ from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
 from bot.surfaces.chat.formatted_text import Mention
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
-from bot.surfaces.chat.platform import ChatPlatform, ProfileUnavailable, Recipients
+from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.recipients import ProfileUnavailable, Recipients
 from bot.surfaces.chat.wording import question_messages, relayed
 from bot.surfaces.chat.wording.relayed import KnownHere
 

@@ -21,7 +21,7 @@ from bot.core.ports.store import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater
 from bot.surfaces.chat.inbound.ports import ActorResolver
-from bot.surfaces.chat.platform import ProfileUnavailable
+from bot.surfaces.chat.recipients import ProfileUnavailable
 from bot.tasks import BackgroundTasks
 
 log = structlog.get_logger(__name__)

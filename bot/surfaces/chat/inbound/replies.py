@@ -20,7 +20,8 @@ from bot.surfaces.chat.inbound.answers import Answers
 from bot.surfaces.chat.inbound.ports import SILENT, ActorResolver, IncomingMessage, Reply, text_reply
 from bot.surfaces.chat.message_keys import ShownBefore, questions_at, questions_shown
 from bot.surfaces.chat.places import ChatPlace, MessageRef
-from bot.surfaces.chat.platform import Capabilities, ProfileUnavailable
+from bot.surfaces.chat.platform import Capabilities
+from bot.surfaces.chat.recipients import ProfileUnavailable
 from bot.surfaces.chat.wording import answer_messages, sentences
 
 DAY_S = 24 * 3600.0

@@ -19,7 +19,7 @@ from bot.core.people.actor import Actor, Membership, principal
 from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
-from bot.surfaces.chat.platform import NotAdmitted, ProfileUnavailable
+from bot.surfaces.chat.recipients import NotAdmitted, ProfileUnavailable
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
 from bot.tasks import BackgroundTasks

@@ -16,7 +16,7 @@ from bot.core.people.actor import Actor, Membership, principal
 from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import Profile, Profiles
-from bot.surfaces.chat.platform import NotAdmitted
+from bot.surfaces.chat.recipients import NotAdmitted
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.tasks import BackgroundTasks
 
