@@ -136,7 +136,7 @@ def translated(status: int, headers: Mapping[str, str], body: object) -> Platfor
     code = _code(body) or f"status {status}"
     if status in NOT_DONE:
         return RateLimited(retry_after(headers), code)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return OutcomeUnknown(retry_after(headers), code)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
         status == HTTPStatus.BAD_REQUEST and code in _UNRENDERABLE

@@ -98,9 +98,10 @@ class TeamsPlatform:
             if found is None:
                 raise
             return MessageRef(to.channel, found)
-        if not answer.get("id"):
+        # It arrived, by what the answer says; which message it is may be missing in it.
+        if not (message_id := str(answer.get("id") or "") or await self.history.find(to, mark)):
             raise Rejected("no_message_id")
-        return MessageRef(to.channel, str(answer["id"]))
+        return MessageRef(to.channel, message_id)
 
     async def update(
         self, at: MessageRef, message: Message, *, priority: Priority = Priority.DECISION
