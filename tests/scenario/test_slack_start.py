@@ -149,6 +149,22 @@ async def test_where_the_app_is_no_member_it_says_how_to_invite_it(deployment: C
     assert not deployment.slack.messages(elsewhere.id)
 
 
+async def test_in_direct_messages_of_other_people_it_says_where_else_to_start_it(
+    deployment: ChannelDeployment,
+) -> None:
+    theirs = deployment.slack.add_channel(
+        f"D{deployment.channel}", kind="im", members=(deployment.ada, deployment.bob), app=False
+    )
+    await deployment.crew("start ask tides", channel=theirs.id)
+    told = await deployment.until(
+        lambda: next(
+            each for each in deployment.slack.ephemerals(deployment.ada.id) if "other people" in each.words
+        )
+    )
+    assert "direct messages with me" in told.words
+    assert "/invite" not in told.words
+
+
 @over_both
 async def test_the_same_command_again_starts_nothing(deployment: ChannelDeployment) -> None:
     done = await deployment.crew("start ask tides")

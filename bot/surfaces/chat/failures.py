@@ -33,6 +33,8 @@ class RejectionReason(StrEnum):
     THREAD_GONE = "thread_gone"
     MESSAGE_GONE = "message_gone"
     NOT_A_MEMBER = "not_a_member"
+    #: The direct messages of other people: nobody can let the app in there.
+    OTHERS_CONVERSATION = "others_conversation"
     POSTING_RESTRICTED = "posting_restricted"
     DIRECT_MESSAGES_OFF = "direct_messages_off"
     UNRENDERABLE = "unrenderable"

@@ -33,7 +33,14 @@ FIRST_SEQ = 1
 """The number of a run's first event, that it was started."""
 
 
-CLOSED = frozenset({RejectionReason.ARCHIVED, RejectionReason.NOT_A_MEMBER, RejectionReason.THREAD_GONE})
+CLOSED = frozenset(
+    {
+        RejectionReason.ARCHIVED,
+        RejectionReason.NOT_A_MEMBER,
+        RejectionReason.OTHERS_CONVERSATION,
+        RejectionReason.THREAD_GONE,
+    }
+)
 """Why nothing can be edited or posted in a conversation."""
 
 

@@ -276,6 +276,10 @@ def not_placed(card: RunCard, channel: str) -> Message:
 NOT_PLACED = {
     RejectionReason.ARCHIVED: "That channel is archived, so nobody can post there.",
     RejectionReason.THREAD_GONE: "That thread is no longer there.",
+    RejectionReason.OTHERS_CONVERSATION: (
+        "That is a conversation of other people, in which I can't take part. Start it in a channel, or in "
+        "your direct messages with me."
+    ),
     RejectionReason.DIRECT_MESSAGES_OFF: "Direct messages to me are turned off in this workspace.",
     RejectionReason.POSTING_RESTRICTED: "Only some people may post in that channel, and I'm not one of them.",
 }

@@ -334,7 +334,7 @@ class SlackApi:
 
     def _failed(self, method: str, channel: str, error: Exception) -> PlatformFailure:
         """Count the failure. Raises the error again if it is none of Slack's or the network's."""
-        failure = translated(error)
+        failure = translated(error, channel)
         match failure:
             case RetryLater() as later:
                 self._metrics.web_api_calls.inc(method, "later")

@@ -80,6 +80,8 @@ _REASONS = {
     "not_in_channel": RejectionReason.NOT_A_MEMBER,
     "channel_not_found": RejectionReason.NOT_A_MEMBER,
 }
+_DIRECT = "D"
+"""With what the ids of direct messages begin. Where they aren't the app's own, it can't be invited."""
 RATE_LIMIT_CODES = frozenset({"ratelimited", "rate_limited", f"status {RATE_LIMITED}"})
 """`RetryLater.why` where a rate limit was hit."""
 
@@ -110,14 +112,14 @@ def check_answer(method: str, data: object) -> None:
         raise Unreadable(method)
 
 
-def translated(error: Exception) -> PlatformFailure:
-    """The failure that an exception of the SDK or of the network stands for."""
+def translated(error: Exception, channel: str = "") -> PlatformFailure:
+    """The failure that an exception of the SDK or of the network stands for, in a call about this channel."""
     match error:
         case Unreadable() | AttributeError() | RecursionError() | UnicodeDecodeError():
             # The SDK takes it for granted that what comes is a JSON object, in UTF-8.
             return OutcomeUnknown(DEFAULT_RETRY_DELAY_S, "not an answer of Slack's")
         case SlackApiError():
-            return _answered(error)
+            return _answered(error, channel)
         case aiohttp.ClientConnectorError():
             return RetryLater(DEFAULT_RETRY_DELAY_S, type(error).__name__)
         case SlackClientError() | aiohttp.ClientError() | OSError():
@@ -126,7 +128,7 @@ def translated(error: Exception) -> PlatformFailure:
             raise error
 
 
-def _answered(error: SlackApiError) -> PlatformFailure:
+def _answered(error: SlackApiError, channel: str) -> PlatformFailure:
     response = error.response
     # An answer that was no JSON comes as aiohttp's own response.
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", SERVER_ERROR))
@@ -136,14 +138,17 @@ def _answered(error: SlackApiError) -> PlatformFailure:
         return RetryLater(retry_after(response.headers), code or f"status {status}")
     if status >= SERVER_ERROR or code in _TRANSIENT or not code:
         return OutcomeUnknown(retry_after(response.headers), code or f"status {status}")
-    return _refused(code)
+    return _refused(code, channel)
 
 
-def _refused(code: str) -> Rejected:
+def _refused(code: str, channel: str) -> Rejected:
     if code in _UNRENDERABLE:
         return Unrenderable(code)
     if code in _CREDENTIALS_REFUSED:
         return CredentialsRefused(code)
     if code.startswith("restricted_action"):
         return Rejected(code, RejectionReason.POSTING_RESTRICTED)
-    return Rejected(code, _REASONS.get(code, RejectionReason.OTHER))
+    reason = _REASONS.get(code, RejectionReason.OTHER)
+    if reason is RejectionReason.NOT_A_MEMBER and channel.startswith(_DIRECT):
+        reason = RejectionReason.OTHERS_CONVERSATION
+    return Rejected(code, reason)
