@@ -12,6 +12,7 @@ from bot.surfaces.chat.failures import OutcomeUnknown, RetryLater, Unrenderable
 from bot.surfaces.chat.flow_control import AckPriority
 from bot.surfaces.chat.messages import Form, Message, Paragraph, text_message
 from bot.surfaces.chat.places import Conversation
+from bot.surfaces.chat.platform import SharedFile
 from bot.surfaces.slack.webapi.api import SlackApi, open_api
 from tests.loopback.slack import GENERAL, LoopbackSlack
 from tests.loopback.slack.faults import Fault
@@ -52,6 +53,30 @@ async def test_a_message_that_had_arrived_is_found_and_not_posted_again(
     await api.update(posted, message("It is."))
     shown = [each.words for each in slack.messages(where.channel)]
     assert shown == (["First", "It is."] if kind == "thread" else ["It is."])
+
+
+@pytest.mark.parametrize("in_thread", [True, False])
+@pytest.mark.parametrize("how", ["server error", "connection"])
+async def test_a_file_that_had_arrived_is_not_shared_again(
+    slack: LoopbackSlack, api: SlackApi, how: str, *, in_thread: bool
+) -> None:
+    parent = await api.post(Conversation(GENERAL), message("First"))
+    if how == "connection":
+        slack.lose_answer("files.completeUploadExternal")
+    else:
+        slack.faults.add("files.completeUploadExternal", Fault(1, 502, applied=True))
+    where = parent.thread if in_thread else Conversation(GENERAL)
+    await api.upload(where, SharedFile("result.md", b"All of it", "The result"), run_id="run")
+    assert len(slack.messages(GENERAL)) == 2
+
+
+async def test_a_file_that_is_not_found_is_for_the_caller_to_share_again(
+    slack: LoopbackSlack, api: SlackApi
+) -> None:
+    slack.fail("files.completeUploadExternal")
+    with pytest.raises(OutcomeUnknown):
+        await api.upload(Conversation(GENERAL), SharedFile("result.md", b"All", "It"), run_id="run")
+    assert slack.messages(GENERAL) == []
 
 
 @pytest.mark.parametrize("searchable", [True, False])

@@ -172,7 +172,7 @@ class SlackApi:
         return self._direct[user_id]
 
     async def upload(self, to: Conversation, file: SharedFile, *, run_id: str) -> None:
-        """Share a file. Slack shows it a moment later."""
+        """Share a file; Slack shows it a moment later. If it may be there, it is looked for."""
         del run_id
         place = await self._call(
             "files.getUploadURLExternal",
@@ -181,13 +181,18 @@ class SlackApi:
             length=len(file.content),
         )
         await self.files.send(place["upload_url"], file.content)
-        await self._call(
-            "files.completeUploadExternal",
-            self.web.files_completeUploadExternal,
-            files=[{"id": place["file_id"], "title": file.title}],
-            channel_id=to.channel,
-            thread_ts=to.thread,
-        )
+        began = time.time()
+        try:
+            await self._call(
+                "files.completeUploadExternal",
+                self.web.files_completeUploadExternal,
+                files=[{"id": place["file_id"], "title": file.title}],
+                channel_id=to.channel,
+                thread_ts=to.thread,
+            )
+        except OutcomeUnknown:
+            if await find_post(self, to, place["file_id"], began) is None:
+                raise
 
     async def link_to(self, at: MessageRef) -> str:
         """The address of a message."""

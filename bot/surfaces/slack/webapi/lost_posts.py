@@ -1,6 +1,7 @@
-"""Posts of which Slack's answer was lost: found by a random id in the message, so that none is made twice.
+"""Posts of which Slack's answer was lost: found by an id in the message, so that none is made twice.
 
-Slack takes no idempotency key. A message without blocks has no place for an id, and is posted again.
+Slack takes no idempotency key. The id is a random one of ours in a block, or that of the file that is shared.
+A message without blocks has no place for one, and is posted again.
 """
 
 from __future__ import annotations
@@ -59,7 +60,14 @@ async def find_post(where: Conversations, to: Conversation, mark: str, began: fl
             log.info("the conversation could not be searched for a message", why=str(failure))
             return None
         for message in messages:
-            if any(block.get("block_id") == mark for block in message.get("blocks") or ()):
+            if _carries(message, mark):
                 log.info("a message was posted although the answer was lost", message=message["ts"])
                 return MessageRef(to.channel, str(message["ts"]))
     return None
+
+
+def _carries(message: Mapping[str, Any], mark: str) -> bool:
+    blocks, files = message.get("blocks") or (), message.get("files") or ()
+    return any(each.get("block_id") == mark for each in blocks) or any(
+        each.get("id") == mark for each in files
+    )
