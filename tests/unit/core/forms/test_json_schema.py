@@ -117,7 +117,8 @@ GIVEN = st.one_of(
     DAYS,
     st.times().map(lambda at: at.isoformat("minutes")),
     st.datetimes(timezones=st.just(None)).map(lambda at: f"{at.isoformat(timespec='seconds')}Z"),
-    st.emails(),
+    # jsonschema-rs knows the names of top-level domains beyond ASCII in small letters only.
+    st.emails().map(lambda address: address.lower() if "xn--" in address.lower() else address),
     st.sampled_from(["https://example.com/a", "http://localhost:80", "example.com", "ftp://example.com"]),
 )
 
