@@ -12,6 +12,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, JsonValue
@@ -36,6 +37,9 @@ _EMOJI = re.compile(
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf\u2934\u2935"
     "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 )
+_FLAG = "\U0001f3f4"
+_DEPENDENT = frozenset({_ZWNJ, _ZWJ, _FLAG, "\r"})
+"""Beside marks: characters that are visible, or not, by what is around them."""
 _KEYCAP = frozenset("0123456789#*")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
 _CURSIVE = re.compile("[\u0620-\u07ff\u0840-\u08ff\u1820-\u18aa]")
@@ -51,6 +55,8 @@ _HIDDEN_MARKS = frozenset("\u034f\u17b4\u17b5")
 _MONGOLIAN_VARIATIONS = frozenset("\u180b\u180c\u180d\u180f")
 _EMOJI_VARIATIONS = frozenset("\ufe0e\ufe0f")
 _VARIATION = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_CHARACTERS = 4096
+"""Of how many it is remembered whether they are visible."""
 #: Planes whose unassigned code points are Han characters of newer Unicode versions.
 _HAN_PLANES = range(0x20000, 0x3FFFE)
 
@@ -171,19 +177,29 @@ def says_nothing(text: str) -> bool:
     return not any(_seen(c) and not c.isspace() for c in text)
 
 
+@lru_cache(_CHARACTERS)
 def _seen(character: str) -> bool:
     return _drawn(character) and not _VARIATION.match(character)
 
 
 def _visible(text: str, start: int, end: int) -> str:
+    if end - start == 1:
+        return _one_visible(text, start)
     shown: list[str] = []
     hidden, times, marks, at = "", 0, 0, start
     while at < end:
-        flag = _TAGGED_FLAG.match(text, at) if text[at] == "\U0001f3f4" else None
-        kept = flag[0] if flag else text[at]
-        following = at + len(kept)
-        marks = marks + 1 if unicodedata.category(kept[0])[0] == "M" else 0
-        if flag is None and not _stays(text, at, marks):
+        kept = text[at]
+        stays = _is_visible(kept)
+        if stays is not None:
+            marks = 0
+        elif kept == _FLAG:
+            flag = _TAGGED_FLAG.match(text, at)
+            kept, stays, marks = flag[0] if flag else kept, True, 0
+        else:
+            marks = marks + 1 if _is_mark(kept) else 0
+            # After marks there is nothing that a variation selector could vary.
+            stays = marks <= MAX_COMBINING_MARKS and _stays(text, at, marks)
+        if not stays:
             if kept != hidden:
                 shown.append(_counted(hidden, times))
                 hidden, times = kept, 0
@@ -191,8 +207,31 @@ def _visible(text: str, start: int, end: int) -> str:
         else:
             shown += [_counted(hidden, times), "" if text.startswith("\r\n", at) else kept]
             hidden, times = "", 0
-        at = following
+        at += len(kept)
     return "".join([*shown, _counted(hidden, times)])
+
+
+def _one_visible(text: str, at: int) -> str:
+    """A run of one character, the most frequent one by far. It is no flag with tags."""
+    character = text[at]
+    stays = _is_visible(character)
+    if stays is None:
+        if text.startswith("\r\n", at):
+            return ""
+        stays = _stays(text, at, _is_mark(character))
+    return character if stays else named(character)
+
+
+@lru_cache(_CHARACTERS)
+def _is_visible(character: str) -> bool | None:
+    """Whether the character is visible; None where that depends on others around it."""
+    if character in _DEPENDENT or _is_mark(character):  # Variation selectors are marks, too.
+        return None
+    return _drawn(character)
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
 
 
 def _counted(hidden: str, times: int) -> str:

@@ -152,6 +152,17 @@ def looks(character: str) -> bool:
     return unicodedata.category(character)[0] != "M" and character == drop_invisible(character)
 
 
+def test_a_character_is_shown_alike_alone_and_before_another_that_is_no_letter() -> None:
+    special = [
+        *"\r\u200c\u200d\u0301\u0489\u034f\u180b\ufe0e\ufe0f\U000e0100",
+        *"\u202e\ue000\ud800\U0001f3f4\U000e0067",
+    ]
+    characters = [("x", each) for each in map(chr, range(0x3000))]
+    characters += [(before, each) for before in ("", "3", "\u2600", "\u1820", "\u4e00") for each in special]
+    for before, each in characters:
+        assert visible(f"{before}{each}—") == visible(f"{before}{each}x")[:-1] + "—", ascii(each)
+
+
 @given(ANY)
 def test_no_visible_character_is_lost_or_moved(stored: str) -> None:
     shown = iter(visible(stored))
