@@ -92,7 +92,7 @@ def read_replicas(text: str | int | None) -> int | None:
     """The number of replicas; None for `auto`. Raises ValueError."""
     if text is None or str(text).strip().lower() == "auto":
         return None
-    if not str(text).strip().isdecimal():
+    if not (str(text).isascii() and str(text).strip().isdecimal()):
         raise ValueError("it is `auto` or a number of replicas")
     return int(text)
 

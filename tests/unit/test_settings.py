@@ -438,6 +438,22 @@ def test_journal_keys_are_32_bytes_each(monkeypatch: pytest.MonkeyPatch) -> None
         assert wrong not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["CREWDECK_API_KEYS", "CREWDECK_JOURNAL_KEY"])
+@pytest.mark.parametrize("text", [",", " , ", ",,,"])
+def test_commas_between_keys_that_are_not_there_turn_nothing_off(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(SettingsError, match=f"{name}.*commas and no key"):
+        load()
+
+
+def test_a_number_of_replicas_has_plain_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREWDECK_REDIS_REPLICAS", "\N{ARABIC-INDIC DIGIT THREE}")
+    with pytest.raises(SettingsError, match="CREWDECK_REDIS_REPLICAS"):
+        load()
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("auto", None), ("512mb", 512 << 20), ("2 GB", 2 << 30), ("64MB", 64 << 20)]
 )

@@ -96,6 +96,9 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
     Raises ValueError, whose message never quotes a secret.
     """
     keys = tuple(_parse_key(part.strip()) for part in text.split(",") if part.strip())
+    if text.strip() and not keys:
+        # Commas around variables that are not set: without keys everybody at this machine would be let in.
+        raise ValueError("it has commas and no key; leave it empty where no key is meant")
     names = [key.name for key in keys]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"the name {min(twice)} is there twice")

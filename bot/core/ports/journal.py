@@ -41,7 +41,11 @@ KEY_BYTES = 32
 
 def parse_journal_keys(text: str) -> tuple[bytes, ...]:
     """Parse `CREWDECK_JOURNAL_KEY`. Raises ValueError, whose message never quotes a key."""
-    return tuple(_parsed(part.strip()) for part in text.split(",") if part.strip())
+    keys = tuple(_parsed(part.strip()) for part in text.split(",") if part.strip())
+    if text.strip() and not keys:
+        # Commas around variables that are not set: journals would be written unencrypted.
+        raise ValueError("it has commas and no key; leave it empty where nothing is to be encrypted")
+    return keys
 
 
 def _parsed(part: str) -> bytes:
