@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 # ruff: noqa: ANN401 - CrewAI says Any here
+import hashlib
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path, PurePath
@@ -17,6 +19,10 @@ from bot.core.runs.run import RunError
 from crews.run.context import CURRENT, RunContext
 
 log = structlog.get_logger(__name__)
+
+MAX_NAME_BYTES = 240
+"""The length of a file's name; file systems take 255."""
+_DIGEST_LENGTH = 8
 
 
 def install() -> None:
@@ -69,8 +75,11 @@ def _checked(interpolate: Callable[..., None]) -> Callable[..., None]:
 
 
 def _path(run: RunContext, task: Task) -> Path:
-    """Where the task writes. An absolute path counts only if its author wrote it so. Raises RunExit."""
-    path = task.output_file or ""
+    """Where the task writes. An absolute path counts only if its author wrote it so. Raises RunExit.
+
+    A whole paragraph as input makes a name that is too long for a file, which would be found out at the end.
+    """
+    path = str(PurePath(*map(_shortened, PurePath(task.output_file or "").parts)))
     written = task._original_output_file or path  # noqa: SLF001 - what its author wrote
     absolute = PurePath(written).is_absolute()
     if ".." in PurePath(path).parts or (PurePath(path).is_absolute() and not absolute):
@@ -81,6 +90,17 @@ def _path(run: RunContext, task: Task) -> Path:
         return run.files.folder / run.folder.within(path).relative_to(run.folder.path)
     except ValueError:
         raise run.stop(_refused(written)) from None
+
+
+def _shortened(name: str) -> str:
+    """The name of a file or folder, short enough for file systems; different ones stay different."""
+    if len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:_DIGEST_LENGTH]
+    suffix = PurePath(name).suffix
+    end = f"-{digest}{suffix if len(os.fsencode(suffix)) < MAX_NAME_BYTES // 4 else ''}"
+    kept = name.encode(errors="ignore")[: MAX_NAME_BYTES - len(os.fsencode(end))]
+    return kept.decode(errors="ignore") + end
 
 
 def _refused(written: str) -> RunError:

@@ -179,6 +179,21 @@ async def test_an_input_leads_no_file_out_of_the_folder(
     assert await deployment.store.files.list(run.id) == []
 
 
+@pytest.mark.parametrize("topic", ["t" * 300, "\N{EURO SIGN}" * 100, "tides. " * 60, "a/" + "b" * 300])
+async def test_an_input_that_is_too_long_for_a_files_name_is_shortened_in_it(
+    deployment: Deployment, topic: str
+) -> None:
+    from tests.contract.crews import file_crews
+
+    run = await deployment.start({"topic": topic})
+    ended = await deployment.execute(lambda _: file_crews.crew("notes/{topic}.md", says=lambda *_: "# Tides"))
+    assert ended.error is None
+    [file] = await deployment.store.files.list(run.id)
+    assert file.name.endswith(".md")
+    assert file.name[:6] in topic
+    assert len(file.name.encode()) <= 240
+
+
 async def test_an_absolute_path_is_left_as_its_author_wrote_it(deployment: Deployment) -> None:
     from tests.contract.crews import file_crews
 
