@@ -37,7 +37,7 @@ async def run_alongside(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[None
 
 
 @contextmanager
-def begun(work: Coroutine[Any, Any, T]) -> Iterator[asyncio.Task[T]]:
+def running_meanwhile(work: Coroutine[Any, Any, T]) -> Iterator[asyncio.Task[T]]:
     """Run this work during the block, which may wait for its result; cancel what still runs at its end.
 
     It doesn't wait for what it cancels: a coroutine that is thrown away with its loop can't.

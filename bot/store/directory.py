@@ -20,7 +20,7 @@ from bot.store.connection import Connection, Reply
 from bot.store.identities import Identities, linkable, people_among, relied_on
 from bot.store.link_codes import LinkCodes
 from bot.store.live_groups import MAX_AGE_MS, READ_TIMEOUT_S, LiveGroups, Members
-from bot.tasks import begun
+from bot.tasks import running_meanwhile
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ class RedisDirectory:
 
     async def known_while_resolving(self, principal: str, actor: Awaitable[Actor]) -> Actor:
         names, began = (principal,), time.monotonic()
-        with begun(self._read(names)) as reading:
+        with running_meanwhile(self._read(names)) as reading:
             found = await actor
             if found.authenticated != names or time.monotonic() - began > MAX_KNOWN_AGE_S:
                 return await self.known(found)

@@ -29,7 +29,7 @@ from bot.store.waits import Waits
 
 REPEATED_DELETE_TTL_S = 60
 """Seconds within which a call that is sent again is known, since nothing of the run is left to know it by."""
-NEWS_LIMIT = 1000
+MAX_EVENTS = 1000
 """Events that are read at once."""
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 """Seconds for which a deleted run is not started again by what started it: longer than an `Idempotency-Key`
@@ -97,9 +97,9 @@ class RedisRuns:
     async def waits(self, runs: Sequence[Run]) -> dict[str, Wait]:
         return await self._waits.of(runs)
 
-    async def news(self, run_id: str, after: int) -> tuple[builtins.list[Event], Run]:
+    async def events_after(self, run_id: str, after: int) -> tuple[builtins.list[Event], Run]:
         async with self._connection.pipeline() as batch:
-            batch.xrange(redis_keys.events(run_id), min=f"{after + 1}-0", count=NEWS_LIMIT)
+            batch.xrange(redis_keys.events(run_id), min=f"{after + 1}-0", count=MAX_EVENTS)
             batch.hmget(redis_keys.run(run_id), list(RUN_FIELDS))
         events, run = batch.results
         return read_events(run_id, events, self._connection.unreadable), self._reader.parse(run_id, run)

@@ -87,7 +87,7 @@ async def test_an_unknown_run_is_not_found(store: RedisStore) -> None:
     with pytest.raises(NotFound):
         await store.events.read(unknown)
     with pytest.raises(NotFound):
-        await store.runs.news(unknown, 0)
+        await store.runs.events_after(unknown, 0)
     with pytest.raises(NotFound):
         await store.runs.cancel(unknown, ADA)
 
@@ -107,12 +107,12 @@ async def test_a_held_run_is_queued_when_its_place_is_known(store: RedisStore) -
 
 async def test_the_news_of_a_run_are_its_later_events_and_what_they_made_of_it(store: RedisStore) -> None:
     run, _ = await store.runs.start(new_run())
-    news, now = await store.runs.news(run.id, 0)
+    news, now = await store.runs.events_after(run.id, 0)
     assert ([event.body.type for event in news], now) == (["run_started"], run)
     cancelled = await store.runs.cancel(run.id, ADA)
-    news, now = await store.runs.news(run.id, news[-1].seq)
+    news, now = await store.runs.events_after(run.id, news[-1].seq)
     assert ([event.body.type for event in news], now) == (["run_cancelled"], cancelled)
-    assert await store.runs.news(run.id, news[-1].seq) == ([], cancelled)
+    assert await store.runs.events_after(run.id, news[-1].seq) == ([], cancelled)
 
 
 async def test_a_place_in_another_channel_moves_the_run_to_its_list(store: RedisStore) -> None:

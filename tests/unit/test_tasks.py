@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.errors import StoreUnavailable
-from bot.tasks import begun, run_alongside
+from bot.tasks import run_alongside, running_meanwhile
 
 
 async def until_cancelled(cancelled: asyncio.Event) -> None:
@@ -50,20 +50,20 @@ async def test_a_task_that_fails_ends_the_block_and_the_other_tasks() -> None:
 
 
 async def test_begun_work_has_a_result_for_the_block() -> None:
-    with begun(asyncio.sleep(0, "done")) as task:
+    with running_meanwhile(asyncio.sleep(0, "done")) as task:
         assert await task == "done"
 
 
 async def test_begun_work_that_nobody_waits_for_is_cancelled_and_its_failure_stays_quiet() -> None:
     cancelled = asyncio.Event()
-    with begun(until_cancelled(cancelled)), begun(fail()):
+    with running_meanwhile(until_cancelled(cancelled)), running_meanwhile(fail()):
         await asyncio.sleep(0)
     await cancelled.wait()
 
 
 async def test_who_has_begun_work_may_be_thrown_away() -> None:
     async def waits() -> None:
-        with begun(asyncio.Event().wait()) as task:
+        with running_meanwhile(asyncio.Event().wait()) as task:
             await task
 
     waiting = waits()

@@ -106,7 +106,7 @@ class Runs(Protocol):
     async def find(self, prefix: str) -> builtins.list[Run]:
         """At most 5 runs whose id starts with `prefix` (at least 4 characters)."""
 
-    async def news(self, run_id: str, after: int) -> tuple[builtins.list[Event], Run]:
+    async def events_after(self, run_id: str, after: int) -> tuple[builtins.list[Event], Run]:
         """The events of a run with `seq` greater than `after`, and the run as it is after them.
 
         Raises NotFound.

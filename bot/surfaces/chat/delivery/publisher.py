@@ -140,7 +140,7 @@ class ThreadPublisher:
         if PROGRESS in thread.messages and not thread.run.awaiting_thread:
             return True
         placed = await self._opener.open(thread)
-        self.progress.drawn(thread.run.id)
+        self.progress.mark_drawn(thread.run.id)
         await self._recipients.changed([thread.run.requester.principal])
         return placed
 
@@ -148,7 +148,7 @@ class ThreadPublisher:
         if thread.cursor >= thread.run.seq:
             return  # What has come since the run was read has put it into the outbox again.
         # The run as it is after its events: one that has ended meanwhile is drawn so, and never again.
-        news, thread.run = await self._store.runs.news(thread.run.id, thread.cursor)
+        news, thread.run = await self._store.runs.events_after(thread.run.id, thread.cursor)
         await self._poster.retry_notifications(thread)
         for event in news:
             await self._poster.post(thread, event)
@@ -159,7 +159,7 @@ class ThreadPublisher:
         if not news:
             return
         if not news[-1].last:
-            self.progress.mark(thread.run.id)
+            self.progress.schedule(thread.run.id)
         await self._recipients.changed(await self._concerned(thread.run, news))
         if not news[-1].last and await self._has_notification_failures(thread):
             # The cursor stays before the last event, so that the run is delivered again.
@@ -226,23 +226,23 @@ class ThreadPublisher:
             await self._recorder.record(run.id, shown.cursor)
         except ShardLeaseLost:
             return  # Another process has its shard.
-        self.progress.mark(run.id)
+        self.progress.schedule(run.id)
 
     async def _redraw(self, run_id: str) -> None:
         turn = self._turn(run_id)
         if turn.locked():
             # Its messages may wait long for their channel; the other runs' progress must not.
-            self.progress.mark(run_id, BUSY_REDRAW_DELAY_S)
+            self.progress.schedule(run_id, BUSY_REDRAW_DELAY_S)
             return
         try:
             async with turn:
                 with self._checked(run_id):
                     await self._draw_progress(run_id)
         except RetryLater as later:
-            self.progress.mark(run_id, later.seconds)
+            self.progress.schedule(run_id, later.seconds)
         except (Rejected, StoreUnavailable) as failure:
             log.info("a progress message could not be drawn", run_id=run_id, code=failure.code)
-            self.progress.mark(run_id, FAILED_REDRAW_DELAY_S)
+            self.progress.schedule(run_id, FAILED_REDRAW_DELAY_S)
         except NotFound:
             log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
         except ShardLeaseLost:
@@ -262,7 +262,7 @@ class ThreadPublisher:
         if self._last.get(run_id) == message:
             return
         await thread.rewrite(PROGRESS, message, priority)
-        self.progress.drawn(run_id)
+        self.progress.mark_drawn(run_id)
         self._last[run_id] = message
         await thread.record(DRAWN, str(thread.run.seq))
 

@@ -89,19 +89,19 @@ class ProgressUpdater:
         self._draw = draw
         self._wait_for_capacity = wait_for_capacity
         self._clock = clock
-        #: When each marked run may be drawn, and when each run was drawn last.
+        #: When each scheduled run may be drawn, and when each run was drawn last.
         self._due: dict[str, float] = {}
         self._drawn: dict[str, float] = {}
-        self._marked = asyncio.Event()
+        self._scheduled = asyncio.Event()
 
-    def mark(self, run_id: str, after_s: float = 0.0) -> None:
-        """Redraw it soon, in `after_s` seconds at the earliest. Marked twice, it is drawn once."""
+    def schedule(self, run_id: str, after_s: float = 0.0) -> None:
+        """Redraw a run soon, in `after_s` seconds at the earliest. Scheduled twice, it is drawn once."""
         now = self._clock()
         earliest = max(now + after_s, self._drawn.get(run_id, now - self._interval_s) + self._interval_s)
         self._due[run_id] = min(earliest, self._due.get(run_id, earliest))
-        self._marked.set()
+        self._scheduled.set()
 
-    def drawn(self, run_id: str) -> None:
+    def mark_drawn(self, run_id: str) -> None:
         """Note that a run was drawn or posted just now."""
         now = self._clock()
         self._due.pop(run_id, None)
@@ -119,7 +119,7 @@ class ProgressUpdater:
                 await asyncio.sleep(seconds)
 
     async def run(self) -> None:
-        """Draw what is marked, for ever: what is due first comes first, also if it was marked later."""
+        """Draw what is scheduled, for ever: what is due first comes first, also if it was scheduled later."""
         while True:
             await self._something_due()
             await self._wait_for_capacity()
@@ -133,10 +133,10 @@ class ProgressUpdater:
 
     async def _something_due(self) -> None:
         while self._first_due() is None:
-            self._marked.clear()
+            self._scheduled.clear()
             soonest = min(self._due.values(), default=None)
             try:
                 async with asyncio.timeout(None if soonest is None else max(0.0, soonest - self._clock())):
-                    await self._marked.wait()
+                    await self._scheduled.wait()
             except TimeoutError:
                 continue

@@ -134,7 +134,7 @@ class FieldForms:
             return SILENT
         return Reply(say=await ended.fallback())
 
-    async def turn(self, sent: FormSubmission, steps: int) -> Reply:
+    async def change_step(self, sent: FormSubmission, steps: int) -> Reply:
         """Show the step that is so many steps further, or back, with what was filled in there."""
         received = await self._received(sent)
         if isinstance(received, Reply):

@@ -140,11 +140,11 @@ class FormHandlers:
         offered = {each.name: each.value for each in form.blocks if isinstance(each, Input)}
         return question_forms.filled(form, offered | typed, {}) if any(typed.values()) else form
 
-    async def turn(self, sent: FormSubmission, steps: int) -> Reply:
+    async def change_step(self, sent: FormSubmission, steps: int) -> Reply:
         """Another step of an open form."""
         if sent.callback not in CALLBACKS:
             return SILENT
-        reply = await self._fields.turn(sent, steps)
+        reply = await self._fields.change_step(sent, steps)
         if not reply.errors:
             return reply
         return Reply(

@@ -187,7 +187,7 @@ class PressHandlers:
     async def _turn(self, press: Press, _target: Target, _actor: Actor) -> Reply:
         """Show another step of the form that was pressed in."""
         steps = 1 if press.action == actions.NEXT_STEP else -1
-        return await self.forms.turn(press.form, steps) if press.form else SILENT
+        return await self.forms.change_step(press.form, steps) if press.form else SILENT
 
     async def _cancel(self, press: Press, target: Target, actor: Actor) -> Reply:
         """Cancel the run whose message was pressed on, which then says so."""

@@ -35,7 +35,7 @@ from bot.surfaces.slack.inbound.people import SlackActors
 from bot.surfaces.slack.inbound.replays import SignedRequest, log_replay
 from bot.surfaces.slack.renderer import render_form, render_message
 from bot.surfaces.slack.webapi.installation import SlackInstallation
-from bot.tasks import begun
+from bot.tasks import running_meanwhile
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ class Listeners:
         text = words.plain(given.text)
         starts = is_start(text)
         once = _once(signed, ids.run_id(given.key) if starts else "")
-        with begun(self.engine.people.actor(given.user_id)) as actor:
+        with running_meanwhile(self.engine.people.actor(given.user_id)) as actor:
             try:
                 # A start is recorded with its run, in one write. Others are while it is read who acts; so is
                 # a start of somebody whom Slack has to be asked about, since that may take long.

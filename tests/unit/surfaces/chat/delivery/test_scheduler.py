@@ -73,9 +73,9 @@ async def test_a_redraw_that_is_due_now_comes_before_one_that_is_due_later() -> 
     clock = asyncio.get_running_loop().time
     updater = ProgressUpdater(draw, room, interval_s=0.01, clock=clock)
     drawing = asyncio.create_task(updater.run())
-    updater.mark("later", 0.3)
+    updater.schedule("later", 0.3)
     await asyncio.sleep(0)
-    updater.mark("now")
+    updater.schedule("now")
     async with asyncio.timeout(WITHIN):
         await both.wait()
     drawing.cancel()
@@ -95,9 +95,9 @@ async def test_a_redraw_that_becomes_due_earlier_is_not_held_up_by_what_was_know
 
     updater = ProgressUpdater(draw, room, interval_s=0.01)
     drawing = asyncio.create_task(updater.run())
-    updater.mark("run", 3600)
+    updater.schedule("run", 3600)
     await asyncio.sleep(0)
-    updater.mark("run")
+    updater.schedule("run")
     async with asyncio.timeout(WITHIN):
         await done.wait()
     drawing.cancel()
