@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -16,6 +17,10 @@ Location = tuple[str | int, ...]
 
 MAX_FILE_BYTES = 512 * 1024
 """Of one file. Texts of crews are pages, not books."""
+KEPT_FILES = 256
+"""Of how many the nodes are kept, by what was in them: an edit of one has all crews read again."""
+KEPT_CHARACTERS = 16_000
+"""Of each of those, at most."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Document:
 def read(file: Path) -> Document:
     """Read a YAML file. Raises Unreadable."""
     try:
-        node = yaml_nodes.compose(_text(file))
+        node = _nodes(_text(file))
     except OSError as error:
         why = f"can't be read: {error.strerror or error}"
         raise Unreadable(Problem(file, 0, "", why, code="unreadable")) from error
@@ -92,6 +97,14 @@ def read(file: Path) -> Document:
     if node is None:
         return document
     return Document(file, _plain(document, (), node), document.positions, document.written)
+
+
+def _nodes(text: str) -> Node | None:
+    """What the text holds, which nobody changes. Raises Invalid."""
+    return _kept_nodes(text) if len(text) <= KEPT_CHARACTERS else yaml_nodes.compose(text)
+
+
+_kept_nodes = lru_cache(KEPT_FILES)(yaml_nodes.compose)
 
 
 def not_utf8(file: Path, error: UnicodeDecodeError) -> Problem:

@@ -62,6 +62,15 @@ IMPORTED = (
     *("tests.faults.slow_tools", "tests.faults.toolbox", "tests.faults.worker_flows"),
 )
 """All that commands import."""
+TESTS = Path(__file__).resolve().parents[1]
+DEFINITIONS = [
+    TESTS / folder
+    for folder in (
+        *("contract/crews/definitions", "scenario/crews"),
+        *("faults/definitions", "faults/releases/crews", "faults/chaos/definitions"),
+    )
+]
+"""Crews in YAML that most workers of tests read."""
 MAX_DESCRIPTORS = 16
 FREE_ABOVE = 512
 """Numbers of descriptors that no child inherits something under."""
@@ -292,7 +301,7 @@ def _fill_caches(configured: Settings) -> None:
     from crews.crewai_adapter import openai
     from crews.definitions import code, defined_crews
 
-    defined_crews.read(configured.crew_dirs)
+    defined_crews.read([*configured.crew_dirs, *DEFINITIONS])
     code.keep_sources()
     openai.build_response_models()
     openai.trusted_certificates()

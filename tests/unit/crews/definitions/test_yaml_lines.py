@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -316,6 +317,24 @@ def test_reading_takes_time_by_the_length_of_the_file(text: str) -> None:
             yaml_nodes.compose(text * times)
 
     assert growth(read, 1000) < LINEAR
+
+
+def test_what_is_read_again_is_not_parsed_again_and_shares_nothing(tmp_path: Path) -> None:
+    file = _file(tmp_path, "a: {b: [0123, c]}\n" + "".join(f"k{i}: [{i}, x]\n" for i in range(900)))
+    begun = time.thread_time()
+    first = yaml_lines.read(file)
+    parsed = time.thread_time() - begun
+    begun = time.thread_time()
+    again = [yaml_lines.read(file) for _ in range(5)]
+    assert time.thread_time() - begun < parsed
+    assert again == [first] * 5
+    assert isinstance(first.content, dict)
+    first.content["a"]["b"].append("d")  # type: ignore[index, call-overload, union-attr]
+    first.positions.clear()
+    first.written.clear()
+    assert yaml_lines.read(file) == again[0] != first
+    other = _file(tmp_path, file.read_text().replace("0123", "0124"))
+    assert yaml_lines.read(other).content["a"] == {"b": [124, "c"]}  # type: ignore[index, call-overload]
 
 
 def test_the_crews_that_ship_read_as_with_pyyaml() -> None:
