@@ -1,8 +1,10 @@
-"""`crewdeck doctor` and `crewdeck crews` with real services: what an operator reads, and the exit status."""
+"""`crewdeck doctor` and `crewdeck crews` with real services: what an operator reads, and the exit status.
+
+The commands are forked; in `test_worker_secrets.py` they are executed as people do it.
+"""
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +47,7 @@ def line(lines: list[str], *words: str) -> str:
     return found
 
 
-async def test_a_machine_with_nothing_but_a_model_key_is_well(data_dir: Path) -> None:
-    """The command is executed as people do it; those of other tests are forked."""
-    python = sys.executable
+async def test_a_machine_with_nothing_but_a_model_key_is_well(python: str, data_dir: Path) -> None:
     key = {"OPENAI_API_KEY": "sk-not-a-real-key", "CREWDECK_MODEL": "openai/gpt-5.4-mini"}
     status, lines = await run(python, data_dir, "doctor", **key)
     assert status == 0, lines

@@ -16,6 +16,7 @@ import pytest
 from bot.settings import Settings
 from crews.crewai_adapter import environment
 from tests.contract.crews.deployment import Deployment, WorkerProcess
+from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel
 from tests.waiting import WITHIN
 
@@ -45,11 +46,12 @@ def model() -> Iterator[LoopbackModel]:
 
 
 @pytest.fixture(scope="session")
-def worker(model: LoopbackModel) -> Iterator[WorkerProcess]:
+def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
     """A worker with a store of its own, ready for runs."""
     with WorkerProcess.started(
         model.base_url,
         DEFINITIONS,
+        fork_server=fork_server,
         CREWDECK_LEASE=str(LEASE_S),
         CREWDECK_LOG_LEVEL="DEBUG",
         VAULT_TOKEN=TOKEN,

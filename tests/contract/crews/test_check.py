@@ -273,9 +273,9 @@ async def test_the_command_tells_people_and_editors(python: str, tmp_path: Path)
 
 
 @pytest.mark.slow
-async def test_without_folders_all_crews_are_checked_and_no_store_is_needed(tmp_path: Path) -> None:
-    """The command is executed as people do it; those of other tests are forked."""
-    python = sys.executable
+async def test_without_folders_all_crews_are_checked_and_no_store_is_needed(
+    python: str, tmp_path: Path
+) -> None:
     install_crews(tmp_path, "[crewdeck.crews]\nbroken = nowhere:crew\n")
     status, told = await crewdeck(python, tmp_path, "check", "--json")
     findings: list[dict[str, Any]] = json.loads(told)
