@@ -8,7 +8,6 @@ twice then, never not at all.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,22 +17,22 @@ import structlog
 
 from bot.core.errors import NotFound, StoreUnavailable, UnreadableRecord
 from bot.core.ports.outbox import DeliveryState
-from bot.core.ports.store import Store
+from bot.core.ports.store import Runs, Store
 from bot.core.runs.run import Run
 from bot.core.wakeups import Signal, Wakeups, outbox_topic
 from bot.metrics import Metrics
 from bot.surfaces.chat.delivery.publisher import ThreadPublisher
 from bot.surfaces.chat.delivery.scheduler import FairScheduler
+from bot.surfaces.chat.delivery.shard_leases import ShardLeases
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, ShardLeaseLost
 from bot.surfaces.chat.failures import CredentialsRefused, Deferred, Rejected, RetryLater
 from bot.surfaces.chat.flow_control import WorkLimit
 from bot.surfaces.chat.places import ChatPlace
-from bot.surfaces.chat.platform import ChatPlatform
+from bot.surfaces.chat.platform import Capabilities, ChatPlatform
 from bot.surfaces.chat.recipients import Recipients
 
 log = structlog.get_logger(__name__)
 
-LEASE_S = 8.0
 LEASE_RENEWAL_S = 2.0
 POLL_INTERVAL_S = 1.0
 """Seconds between two looks when nothing wakes: nothing does when a run's waiting time is over."""
@@ -85,15 +84,14 @@ class OutboxWorker:
         self._wakeups = wakeups
         self._platform = platform
         self._surface = platform.capabilities.surface
-        self._title = platform.capabilities.title
         self._owner = owner
         recorder = DeliveryRecorder(store.outbox, self._surface, owner)
-        self._publisher = ThreadPublisher(store, platform, recorder, metrics, recipients, self._check_lease)
-        self._shards: set[int] = set()
-        #: By shard: until when its lease certainly holds, by our own clock.
-        self._certain_until: dict[int, float] = {}
-        #: Shards beyond our share: released as soon as none of their runs is being delivered.
-        self._leaving: set[int] = set()
+        #: The shard of each run that is being delivered.
+        self._busy_in: dict[str, int] = {}
+        self._leases = ShardLeases(
+            store.outbox, self._surface, owner, lambda shard: shard in self._busy_in.values()
+        )
+        self._publisher = ThreadPublisher(store, platform, recorder, metrics, recipients, self._leases.check)
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._scheduler = FairScheduler(MAX_CONCURRENT_RUNS, MAX_CONCURRENT_RUNS_PER_CHANNEL)
         self._limit = WorkLimit(MAX_WORKING_RUNS)
@@ -102,11 +100,8 @@ class OutboxWorker:
         self._looked_everywhere_at = 0.0
         #: How many pending runs of each shard are looked at.
         self._page_sizes: dict[int, int] = {}
-        #: The shard of each run that is being delivered.
-        self._busy_in: dict[str, int] = {}
         self._failures: dict[str, _Failures] = {}
-        #: Workspaces that refuse the app's credentials.
-        self._refusing: set[str] = set()
+        self._workspaces = _WorkspacePauses(store.runs, platform.capabilities)
         self._signal = Signal()
         self._gained = asyncio.Event()
 
@@ -122,81 +117,25 @@ class OutboxWorker:
             await self._stop()
 
     async def _stop(self) -> None:
-        held = self._shards | self._leaving
-        self._certain_until.clear()  # Deliveries under way begin no further call.
+        held = self._leases.end()
         busy = list(self._busy.values())
         if busy:
             await asyncio.wait(busy, timeout=DRAIN_TIMEOUT_S)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
-        try:
-            for shard in held:
-                await self._store.outbox.release_shard(self._surface, shard, self._owner)
-        except StoreUnavailable:
-            log.info("the store is away: the leases end by themselves")
+        await self._leases.release(held)
 
     # ── which runs ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _keep_leases(self) -> None:
         while True:
-            # Another process may have held a shard since its lease ran out.
-            before = set(filter(self._holds, self._shards))
-            await self._take_share(self._peers())
-            if gained := self._shards - before:
+            peers = self._peers()
+            self._platform.share_rate_limits(peers)
+            if gained := await self._leases.take_share(peers):
                 self._signal.set(map(self._topic, gained))
                 self._gained.set()
             await asyncio.sleep(LEASE_RENEWAL_S)
-
-    async def _take_share(self, peers: int) -> None:
-        """Keep or take as many shards as each process has, and release more."""
-        self._platform.share_rate_limits(peers)
-        share = math.ceil(self._store.outbox.shards / peers)
-        for shard in range(self._store.outbox.shards):
-            if shard in self._shards or (shard not in self._leaving and len(self._shards) < share):
-                await self._lease(shard)
-        surplus = sorted(self._shards)[share:]
-        self._shards.difference_update(surplus)
-        self._leaving.update(surplus)
-        for shard in sorted(self._leaving):
-            await self._leave(shard)
-
-    async def _lease(self, shard: int) -> None:
-        try:
-            mine = await self._renew(shard, relay=True)
-        except StoreUnavailable:
-            mine = False
-        (self._shards.add if mine else self._shards.discard)(shard)
-
-    async def _renew(self, shard: int, *, relay: bool = False) -> bool:
-        began = time.monotonic()
-        mine = await self._store.outbox.lease_shard(self._surface, shard, self._owner, LEASE_S, relay=relay)
-        if mine:
-            self._certain_until[shard] = began + LEASE_S
-        return mine
-
-    def _check_lease(self, run_id: str) -> None:
-        """Raises ShardLeaseLost if another process may deliver the run by now: we may have been suspended.
-
-        What we were about to show may be shown by then, or be older than what is.
-        """
-        if not self._holds(self._store.outbox.shard_of(run_id)):
-            raise ShardLeaseLost
-
-    def _holds(self, shard: int) -> bool:
-        """Whether the lease of a shard certainly holds."""
-        return time.monotonic() < self._certain_until.get(shard, 0.0)
-
-    async def _leave(self, shard: int) -> None:
-        """Release a shard once none of its runs is being delivered."""
-        try:
-            if shard in self._busy_in.values():
-                await self._renew(shard)
-            else:
-                await self._store.outbox.release_shard(self._surface, shard, self._owner)
-                self._leaving.discard(shard)
-        except StoreUnavailable:
-            self._leaving.discard(shard)
 
     async def _recover(self) -> None:
         """Go on with what the former holder of a shard left unfinished."""
@@ -234,14 +173,14 @@ class OutboxWorker:
             self._looked_everywhere_at = 0.0  # What is missed now is found once there is room.
             return
         try:
-            await asyncio.gather(*map(self._find_pending, sorted(self._shards.intersection(woken))))
+            await asyncio.gather(*map(self._find_pending, sorted(set(woken).intersection(self._leases.held))))
         except StoreUnavailable:
             log.info("the store is away: nothing can be delivered")
             self._looked_everywhere_at = 0.0
             return
         waiting = {
             run_id: (shard, channel)
-            for shard in sorted(self._shards)
+            for shard in sorted(self._leases.held)
             for run_id, channel in self._found.get(shard, {}).items()
             if run_id not in self._busy
         }
@@ -317,7 +256,7 @@ class OutboxWorker:
             await self._publisher.catch_up(run_id)
         except ShardLeaseLost:
             log.info("another process may deliver this run by now", run_id=run_id)
-            self._shards.clear()  # Until the next renewal says which are ours.
+            self._leases.suspect()
         except NotFound:
             log.debug("a run was deleted: nothing is left to deliver", run_id=run_id)
         except Deferred as deferred:
@@ -327,13 +266,14 @@ class OutboxWorker:
             log.info("messages of a run are postponed", run_id=run_id, seconds=later.seconds, why=later.why)
             await self._back_off(run_id, later.seconds)
         except CredentialsRefused as refused:
-            await self._pause_workspace(run_id, refused.code)
+            await self._postpone(run_id, REFUSED_RETRY_DELAY_S)
+            await self._workspaces.pause(run_id, refused.code)
         except Rejected as rejected:
             log.error("the platform refuses a message of a run", run_id=run_id, code=rejected.code)  # noqa: TRY400
             await self._postpone(run_id, REFUSED_RETRY_DELAY_S)
         else:
             self._failures.pop(run_id, None)
-            await self._resume_workspace(run_id)
+            await self._workspaces.resume(run_id)
 
     async def _back_off(self, run_id: str, seconds: float) -> None:
         """Retry after as long as the platform says, at least.
@@ -351,30 +291,38 @@ class OutboxWorker:
         if not await self._store.outbox.postpone(self._surface, self._owner, run_id, seconds):
             log.info("another process delivers this run by now", run_id=run_id)
 
-    # ── the workspace ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _pause_workspace(self, run_id: str, code: str) -> None:
-        """The workspace refuses the app's credentials: its runs are paused, and tried again now and then."""
-        await self._postpone(run_id, REFUSED_RETRY_DELAY_S)
+class _WorkspacePauses:
+    """Pauses the runs of workspaces that refuse the app's credentials, until these are accepted again."""
+
+    def __init__(self, runs: Runs, platform: Capabilities) -> None:
+        self._runs = runs
+        self._surface = platform.surface
+        self._title = platform.title
+        self._refusing: set[str] = set()
+
+    async def pause(self, run_id: str, code: str) -> None:
+        """Pause the runs of this run's workspace, which has refused the credentials with this code."""
         team = await self._team(run_id)
         if team is None or team in self._refusing:
             return
         self._refusing.add(team)
         log.error("the app's token is refused: the workspace's runs are paused", team=team, code=code)
-        if await self._store.runs.pause_reason(team) is None:
-            await self._store.runs.pause_tenant(team, f"{self._title} refuses the app's token ({code})")
+        if await self._runs.pause_reason(team) is None:
+            await self._runs.pause_tenant(team, f"{self._title} refuses the app's token ({code})")
 
-    async def _resume_workspace(self, run_id: str) -> None:
+    async def resume(self, run_id: str) -> None:
+        """Let the runs of this run's workspace continue, which has accepted the credentials."""
         if not self._refusing or (team := await self._team(run_id)) not in self._refusing:
             return
         self._refusing.discard(team)
         log.info("the app's token is accepted again: the workspace's runs continue", team=team)
-        await self._store.runs.pause_tenant(team, None)
+        await self._runs.pause_tenant(team, None)
 
     async def _team(self, run_id: str) -> str | None:
+        """The workspace in which a run lives; None for one of another surface, which goes on there."""
         try:
-            run = await self._store.runs.get(run_id)
+            run = await self._runs.get(run_id)
         except (NotFound, UnreadableRecord):
             return None
-        # A run that lives elsewhere goes on there.
         return run.place.tenant if run.place and run.place.surface == self._surface else None
