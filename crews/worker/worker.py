@@ -36,6 +36,7 @@ from crews.worker.edits import Edits
 from crews.worker.engine import Engine, EngineEnded
 from crews.worker.isolation import Isolation
 from crews.worker.registration import Registration
+from crews.worker.retirement import Retirement
 from crews.worker.slots import Slots
 from crews.worker.start_rate import StartRate
 
@@ -89,7 +90,6 @@ class Worker:
     ) -> None:
         """`lifeline`: to the process that started this worker and starts its successor, if there is one."""
         self._settings = settings
-        self._lifeline = lifeline
         self._store = store
         self._wakeups = wakeups
         self._id = settings.worker_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -107,16 +107,12 @@ class Worker:
         )
         self._start_rate = StartRate(settings.starts_per_second, CLAIM_BATCH_SIZE)
         self._held: dict[str, LeasedRun] = {}
-        self._claimed = 0
-        #: How many runs it claims in its life, at most.
-        self._most = settings.recycle_after if lifeline else 2 * settings.recycle_after
-        #: How many runs that are over may still have threads before it is replaced.
-        self._max_leaked_threads = settings.leaked_threads
         self._stopping = asyncio.Event()
         self._broken = False
         #: Of the crews that it claims runs of; changed in place.
         self._names: list[str] = []
         self._edits = Edits(settings, self._use_edited)
+        self._retirement = Retirement(settings, self._edits, lifeline, self._unless_stopped)
 
     @property
     def outdated(self) -> bool:
@@ -223,48 +219,12 @@ class Worker:
                     waiting.cancel()
 
     async def _retires(self) -> bool:
-        """Whether it has executed enough runs, and others claim from now on.
-
-        Where nobody starts a successor before this process has ended, it goes on until it holds nothing, or
-        has executed twice as many: what waits in the queue would have to wait for the last run that it holds.
-        """
-        if self._engine.leaked_threads >= self._max_leaked_threads:
-            return await self._replaced()
-        if self.outdated:
-            return not self._held if self._lifeline is None else await self._may_retire(self._lifeline)
-        if self._edits.has_broken_crews:  # It isn't recycled: nobody else can run what it runs.
-            self._most = max(self._most, self._claimed + self._settings.recycle_after)
-        if self._lifeline is None or self._settings.alone:
-            enough = self._claimed >= self._settings.recycle_after
-            return self._claimed >= self._most or (enough and not self._held)
-        if self._claimed < max(self._most, self._settings.recycle_after):
-            return False
-        retires = await self._may_retire(self._lifeline)
-        if not retires:
-            self._most += self._settings.recycle_after
-        return retires
-
-    async def _replaced(self) -> bool:
-        """Whether another worker is to take over from one that has too many threads of runs that are over."""
-        log.error(
-            "tools hang in runs that are over; this worker is to be replaced", runs=self._max_leaked_threads
+        return await self._retirement.is_due(
+            holds_runs=bool(self._held), leaked_threads=self._engine.leaked_threads
         )
-        if self._lifeline is None or self._settings.alone:
-            return True
-        self._max_leaked_threads += self._settings.leaked_threads
-        return await self._may_retire(self._lifeline)
-
-    async def _may_retire(self, lifeline: Lifeline) -> bool:
-        """Whether its successor has been started, or it was stopped meanwhile."""
-        asking = asyncio.create_task(lifeline.may_retire())
-        if not await self._unless_stopped(asking):
-            asking.cancel()
-            return True
-        return asking.result()
 
     def _room(self) -> int:
-        left = self._most - self._claimed
-        return max(0, min(self._unheld, left, self._start_rate.available()))
+        return max(0, min(self._unheld, self._retirement.left, self._start_rate.available()))
 
     @property
     def _unheld(self) -> int:
@@ -293,7 +253,7 @@ class Worker:
         return held is not None and held.claim.epoch >= claim.epoch
 
     def _start(self, claim: Claim, lease: Lease, queued: Signal) -> None:
-        self._claimed += 1
+        self._retirement.count_claim()
         log.info("claimed", run_id=claim.run.id, crew=claim.run.crew.name, epoch=claim.epoch)
         earlier = self._held.get(claim.run.id)
         if earlier is not None:
