@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import isfinite
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -16,8 +17,15 @@ _NO_NAME = re.compile(r"[\r\n]|: ")
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
+MAX_DEPTH = 100
+"""Levels of lists and objects within each other that arguments may have."""
+
+
+TOO_DEEP = f"More than {MAX_DEPTH} lists and objects are within each other."
+
+
 class NotExact(ValueError):  # noqa: N818 - says what is wrong
-    """What is typed would not be kept as it was typed."""
+    """What is typed would not be kept as it was typed, or can't be decided on."""
 
 
 def value_text(value: JsonValue, *, text_only: bool = False) -> str:
@@ -72,6 +80,23 @@ def _reads_as_other_kind(text: str) -> bool:
     return True
 
 
+def too_deep(value: object, levels: int = MAX_DEPTH) -> bool:
+    """Whether lists and objects are within each other on more than so many levels, or endlessly."""
+    level = _containers([value])
+    for _ in range(levels):
+        if not level:
+            return False
+        level = _containers(
+            part for each in level for part in (each.values() if isinstance(each, dict) else each)
+        )
+    return bool(level)
+
+
+def _containers(values: Iterable[object]) -> list[Any]:
+    """The lists and objects among these, each once, however many refer to it."""
+    return list({id(each): each for each in values if isinstance(each, dict | list | tuple)}.values())
+
+
 def read_json(words: str) -> JsonValue:
     """The value that is typed. Raises NotExact, and ValueError for invalid JSON."""
     try:
@@ -79,7 +104,9 @@ def read_json(words: str) -> JsonValue:
             words, parse_constant=_no_json, parse_float=_exact, object_pairs_hook=_named_once
         )
     except RecursionError:
-        raise ValueError("too many lists and objects within each other") from None
+        raise NotExact(TOO_DEEP) from None
+    if too_deep(value):
+        raise NotExact(TOO_DEEP)
     return value
 
 

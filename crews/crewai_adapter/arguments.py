@@ -13,7 +13,8 @@ from crewai.agents import agent_executor
 from crewai.tools.tool_failure import ToolFailure, ToolFailureReason
 from crewai.utilities import agent_utils
 
-from crews.journal.serialization import MAX_DEPTH, in_valid_text, too_deep
+from bot.core.json_text import MAX_DEPTH, too_deep
+from crews.journal.serialization import in_valid_text
 
 _KINDS = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 

@@ -20,10 +20,10 @@ from pydantic import AliasChoices, BaseModel, JsonValue, SecretBytes, SecretStr,
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from bot.core.json_text import MAX_DEPTH, too_deep
 from bot.core.questions.tool_call import SEPARATOR
 from bot.core.text import valid_json
 from crews.human_input.secret_arguments import resolve_hidden, secrets_in, without_secret_values
-from crews.journal.serialization import MAX_DEPTH, too_deep
 
 MAX_ARGUMENTS_BYTES = 100_000
 """Of all arguments of a call, as JSON."""

@@ -11,7 +11,7 @@ import base64
 import dataclasses
 import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -38,8 +38,6 @@ _AS_TEXT: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
 _TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 
-MAX_DEPTH = 100
-"""Levels of lists and objects within each other that arguments may have."""
 _MAX_INTEGER = 1 << 1024
 """Of whole numbers in decimals; Python refuses to read those of thousands of digits."""
 
@@ -54,23 +52,6 @@ class TooDeep(ValueError):  # noqa: N818 - says what it is
 
 class Unreadable(Exception):  # noqa: N818 - says what it is
     """The value's class is missing or has changed."""
-
-
-def too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
-    """Whether lists and objects are within each other on more than so many levels, or endlessly."""
-    level = _containers([value])
-    for _ in range(levels):
-        if not level:
-            return False
-        level = _containers(
-            part for each in level for part in (each.values() if isinstance(each, dict) else each)
-        )
-    return bool(level)
-
-
-def _containers(values: Iterable[Any]) -> list[Any]:
-    """The lists and objects among these, each once, however many refer to it."""
-    return list({id(each): each for each in values if isinstance(each, dict | list | tuple)}.values())
 
 
 def write(value: Any) -> Any:

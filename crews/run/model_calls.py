@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bot.core.json_text import too_deep
 from bot.core.runs.run import RunError
 from crews.journal.model_call import ModelCall, RecordedStep
-from crews.journal.serialization import TooDeep, too_deep
+from crews.journal.serialization import TooDeep
 from crews.run.nondeterminism import NonDeterminism
 from crews.run.recorded_steps import RecordedSteps
 from crews.run.session import RunSession

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import operator
 import re
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
-from bot.core.json_text import value_text
+from bot.core.json_text import MAX_DEPTH, too_deep, value_text
 from bot.core.people.policy import Policy
 from bot.core.text import ValidJson, ValidText
 from bot.core.value import Strict
@@ -92,6 +93,8 @@ def edit_errors(call: ToolCall, changes: Mapping[str, JsonValue]) -> dict[str, s
         elif name not in call.editable:
             if not _same(value, call.proposed[name]):
                 errors[name] = "can't be edited"
+        elif too_deep(value, MAX_DEPTH - 1):
+            errors[name] = f"is nested more than {MAX_DEPTH} levels deep"
         elif _gives_secret(call, name, value):
             errors[name] = "has a secret in it, which can't be edited: leave it out, and it stays as it is"
         elif wrong := _type_error(call.parameters, name, value):
@@ -261,9 +264,10 @@ def _beyond(bounds: Mapping[str, JsonValue], number: float, unit: str) -> str:
 
 
 def _as_written(number: float) -> str:
-    """A number with all of its digits, as people write it: 1200 for 1200.0."""
+    """A number with all of its digits, as people write it: 1200 for 1200.0. -0.0 is not written as 0."""
     whole = int(number)
-    return json.dumps(whole if whole == number else number)
+    negative_zero = whole == number == 0 and math.copysign(1, number) < 0
+    return json.dumps(whole if whole == number and not negative_zero else number)
 
 
 def _as_declared(parameters: Mapping[str, JsonValue], name: str, value: JsonValue) -> JsonValue:

@@ -16,6 +16,13 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize("levels", [101, 5000])
+def test_what_is_nested_too_deeply_is_not_taken(levels: int) -> None:
+    assert read_json("[" * 100 + "]" * 100)
+    with pytest.raises(NotExact, match="More than 100 lists and objects"):
+        read_json("[" * levels + "]" * levels)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -1,5 +1,6 @@
 """Calls that wait for an approval: what may be edited, and what an approval covers."""
 
+import json
 from typing import Any
 
 import pytest
@@ -136,6 +137,17 @@ def test_a_bound_is_said_with_all_its_digits(bound: float) -> None:
 def test_the_title_says_what_stands_there_now() -> None:
     assert CALL.summary == "Pay 1200 to Acme with {pin}"
     assert CALL.edited({"amount": 0.5}).summary == "Pay 0.5 to Acme with {pin}"
+    assert CALL.edited({"amount": 0.0}).summary == "Pay 0 to Acme with {pin}"
+    assert CALL.edited({"amount": -0.0}).summary == "Pay -0.0 to Acme with {pin}"
+
+
+@pytest.mark.parametrize("levels", [99, 100, 250])
+def test_an_edit_is_not_nested_more_deeply_than_arguments_may_be(levels: int) -> None:
+    """It would be approved, and then refused by the worker."""
+    anything = CALL.model_copy(update={"parameters": {}})
+    value = json.loads("[" * levels + "]" * levels)
+    too_deep = {} if levels == 99 else {"amount": "is nested more than 100 levels deep"}
+    assert edit_errors(anything, {"amount": value}) == too_deep
 
 
 TITLED: list[tuple[JsonValue, str, str]] = [
