@@ -19,7 +19,7 @@ import aiohttp
 from bench.deployment import Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
-from bench.table import Figure, Within
+from bench.table import AtMostTimes, Figure
 from bot.core.ports.lists import RunFilter
 from bot.surfaces.chat.places import group
 from bot.surfaces.slack import SURFACE
@@ -36,7 +36,7 @@ BUSY = 4
 WARM_UP = 20
 
 
-class Neighbour(Server):
+class SameSessionServer(Server):
     """A server in the session of the bare Bolt.
 
     Where Linux groups processes by session, niceness counts within one only: from elsewhere, the bare Bolt
@@ -112,7 +112,9 @@ async def measure(effort: Effort) -> list[Figure]:
         where = await slack.heard()
         token, api_url = str(where["token"]), str(where["api_url"])
         bolt = await stack.enter_async_context(Peer.started("bolt", token, SECRET, api_url))
-        running = await stack.enter_async_context(deployed(slack_settings(token, api_url), kind=Neighbour))
+        running = await stack.enter_async_context(
+            deployed(slack_settings(token, api_url), kind=SameSessionServer)
+        )
         bare = str((await bolt.heard())["url"])
         connector = aiohttp.TCPConnector(limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
@@ -124,7 +126,7 @@ async def measure(effort: Effort) -> list[Figure]:
         await stack.enter_async_context(_busy(running))
         spreads = await taking_turns(effort, lambda: load.on(ours, commands), lambda: load.on(bare, acks))
         await _check_started(running, commands)
-    return [Figure("/crew start -> acknowledged", *spreads, aims=(Within(1), Within(1, "p99")))]
+    return [Figure("/crew start -> acknowledged", *spreads, aims=(AtMostTimes(1), AtMostTimes(1, "p99")))]
 
 
 def _channel(number: int) -> str:

@@ -16,7 +16,7 @@ from bench.deployment import ADA, Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.pubsub import PING, PONG
-from bench.table import Figure, Spread, Within
+from bench.table import AtMostTimes, Figure, Quantiles
 from bot.core.events.event import HumanInputRequired
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question
@@ -120,6 +120,8 @@ async def measure(effort: Effort) -> list[Figure]:
         answers = Answers(running)
         ours, baseline = await taking_turns(effort, lambda: answers.round(many), lambda: bare.round(many))
     return [
-        Figure("answer accepted -> tool returns", ours, baseline, aims=(Within(4), Within(4, "p99"))),
-        Figure("answer sent -> tool returns", Spread.of(answers.from_sent), baseline),
+        Figure(
+            "answer accepted -> tool returns", ours, baseline, aims=(AtMostTimes(4), AtMostTimes(4, "p99"))
+        ),
+        Figure("answer sent -> tool returns", Quantiles.of(answers.from_sent), baseline),
     ]

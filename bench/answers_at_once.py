@@ -8,7 +8,7 @@ import time
 from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort
 from bench.puppet import concurrently
-from bench.table import Figure, Spread, Within
+from bench.table import AtMostTimes, Figure, Quantiles
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
 
@@ -26,9 +26,9 @@ async def measure(effort: Effort) -> list[Figure]:
     async with deployed(hot) as running:
         await _round(running, 1)
         rounds = [await _round(running, many) for _ in range(effort.brief().rounds)]
-    returned, settled = (Spread.of([each] for each in side) for side in zip(*rounds, strict=True))
+    returned, settled = (Quantiles.of([each] for each in side) for side in zip(*rounds, strict=True))
     name = f"{many:,} answers at once -> the last tool returns; all are settled"
-    return [Figure(name, Spread(returned.p50), Spread(settled.p50), aims=(Within(2),))]
+    return [Figure(name, Quantiles(returned.p50), Quantiles(settled.p50), aims=(AtMostTimes(2),))]
 
 
 async def _round(running: Deployment, many: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.table import Spread, ratio, rows
+from bench.table import Quantiles, ratio, rows
 
 HERE = Path(__file__).resolve().parents[1]
 ROUND_WITHIN_S = 1800.0
@@ -29,8 +29,8 @@ HEADINGS = ("figure", "here p50 / p99", "there p50 / p99", "here / there", "roun
 class Pair:
     """One figure of one round, in both checkouts."""
 
-    here: Spread
-    there: Spread
+    here: Quantiles
+    there: Quantiles
 
 
 def compare(other: Path, names: Sequence[str], rounds: int, *, full: bool) -> str:
@@ -61,7 +61,7 @@ def _python(checkout: Path) -> Path:
     return python
 
 
-def _measured(checkout: Path, python: Path, names: Sequence[str], *, full: bool) -> Mapping[str, Spread]:
+def _measured(checkout: Path, python: Path, names: Sequence[str], *, full: bool) -> Mapping[str, Quantiles]:
     command = [str(python), "-m", "bench", *names, *([] if full else ["--quick"])]
     done = subprocess.run(
         command, cwd=checkout, check=False, capture_output=True, text=True, timeout=ROUND_WITHIN_S
@@ -71,9 +71,9 @@ def _measured(checkout: Path, python: Path, names: Sequence[str], *, full: bool)
     return read_table(done.stdout)
 
 
-def read_table(text: str) -> dict[str, Spread]:
+def read_table(text: str) -> dict[str, Quantiles]:
     """Our own figures in a printed table. Lines that are indented belong to the one before them."""
-    found: dict[str, Spread] = {}
+    found: dict[str, Quantiles] = {}
     parent = ""
     for line in text.splitlines():
         # Two spaces after the bar: the name begins with one or more.
@@ -90,13 +90,13 @@ def read_table(text: str) -> dict[str, Spread]:
     return found
 
 
-def _spread(cell: str) -> Spread | None:
+def _spread(cell: str) -> Quantiles | None:
     numbers = [float(each.replace(",", "")) for each in NUMBER.findall(cell)]
     unit = NUMBER.sub("", cell).replace("/", "").strip()
     if not numbers or unit not in FACTORS:
         return None
     values = [each * FACTORS[unit] for each in numbers]
-    return Spread(values[0], values[1] if len(values) > 1 else None)
+    return Quantiles(values[0], values[1] if len(values) > 1 else None)
 
 
 def _row(name: str, pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def _row(name: str, pairs: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
-def _medians(spreads: Iterable[Spread]) -> str:
+def _medians(spreads: Iterable[Quantiles]) -> str:
     listed = list(spreads)
     p99 = [each.p99 for each in listed if each.p99 is not None]
     p50 = f"{median(each.p50 for each in listed):,.2f}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from bench.deployment import Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
-from bench.table import Aim, Figure, Within
+from bench.table import Aim, AtMostTimes, Figure
 
 SHARE = 5
 """A crew takes long; a fifth of the samples will do."""
 MODELS: dict[str, tuple[float, tuple[Aim, ...]]] = {
-    "crew: claimed -> finished": (0.0, (Within(1.05),)),
-    "crew whose model takes 100 ms a call: claimed -> finished": (0.1, (Within(1.05),)),
+    "crew: claimed -> finished": (0.0, (AtMostTimes(1.05),)),
+    "crew whose model takes 100 ms a call: claimed -> finished": (0.1, (AtMostTimes(1.05),)),
 }
 """By figure: the seconds that each of the three model calls takes."""
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.table import Spread
+from bench.table import Quantiles
 
 Round = Callable[[], Awaitable[list[float]]]
 """Measures something often; milliseconds."""
@@ -86,7 +86,7 @@ QUICK = Effort(
 )
 
 
-async def taking_turns(effort: Effort, ours: Round, baseline: Round) -> tuple[Spread, Spread]:
+async def taking_turns(effort: Effort, ours: Round, baseline: Round) -> tuple[Quantiles, Quantiles]:
     """Measure in rounds, ours and the baseline in turn, so that a change of the machine's mood hits both."""
     rounds = [(await ours(), await baseline()) for _ in range(effort.rounds)]
-    return Spread.of(mine for mine, _ in rounds), Spread.of(theirs for _, theirs in rounds)
+    return Quantiles.of(mine for mine, _ in rounds), Quantiles.of(theirs for _, theirs in rounds)

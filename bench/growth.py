@@ -15,7 +15,7 @@ from bench.acknowledge import slack_settings
 from bench.asked import Asked
 from bench.effort import Effort
 from bench.peer import Peer
-from bench.table import Figure, Spread, Within
+from bench.table import AtMostTimes, Figure, Quantiles
 from bot.store.redis import open_store
 from tests.scenario.server import Server
 
@@ -23,7 +23,7 @@ WARM_UP = 5
 PAUSE_S = 0.02
 """Between two requests: nothing queues behind another one."""
 FEW_CREWS, MANY_CREWS = 4, 200
-RUNS_AIM, CREWS_AIM = (Within(1.3),), (Within(1.1),)
+RUNS_AIM, CREWS_AIM = (AtMostTimes(1.3),), (AtMostTimes(1.1),)
 
 
 async def measure(effort: Effort) -> list[Figure]:
@@ -64,7 +64,7 @@ async def _pair(effort: Effort) -> AsyncIterator[tuple[Asked, Asked]]:
         yield growing, small
 
 
-async def _in_turns(growing: Asked, small: Asked, samples: int) -> dict[str, tuple[Spread, Spread]]:
+async def _in_turns(growing: Asked, small: Asked, samples: int) -> dict[str, tuple[Quantiles, Quantiles]]:
     """Every measure of both servers, one sample after the other."""
     both = growing.measures, small.measures
     took: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in both[0]}
@@ -73,10 +73,12 @@ async def _in_turns(growing: Asked, small: Asked, samples: int) -> dict[str, tup
             for side in (0, 1) if number % 2 else (1, 0):
                 await asyncio.sleep(PAUSE_S)
                 lists[side].append(await both[side][name]())
-    return {name: (Spread.of([ours]), Spread.of([theirs])) for name, (ours, theirs) in took.items()}
+    return {name: (Quantiles.of([ours]), Quantiles.of([theirs])) for name, (ours, theirs) in took.items()}
 
 
-def _figures(what: str, found: dict[str, tuple[Spread, Spread]], aims: tuple[Within, ...]) -> list[Figure]:
+def _figures(
+    what: str, found: dict[str, tuple[Quantiles, Quantiles]], aims: tuple[AtMostTimes, ...]
+) -> list[Figure]:
     return [Figure(f"{name}, {what}", *spreads, aims=aims) for name, spreads in found.items()]
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from bench.effort import Effort, Round, taking_turns
 from bench.peer import Peer
 from bench.peers.worker import WITHOUT
-from bench.table import Aim, Figure, Within
+from bench.table import Aim, AtMostTimes, Figure
 from bot.store.embedded import Embedded
 
 SHARE = 10
 """A crew takes long; a tenth of the samples will do."""
 # Of the second, each call of the tool is announced before it is made: it may not be repeated.
 CREWS: dict[str, tuple[str, tuple[Aim, ...]]] = {
-    "brief": ("two tasks, one call of a tool", (Within(1.05),)),
+    "brief": ("two tasks, one call of a tool", (AtMostTimes(1.05),)),
     "busy": ("one task, 20 calls of a tool", ()),
 }
 

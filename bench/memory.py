@@ -18,7 +18,7 @@ from bench.acknowledge import slack_settings
 from bench.deployment import until
 from bench.effort import Effort
 from bench.peer import Peer
-from bench.table import Below, Figure, Spread
+from bench.table import Figure, LessThan, Quantiles
 from tests.scenario.server import Server
 
 SETTLED_S = 1.5
@@ -41,31 +41,31 @@ async def measure(_: Effort) -> list[Figure]:
         await asyncio.sleep(SETTLED_S)
         web, [delivery] = _taken(server.process), map(_taken, server.process.children())
         least = _taken(psutil.Process(packages.process.pid))
-    both = _Taken(web.resident + delivery.resident, web.share + delivery.share)
+    both = _Megabytes(web.resident + delivery.resident, web.share + delivery.share)
     return [
-        *_figures("the web process, with Slack", web, least, aims=(Below(60),)),
+        *_figures("the web process, with Slack", web, least, aims=(LessThan(60),)),
         *_figures("the delivery process", delivery),
         *_figures("both", both),
     ]
 
 
-class _Taken(NamedTuple):
-    """Megabytes."""
+class _Megabytes(NamedTuple):
+    """The memory of a process: what is resident, and its share of it where pages are shared."""
 
     resident: float
     share: float
 
 
-def _taken(process: psutil.Process) -> _Taken:
+def _taken(process: psutil.Process) -> _Megabytes:
     found = process.memory_full_info()
-    return _Taken(found.rss / 2**20, getattr(found, "pss", found.rss) / 2**20)
+    return _Megabytes(found.rss / 2**20, getattr(found, "pss", found.rss) / 2**20)
 
 
 def _figures(
-    whose: str, taken: _Taken, beside: _Taken | None = None, aims: tuple[Below, ...] = ()
+    whose: str, taken: _Megabytes, beside: _Megabytes | None = None, aims: tuple[LessThan, ...] = ()
 ) -> list[Figure]:
-    resident, share = (Spread(beside.resident), Spread(beside.share)) if beside else (None, None)
+    resident, share = (Quantiles(beside.resident), Quantiles(beside.share)) if beside else (None, None)
     return [
-        Figure(f"memory of {whose}", Spread(taken.resident), resident, "MB", aims),
-        Figure("  its share", Spread(taken.share), share, "MB"),
+        Figure(f"memory of {whose}", Quantiles(taken.resident), resident, "MB", aims),
+        Figure("  its share", Quantiles(taken.share), share, "MB"),
     ]

@@ -16,7 +16,7 @@ from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import Puppet, concurrently
-from bench.table import Below, Figure, Spread
+from bench.table import Figure, LessThan, Quantiles
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question
 from bot.core.questions.response import make_response
@@ -37,7 +37,7 @@ BARE_CREWS = 20
 
 
 @dataclass(frozen=True)
-class Idle:
+class IdleCost:
     """What a worker and a web process cost that have nothing to do: megabytes, and percent of a processor."""
 
     memory: float
@@ -45,7 +45,7 @@ class Idle:
     web: float
 
     @classmethod
-    async def seen(cls, running: Deployment, seconds: float) -> Idle:
+    async def seen(cls, running: Deployment, seconds: float) -> IdleCost:
         await asyncio.sleep(SETTLED)
         worker, web = running.worker, running.server.process
         before = _busy(worker), _busy(web)
@@ -121,36 +121,44 @@ async def measure(effort: Effort) -> list[Figure]:
         parking = Parking(running, redis)
         warm = await parking.by_worker(OWN)
         await _finished(running, await _answered(running, warm), OWN)
-        before = await Idle.seen(running, effort.idle_seconds)
+        before = await IdleCost.seen(running, effort.idle_seconds)
         own = await parking.by_worker(OWN)
         puppet = await Puppet.like(running.store, own[0])
         used = await parking.used()
         await parking.by_puppet(puppet, many - OWN)
         a_run = (await parking.used() - used) / (many - OWN) / 1024
-        after = await Idle.seen(running, effort.idle_seconds)
+        after = await IdleCost.seen(running, effort.idle_seconds)
         payload, writes = await parking.bare(puppet.payload, many)
         crews = await peer.ask(many=BARE_CREWS, crew="asks", inputs={"questions": 1})
         a_crew = sum(crews["milliseconds"]) / BARE_CREWS / 1000
         accepted, finished = await _all_answered(running, most)
     return [
         *_idle(f"{many:,} runs parked", after, before),
-        Figure("Redis: a parked run, beside its payload", Spread(a_run), Spread(payload), "KB"),
-        Figure("  beyond the payload", Spread(a_run - payload), unit="KB", aims=(Below(10),)),
-        Figure(f"{many:,} answered at once -> all accepted", Spread(accepted), Spread(writes), "s"),
-        Figure(f"  -> {most:,} finished, one worker", Spread(finished), Spread(a_crew * most), "s"),
+        Figure("Redis: a parked run, beside its payload", Quantiles(a_run), Quantiles(payload), "KB"),
+        Figure("  beyond the payload", Quantiles(a_run - payload), unit="KB", aims=(LessThan(10),)),
+        Figure(f"{many:,} answered at once -> all accepted", Quantiles(accepted), Quantiles(writes), "s"),
+        Figure(f"  -> {most:,} finished, one worker", Quantiles(finished), Quantiles(a_crew * most), "s"),
     ]
 
 
-def _idle(what: str, now: Idle, before: Idle) -> list[Figure]:
+def _idle(what: str, now: IdleCost, before: IdleCost) -> list[Figure]:
     grown = now.memory - before.memory
     return [
-        Figure(f"memory of the worker, {what}", Spread(now.memory), Spread(before.memory), "MB"),
-        Figure("  grown", Spread(grown), unit="MB", aims=(Below(20),)),
+        Figure(f"memory of the worker, {what}", Quantiles(now.memory), Quantiles(before.memory), "MB"),
+        Figure("  grown", Quantiles(grown), unit="MB", aims=(LessThan(20),)),
         Figure(
-            f"processor of the worker, {what}", Spread(now.worker), Spread(before.worker), "%", (Below(2),)
+            f"processor of the worker, {what}",
+            Quantiles(now.worker),
+            Quantiles(before.worker),
+            "%",
+            (LessThan(2),),
         ),
         Figure(
-            f"processor of the web process, {what}", Spread(now.web), Spread(before.web), "%", (Below(2),)
+            f"processor of the web process, {what}",
+            Quantiles(now.web),
+            Quantiles(before.web),
+            "%",
+            (LessThan(2),),
         ),
     ]
 

@@ -7,7 +7,7 @@ import time
 
 from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
-from bench.table import Below, Figure, Spread
+from bench.table import Figure, LessThan, Quantiles
 from bot.core.runs.run import Run, RunStatus
 from bot.core.wakeups import run_topic
 from tests.scenario.server import Server
@@ -25,7 +25,7 @@ async def measure(effort: Effort) -> list[Figure]:
         # New ones each time: a second death is followed by a pause, which is another thing.
         rounds = [await _killed(running, alive, await _waiting(running)) for _ in range(effort.kills)]
     name = "worker killed -> its runs are taken up; the lease"
-    return [Figure(name, Spread.of(rounds), Spread(LEASE), "s", (Below(LEASE + 1, "p99"),))]
+    return [Figure(name, Quantiles.of(rounds), Quantiles(LEASE), "s", (LessThan(LEASE + 1, "p99"),))]
 
 
 async def _waiting(running: Deployment) -> list[Run]:

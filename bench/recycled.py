@@ -12,7 +12,7 @@ from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.peer import Peer
 from bench.puppet import concurrently
-from bench.table import Figure, Spread, Within
+from bench.table import AtMostTimes, Figure, Quantiles
 
 BATCH = 10
 """Crews that are executed at once, as the first ones, and at last."""
@@ -22,7 +22,7 @@ REPLACED_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
-class Life:
+class WorkerMemory:
     """Of one worker: megabytes that were resident after its first crews, and before its last."""
 
     early: float
@@ -42,19 +42,21 @@ async def measure(effort: Effort) -> list[Figure]:
         theirs = await _bare(bare, between)
     early, late = median(life.early for life in lives), median(life.late for life in lives)
     return [
-        Figure(f"memory of a worker, {whole - BATCH} crews later", Spread(late), Spread(early), "MB"),
-        Figure("  a crew", Spread((late - early) / between * 1024), Spread(theirs / between * 1024), "KB"),
+        Figure(f"memory of a worker, {whole - BATCH} crews later", Quantiles(late), Quantiles(early), "MB"),
+        Figure(
+            "  a crew", Quantiles((late - early) / between * 1024), Quantiles(theirs / between * 1024), "KB"
+        ),
         Figure(
             f"memory of a worker after {effort.crews:,} crews, recycled every {whole}",
-            Spread(lives[-1].late),
-            Spread(lives[0].late),
+            Quantiles(lives[-1].late),
+            Quantiles(lives[0].late),
             "MB",
-            (Within(1.05),),
+            (AtMostTimes(1.05),),
         ),
     ]
 
 
-async def _life(running: Deployment, between: int) -> Life:
+async def _life(running: Deployment, between: int) -> WorkerMemory:
     """All of a worker's life; another one has come when this returns."""
     worker = running.worker
     await _execute(running, BATCH)
@@ -67,7 +69,7 @@ async def _life(running: Deployment, between: int) -> Life:
         return [worker.pid] != [each.pid for each in running.server.workers] and bool(running.server.workers)
 
     await until(replaced, REPLACED_WITHIN)
-    return Life(early, late)
+    return WorkerMemory(early, late)
 
 
 async def _execute(running: Deployment, many: int) -> None:

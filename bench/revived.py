@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from bench.deployment import ADA, Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
-from bench.table import Aim, Beyond, Figure, Spread, Within
+from bench.table import Aim, AtMostMore, AtMostTimes, Figure, Quantiles
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action
 from bot.core.questions.response import make_response
@@ -25,8 +25,8 @@ SHARE = 10
 """Reviving takes long; a tenth of the samples will do."""
 PARKED_WITHIN = 60.0
 CREWS: dict[str, tuple[str, str, Aim]] = {
-    "bench_counsel": ("counsel", "a parked run of a provider's model", Within(2)),
-    "bench_asks": ("asks", "a parked run without one", Beyond(25)),
+    "bench_counsel": ("counsel", "a parked run of a provider's model", AtMostTimes(2)),
+    "bench_asks": ("asks", "a parked run without one", AtMostMore(25)),
 }
 
 
@@ -90,7 +90,7 @@ async def measure(effort: Effort) -> list[Figure]:
 
 async def _beside(
     bare: Peer, factory: str, revivals: Revivals, effort: Effort, many: int
-) -> tuple[Spread, Spread]:
+) -> tuple[Quantiles, Quantiles]:
     async def built() -> list[float]:
         answer = await bare.ask(many=many, crew=factory, inputs={"notes": "", "questions": 1}, built=True)
         return [float(each) for each in answer["milliseconds"]]

@@ -16,7 +16,7 @@ import aiohttp
 from bench.deployment import ADA, Deployment, deployed
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
-from bench.table import Figure, Within
+from bench.table import AtMostTimes, Figure
 from bot.core import ids, starting
 from bot.core.questions.question import Deadline, Question, QuestionKind
 from bot.core.runs.crew import Crew
@@ -29,7 +29,7 @@ BODY = {"crew": "bench_busy", "inputs": {"turns": 0}}
 ANSWER = {"action": "respond", "value": "yes"}
 CREW = Crew(name="bench_questions", title="Questions")
 LEASE = 600.0
-AIMS = (Within(2), Within(3, "p99"))
+AIMS = (AtMostTimes(2), AtMostTimes(3, "p99"))
 ACCEPTED = frozenset({200, 202})
 
 

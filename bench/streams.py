@@ -25,7 +25,7 @@ from bench.deployment import ADA
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
 from bench.peers.clients import TRANSPORTS, Transport
-from bench.table import Below, Figure, Spread, Within
+from bench.table import AtMostTimes, Figure, LessThan, Quantiles
 from bot.core import ids, starting
 from bot.core.events.event import Body, Event, RunStarted, TaskStarted, encode
 from bot.core.runs.crew import Crew
@@ -65,8 +65,8 @@ class Source(Protocol):
 
 
 @dataclass
-class Ours:
-    """Crewdeck. We play the worker, in a process that has nothing else to do."""
+class CrewdeckStream:
+    """Crewdeck's stream. We play the worker, in a process that has nothing else to do."""
 
     server: Server
     store: RedisStore
@@ -74,7 +74,7 @@ class Ours:
 
     @classmethod
     @asynccontextmanager
-    async def started(cls) -> AsyncIterator[Ours]:
+    async def started(cls) -> AsyncIterator[CrewdeckStream]:
         async with (
             Server.start({"CREWDECK_WORKERS": "0"}) as server,
             open_store(server.store_url) as store,
@@ -102,8 +102,8 @@ class Ours:
 
 
 @dataclass
-class Bare:
-    """What fans out from memory. It is given the bytes that ours would send."""
+class MemoryStream:
+    """A peer that fans out from memory the bytes that Crewdeck would send."""
 
     peer: Peer
     url: str = ""
@@ -112,7 +112,7 @@ class Bare:
 
     @classmethod
     @asynccontextmanager
-    async def starting(cls) -> AsyncIterator[Bare]:
+    async def starting(cls) -> AsyncIterator[MemoryStream]:
         """Perhaps not up yet."""
         async with Peer.started("memory") as peer:
             yield cls(peer)
@@ -199,8 +199,8 @@ async def measure(effort: Effort) -> list[Figure]:
         async with AsyncExitStack() as stack:
             # All start at once.
             clients = [await stack.enter_async_context(Peer.started("clients")) for _ in range(2)]
-            bare = await stack.enter_async_context(Bare.starting())
-            ours = await stack.enter_async_context(Ours.started())
+            bare = await stack.enter_async_context(MemoryStream.starting())
+            ours = await stack.enter_async_context(CrewdeckStream.started())
             await bare.up()
             for each in clients:
                 await each.heard()
@@ -229,11 +229,11 @@ async def _figures(
     if many == 1:
         return [
             Figure(name, *spreads),
-            Figure("  on disk -> received", Spread.of(ours.from_kept), spreads[1], aims=(Within(2),)),
+            Figure("  on disk -> received", Quantiles.of(ours.from_kept), spreads[1], aims=(AtMostTimes(2),)),
         ]
     return [
-        Figure(name, *spreads, aims=(Within(1.5), Within(2, "p99"))),
-        Figure("  memory a client", Spread(grown[0]), Spread(grown[1]), "KB", (Below(15),)),
+        Figure(name, *spreads, aims=(AtMostTimes(1.5), AtMostTimes(2, "p99"))),
+        Figure("  memory a client", Quantiles(grown[0]), Quantiles(grown[1]), "KB", (LessThan(15),)),
     ]
 
 

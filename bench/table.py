@@ -12,14 +12,14 @@ Quantile = Literal["p50", "p99"]
 
 
 @dataclass(frozen=True)
-class Spread:
+class Quantiles:
     """How something that was measured often is spread; without `p99`, it was measured once."""
 
     p50: float
     p99: float | None = None
 
     @classmethod
-    def of(cls, rounds: Iterable[Sequence[float]]) -> Spread:
+    def of(cls, rounds: Iterable[Sequence[float]]) -> Quantiles:
         """The medians of the rounds' own figures, so that one bad moment of the machine isn't the figure."""
         done = [sorted(each) for each in rounds]
         return cls(median(_rank(each, 0.50) for each in done), median(_rank(each, 0.99) for each in done))
@@ -33,19 +33,19 @@ def _rank(ordered: Sequence[float], share: float) -> float:
 class Aim(Protocol):
     """What a figure should be."""
 
-    def met(self, ours: Spread, baseline: Spread | None) -> bool: ...
+    def met(self, ours: Quantiles, baseline: Quantiles | None) -> bool: ...
 
     def __str__(self) -> str: ...
 
 
 @dataclass(frozen=True)
-class Within:
+class AtMostTimes:
     """Of a figure, so many times its baseline at most."""
 
     times: float
     of: Quantile = "p50"
 
-    def met(self, ours: Spread, baseline: Spread | None) -> bool:
+    def met(self, ours: Quantiles, baseline: Quantiles | None) -> bool:
         times = ratio(ours, baseline, self.of)
         return times is not None and times <= self.times
 
@@ -54,13 +54,13 @@ class Within:
 
 
 @dataclass(frozen=True)
-class Below:
+class LessThan:
     """Of a figure, so much, whatever its baseline is."""
 
     most: float
     of: Quantile = "p50"
 
-    def met(self, ours: Spread, baseline: Spread | None) -> bool:  # noqa: ARG002 - an aim of another kind
+    def met(self, ours: Quantiles, baseline: Quantiles | None) -> bool:  # noqa: ARG002 - an aim of another kind
         value: float | None = getattr(ours, self.of)
         return value is not None and value < self.most
 
@@ -69,13 +69,13 @@ class Below:
 
 
 @dataclass(frozen=True)
-class Beyond:
+class AtMostMore:
     """Of a figure, so much more than its baseline at most, in its unit."""
 
     most: float
     of: Quantile = "p50"
 
-    def met(self, ours: Spread, baseline: Spread | None) -> bool:
+    def met(self, ours: Quantiles, baseline: Quantiles | None) -> bool:
         mine, theirs = getattr(ours, self.of), getattr(baseline, self.of, None)
         return mine is not None and theirs is not None and mine - theirs <= self.most
 
@@ -88,8 +88,8 @@ class Figure:
     """One line of the table. Times are in milliseconds and memory in MB, unless the unit says otherwise."""
 
     name: str
-    ours: Spread
-    baseline: Spread | None = None
+    ours: Quantiles
+    baseline: Quantiles | None = None
     unit: str = "ms"
     aims: tuple[Aim, ...] = ()
 
@@ -129,18 +129,18 @@ def rows(headings: Sequence[str], lines_of_cells: Iterable[Sequence[str]]) -> st
     return "\n".join([lines[0], f"|{rule}|", *lines[1:]])
 
 
-def ratio(ours: Spread, baseline: Spread | None, of: Quantile) -> float | None:
+def ratio(ours: Quantiles, baseline: Quantiles | None, of: Quantile) -> float | None:
     """How many times the baseline ours is."""
     mine, theirs = getattr(ours, of), getattr(baseline, of, None)
     return mine / theirs if mine is not None and theirs else None
 
 
-def _ratios(ours: Spread, baseline: Spread | None) -> str:
+def _ratios(ours: Quantiles, baseline: Quantiles | None) -> str:
     found = [ratio(ours, baseline, "p50"), ratio(ours, baseline, "p99")]
     return " / ".join(f"{each:.2f}x" for each in found if each is not None) or "-"
 
 
-def _written(spread: Spread | None, unit: str) -> str:
+def _written(spread: Quantiles | None, unit: str) -> str:
     if spread is None:
         return "-"
     values = [each for each in (spread.p50, spread.p99) if each is not None]

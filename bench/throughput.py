@@ -8,7 +8,7 @@ import time
 from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort, taking_turns
 from bench.peer import Peer
-from bench.table import Figure, Spread
+from bench.table import Figure, Quantiles
 from bot.core.runs.run import RunStatus
 from tests.scenario.server import alive
 
@@ -34,7 +34,7 @@ async def measure(effort: Effort) -> list[Figure]:
             ours, theirs = await taking_turns(effort.brief(), lambda: _runs(running, many), baseline)
             what = "1 worker" if workers == 1 else f"{workers} workers"
             figures.append(
-                Figure(f"short runs a second, {what}", Spread(ours.p50), Spread(theirs.p50), "runs/s")
+                Figure(f"short runs a second, {what}", Quantiles(ours.p50), Quantiles(theirs.p50), "runs/s")
             )
     return figures[::-1]
 

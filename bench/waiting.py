@@ -12,14 +12,14 @@ import psutil
 from bench.deployment import Deployment, deployed, until
 from bench.effort import Effort
 from bench.peer import Peer
-from bench.table import Beyond, Figure, Spread
+from bench.table import AtMostMore, Figure, Quantiles
 
 SETTLED = 1.0
 """Seconds until what starting took is given back."""
 ALL_ASKED_WITHIN = 120.0
 HOT_RUNS = 100
 """Runs that wait in memory, by default."""
-AIMS = (Beyond(60),)
+AIMS = (AtMostMore(60),)
 """Of the memory that a run takes, in KB."""
 
 Cost = tuple[float, float]
@@ -48,8 +48,8 @@ async def measure(effort: Effort) -> list[Figure]:
 def _figures(many: int, now: Cost, idle: Cost) -> list[Figure]:
     runs = "1 run waits" if many == 1 else f"{many} runs wait"
     return [
-        Figure(f"memory of the worker, {runs}", Spread(now[0]), Spread(idle[0]), "MB"),
-        Figure(f"threads of the worker, {runs}", Spread(now[1]), Spread(idle[1]), ""),
+        Figure(f"memory of the worker, {runs}", Quantiles(now[0]), Quantiles(idle[0]), "MB"),
+        Figure(f"threads of the worker, {runs}", Quantiles(now[1]), Quantiles(idle[1]), ""),
     ]
 
 
@@ -58,8 +58,8 @@ def _each(hot: int, ours: Cost, bare: Cost) -> list[Figure]:
     if hot == 1:  # That says little of each.
         return []
     return [
-        Figure("  memory a run", Spread(ours[0] * 1024), Spread(bare[0] * 1024), "KB", AIMS),
-        Figure("  threads a run", Spread(ours[1]), Spread(bare[1]), ""),
+        Figure("  memory a run", Quantiles(ours[0] * 1024), Quantiles(bare[0] * 1024), "KB", AIMS),
+        Figure("  threads a run", Quantiles(ours[1]), Quantiles(bare[1]), ""),
     ]
 
 

@@ -115,7 +115,7 @@ CLIENTS: dict[Transport, type[Client]] = {
 }
 
 
-class Crowd:
+class StreamClients:
     """Clients of one run, and when each of them has seen what is looked for."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ async def _connect(client: Client, where: SplitResult) -> None:
 
 
 async def main() -> None:
-    crowd = Crowd()
+    crowd = StreamClients()
     json_lines.say(up=True)
     async for asked in json_lines.requests():
         match asked:

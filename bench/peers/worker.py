@@ -37,7 +37,7 @@ WITHOUT = "without"
 
 
 @dataclass(frozen=True)
-class Forgetful:
+class EventsOnlyJournal:
     """A journal that records events alone."""
 
     journal: Journal
@@ -54,7 +54,7 @@ class Forgetful:
 
 
 @dataclass(frozen=True)
-class ForgetfulQueue:
+class EventsOnlyQueue:
     """A queue of which runs end without the last entries of their journals."""
 
     queue: Queue
@@ -97,7 +97,10 @@ async def main(url: str, journal: str) -> None:
 
 
 def _without_journal(store: Store) -> Store:
-    journal, queue = cast("Journal", Forgetful(store.journal)), cast("Queue", ForgetfulQueue(store.queue))
+    journal, queue = (
+        cast("Journal", EventsOnlyJournal(store.journal)),
+        cast("Queue", EventsOnlyQueue(store.queue)),
+    )
     return replace(store, journal=journal, queue=queue)
 
 

@@ -1,27 +1,29 @@
 """The tables of two checkouts are read as they were printed."""
 
 from bench.compare import read_table
-from bench.table import Figure, Spread, Within, table
+from bench.table import AtMostTimes, Figure, Quantiles, table
 
 
 def test_what_is_printed_is_read() -> None:
     figures = [
-        Figure("/crew start -> acknowledged", Spread(26.1, 198), Spread(16.2, 34.8), aims=(Within(1),)),
-        Figure("2,000 answered at once", Spread(4.71), Spread(0.49), "s"),
-        Figure("  -> 100 finished", Spread(8.5), unit="s"),
-        Figure("memory of the worker", Spread(1201), Spread(196), "MB"),
-        Figure("  a run", Spread(204), unit="KB"),
-        Figure("threads", Spread(10), unit=""),
-        Figure("processor", Spread(0.4), unit="%"),
+        Figure(
+            "/crew start -> acknowledged", Quantiles(26.1, 198), Quantiles(16.2, 34.8), aims=(AtMostTimes(1),)
+        ),
+        Figure("2,000 answered at once", Quantiles(4.71), Quantiles(0.49), "s"),
+        Figure("  -> 100 finished", Quantiles(8.5), unit="s"),
+        Figure("memory of the worker", Quantiles(1201), Quantiles(196), "MB"),
+        Figure("  a run", Quantiles(204), unit="KB"),
+        Figure("threads", Quantiles(10), unit=""),
+        Figure("processor", Quantiles(0.4), unit="%"),
     ]
     assert read_table(f"2026-11-29 20:28, Python 3.11, 2 cores\n{table(figures)}\n") == {
-        "/crew start -> acknowledged": Spread(26.1, 198),
-        "2,000 answered at once": Spread(4710),
-        "2,000 answered at once: -> 100 finished": Spread(8500),
-        "memory of the worker": Spread(1201 * 1024),
-        "memory of the worker: a run": Spread(204),
-        "threads": Spread(10),
-        "processor": Spread(0.4),
+        "/crew start -> acknowledged": Quantiles(26.1, 198),
+        "2,000 answered at once": Quantiles(4710),
+        "2,000 answered at once: -> 100 finished": Quantiles(8500),
+        "memory of the worker": Quantiles(1201 * 1024),
+        "memory of the worker: a run": Quantiles(204),
+        "threads": Quantiles(10),
+        "processor": Quantiles(0.4),
     }
 
 

@@ -4,13 +4,13 @@ import pytest
 
 from bench.__main__ import measured
 from bench.effort import QUICK, Effort
-from bench.table import Figure, Spread
+from bench.table import Figure, Quantiles
 
 
 async def test_a_figure_is_printed_before_the_next_one_is_measured(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    first, second = Figure("first", Spread(12.3)), Figure("second", Spread(45.6))
+    first, second = Figure("first", Quantiles(12.3)), Figure("second", Quantiles(45.6))
     printed: list[str] = []
 
     async def quick(_: Effort) -> list[Figure]:
