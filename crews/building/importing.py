@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from bot.logging import MIN_SECRET_LENGTH
 from crews.building.build import PythonCrew
-from crews.definitions.exceptions import CrewBroken
+from crews.definitions.exceptions import CrewBroken, missing_package
 from crews.run.threads import Outcome, Raised, Returned
 
 log = structlog.get_logger(__name__)
@@ -157,7 +157,14 @@ def refused(what: str, error: BaseException) -> CrewBroken:
     if isinstance(error, CrewBroken):
         return error
     how = "" if isinstance(error, Exception) else "it tried to end the process: "
-    return CrewBroken(f"{what}: {how}{type(error).__name__}{_said(error)}")
+    package = package_that_lacks(error)
+    remedy = f"Install {package} for the workers." if package else ""
+    return CrewBroken(f"{what}: {how}{type(error).__name__}{_said(error)}", remedy=remedy)
+
+
+def package_that_lacks(error: BaseException) -> str:
+    """The extra of CrewAI that a model of a crew's code needs; empty if it isn't that."""
+    return missing_package(str(error)) if isinstance(error, ImportError) else ""
 
 
 def _said(error: BaseException) -> str:
@@ -165,7 +172,9 @@ def _said(error: BaseException) -> str:
         words = " ".join(_words(error).split())
     except Exception:  # noqa: BLE001 - authors' code may raise anything
         return ""
-    return f": {words[:MAX_ERROR_LENGTH]}" if words else ""
+    if len(words) > MAX_ERROR_LENGTH:
+        words = f"{words[: MAX_ERROR_LENGTH - 1].rstrip()}…"
+    return f": {words}" if words else ""
 
 
 def _words(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from crews.definitions.crewai_keys import REFERENCES
 from crews.definitions.defined_crews import Definition
 from crews.definitions.definition import ASK_HUMAN, YamlToolEntry
 from crews.definitions.entry import is_reference
-from crews.definitions.exceptions import CrewBroken
+from crews.definitions.exceptions import CrewBroken, missing_package
 from crews.definitions.gates import Gates
 from crews.definitions.script import SCRIPTED, Script, read_script
 from crews.definitions.scripted import ScriptedLLM
@@ -255,7 +255,6 @@ def gate_problems(definition: Definition, gates: Gates, name: str, tool: Any) ->
 
 
 _KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|KEY_ID)\b")
-_PACKAGE = re.compile(r"crewai\[[\w-]+\]")
 
 
 def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
@@ -263,8 +262,8 @@ def _unusable(name: str, said: str, kind: str = "") -> CrewBroken:
     if key := _KEY.search(said):
         remedy = f"Set {key[0]} for the workers."
         return CrewBroken(f"The model {name} needs its key", "missing_key", remedy=remedy)
-    if package := _PACKAGE.search(said):
-        remedy = f"Install {package[0]} for the workers."
+    if package := missing_package(said):
+        remedy = f"Install {package} for the workers."
         return CrewBroken(f"The model {name} needs a package", remedy=remedy)
     remedy = "Correct `model:`, or CREWDECK_MODEL."
     return CrewBroken(f"CrewAI can't use the model {name} ({kind})", remedy=remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from bot.core.errors import CrewdeckError
@@ -34,3 +35,12 @@ class CrewBroken(CrewdeckError):  # noqa: N818 - says what happened, like the re
 
 class NotAnswered(RuntimeError):  # noqa: N818 - says what happened
     """People declined a form, or nobody answered in time. The message says which, and their words."""
+
+
+_PACKAGE = re.compile(r"crewai\[[\w-]+\]")
+
+
+def missing_package(said: str) -> str:
+    """The extra of CrewAI that a model needs, `crewai[anthropic]`, where CrewAI says so; empty otherwise."""
+    found = _PACKAGE.search(said)
+    return found[0] if found else ""

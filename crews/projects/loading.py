@@ -19,7 +19,7 @@ from bot.processes.projects import kebab, slug
 from bot.settings import Settings
 from crews.building.build import Blueprint, PythonCrew, YamlCrew, equipped
 from crews.building.durability import notices_of
-from crews.building.importing import BOUND, BoundedCall, ImportMarker, refused
+from crews.building.importing import BOUND, BoundedCall, ImportMarker, package_that_lacks, refused
 from crews.building.offer import Offer
 from crews.crewai_adapter import install, project_config
 from crews.crewai_adapter.at_import import KickoffAtImport
@@ -205,17 +205,24 @@ class _Loading:
         return CrewBroken(said, remedy=self._remedy(error))
 
     def _remedy(self, error: BaseException) -> str:
-        if isinstance(error, ModuleNotFoundError):
-            if folder := discovery.folder_with(self._root, error.name or ""):
-                return f"It is in {folder}: name that folder as the project."
-            if self._project.python:
-                return f"Install it in {self._project.environment}."
-            return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
+        package = package_that_lacks(error)
+        if package or isinstance(error, ModuleNotFoundError):
+            return self._remedy_of_package(package, getattr(error, "name", "") or "")
         if name := _unset_variable(error):
             return f"Set {name} in {self._root / '.env'}, or in the environment of Crewdeck."
         if isinstance(error, KeyError):
             return self._remedy_of_name(error)
         return ""
+
+    def _remedy_of_package(self, package: str, module: str) -> str:
+        """What to do about a package of a model's provider, or about a module, that isn't installed."""
+        if not package and (folder := discovery.folder_with(self._root, module)):
+            return f"It is in {folder}: name that folder as the project."
+        if self._project.python:
+            return f"Install {package or 'it'} in {self._project.environment}."
+        if package:
+            return f"Name {package} in the project's dependencies, then: crewdeck add {self._project.root}"
+        return f"Make an environment with what the project needs: crewdeck add {self._project.root}"
 
     def _remedy_of_name(self, error: KeyError) -> str:
         """What to do about a name that is in none of a class's files, or of a file that isn't there."""

@@ -6,14 +6,14 @@ The exception itself goes to the log, never to people: it may quote keys, prompt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from crewai.tools.tool_failure import ToolExecutionFailedError
 
 from bot.core import ids
 from bot.core.people.policy import Policy
 from bot.core.runs.run import RunError
-from crews.definitions.exceptions import CrewBroken, NotAnswered
+from crews.definitions.exceptions import CrewBroken, NotAnswered, missing_package
 from crews.journal.exceptions import words_of
 from crews.journal.serialization import TooDeep
 
@@ -84,11 +84,8 @@ def of_run(run_id: str, error: BaseException, model_failure: Exception | None) -
                 code="tool_error",
                 message=f"The tool{name} failed, and the crew can't go on without it.",
             )
-    if any(_SILENT in words_of(each) for each in chain):
-        return RunError(
-            code="model_silent",
-            message="The model said nothing, however often it was asked. Try again, or use another model.",
-        )
+    if (failed := _of_model(chain)) is not None:
+        return failed
     if model_failure is not None and (model_failure in chain or _quotes(error, model_failure)):
         return RunError(code="model_error", message=_model_sentence(model_failure))
     return RunError(
@@ -130,6 +127,25 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _of_model(chain: Iterable[BaseException]) -> RunError | None:
+    """What CrewAI itself says of a model, whoever called it."""
+    for each in chain:
+        words = words_of(each)
+        if _SILENT in words:
+            return RunError(
+                code="model_silent",
+                message="The model said nothing, however often it was asked. Try again, or use another "
+                "model.",
+            )
+        # The agents of a flow are made in its methods, and only then their provider's package is loaded.
+        if isinstance(each, ImportError) and (package := missing_package(words)):
+            return RunError(
+                code="model_error",
+                message=f"A model of the crew needs a package: install {package} for the workers.",
+            )
+    return None
 
 
 def _model_sentence(error: Exception) -> str:

@@ -131,6 +131,39 @@ def test_a_remedy_stands_beside_what_a_projects_code_says(problem_of: Load) -> N
     assert problem.remedy.startswith("Make an environment with what the project needs: crewdeck add ")
 
 
+@pytest.mark.parametrize(
+    ("model", "package"),
+    [("anthropic/claude-opus-4-1", "crewai[anthropic]"), ("groq/llama-3.3-70b", "crewai[litellm]")],
+)
+def test_the_package_of_a_models_provider_is_named_with_how_to_install_it(
+    problem_of: Load, tmp_path: Path, model: str, package: str
+) -> None:
+    problem = problem_of(MODULE.replace("Agent(", f'Agent(llm="{model}", ', 1))
+    assert "ImportError: " in problem.problem
+    assert problem.remedy == (
+        f"Name {package} in the project's dependencies, then: crewdeck add {tmp_path / 'report'}"
+    )
+
+
+def test_what_is_cut_of_a_long_exception_is_marked(problem_of: Load) -> None:
+    problem = problem_of(f"{MODULE}\nraise ValueError('word ' * 200)\n")
+    assert problem.problem.endswith("word word…")
+
+
+def test_a_factorys_model_whose_package_is_missing_has_a_remedy() -> None:
+    from crewai import Agent, Crew
+
+    from crews.building.build import PythonCrew
+    from crews.building.check import build_finding
+
+    def made(_inputs: object) -> Crew:
+        Agent(role="Writer", goal="Write", backstory="You write.", llm="anthropic/claude-opus-4-1")
+        raise AssertionError("CrewAI has refused that model")
+
+    found = build_finding(PythonCrew("crew", made), WITHIN)
+    assert (found.severity, found.remedy) == ("error", "Install crewai[anthropic] for the workers.")
+
+
 def test_a_key_that_is_not_set_is_named_with_where_to_set_it(
     problem_of: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -48,3 +48,16 @@ def test_a_key_that_a_models_library_misses_is_named_and_nothing_else_of_what_it
     assert "set ANTHROPIC_API_KEY" in of_run(wrapped, refused).message
     other = ValueError("the prompt")
     assert of_run(other, other).message == "The model failed (ValueError)."
+
+
+def test_a_package_that_a_model_needs_is_named_and_nothing_else_of_what_is_said() -> None:
+    refused = ImportError('Anthropic native provider not available, to install: uv add "crewai[anthropic]"')
+    wrapped = RuntimeError("it went wrong")
+    wrapped.__cause__ = refused
+    for error in (refused, wrapped):
+        failed = of_run(error, None)
+        assert failed.code == "model_error"
+        assert failed.message == (
+            "A model of the crew needs a package: install crewai[anthropic] for the workers."
+        )
+    assert of_run(ValueError("crewai[anthropic]"), None).code == "internal"
