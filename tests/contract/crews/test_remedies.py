@@ -157,7 +157,8 @@ def test_a_factorys_model_whose_package_is_missing_has_a_remedy() -> None:
     from crews.building.check import build_finding
 
     def made(_inputs: object) -> Crew:
-        Agent(role="Writer", goal="Write", backstory="You write.", llm="anthropic/claude-opus-4-1")
+        who: dict[str, Any] = {"role": "Writer", "goal": "Write", "backstory": "You write."}
+        Agent(**who, llm="anthropic/claude-opus-4-1")
         raise AssertionError("CrewAI has refused that model")
 
     found = build_finding(PythonCrew("crew", made), WITHIN)
