@@ -6,17 +6,12 @@ A message without blocks has no place for one, and is posted again.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import structlog
-
-from bot.surfaces.chat.failures import PlatformFailure
+from bot.surfaces.chat.lost_answers import look_for
 from bot.surfaces.chat.places import Conversation, MessageRef
-
-log = structlog.get_logger(__name__)
 
 CHECK_DELAYS_S = (0.3, 2.0)
 """Seconds before each look. The first one is before an orphan would be adopted."""
@@ -49,21 +44,16 @@ async def find_post(where: Conversations, to: Conversation, mark: str, began: fl
     `began`: when it was sent, in seconds since the epoch.
     """
     oldest = f"{began - CLOCK_SKEW_S:.6f}"
-    for seconds in CHECK_DELAYS_S if mark else ():
-        await asyncio.sleep(seconds)
-        try:
-            if to.thread:
-                messages = await where.replies(to.channel, to.thread, oldest)
-            else:
-                messages = await where.newest(to.channel, oldest)
-        except PlatformFailure as failure:
-            log.info("the conversation could not be searched for a message", why=str(failure))
-            return None
-        for message in messages:
-            if _carries(message, mark):
-                log.info("a message was posted although the answer was lost", message=message["ts"])
-                return MessageRef(to.channel, str(message["ts"]))
-    return None
+
+    async def search() -> str | None:
+        if to.thread:
+            messages = await where.replies(to.channel, to.thread, oldest)
+        else:
+            messages = await where.newest(to.channel, oldest)
+        return next((str(message["ts"]) for message in messages if _carries(message, mark)), None)
+
+    found = await look_for(search, CHECK_DELAYS_S) if mark else None
+    return MessageRef(to.channel, found) if found else None
 
 
 def _carries(message: Mapping[str, Any], mark: str) -> bool:

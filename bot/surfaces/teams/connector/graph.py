@@ -6,7 +6,6 @@ in its card), and what people wrote while no process received it.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +13,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-import structlog
-
-from bot.surfaces.chat.failures import PlatformFailure
+from bot.surfaces.chat.lost_answers import look_for
 from bot.surfaces.chat.places import Conversation
 from bot.surfaces.teams.connector.client import ConnectorClient, address
 from bot.surfaces.teams.conversations import ServiceUrls, is_channel, is_personal
 from bot.surfaces.teams.credentials import GRAPH
-
-log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 
@@ -59,17 +54,7 @@ class GraphMessages:
         """The id of our message with this mark; None if it did not arrive, or that can't be found out."""
         if not mark or not self._graph_url or is_personal(where.channel):
             return None
-        for seconds in self.looks_after_s:
-            await asyncio.sleep(seconds)
-            try:
-                found = await self._search(where, mark)
-            except PlatformFailure as failure:
-                log.info("the conversation could not be searched for a message", why=str(failure))
-                return None
-            if found:
-                log.info("a message was posted although the reply was lost", message=found)
-                return found
-        return None
+        return await look_for(lambda: self._search(where, mark), self.looks_after_s)
 
     async def newest(self, where: Conversation, is_wanted: Callable[[Json], bool]) -> list[Json]:
         """The newest messages that are wanted, in their order; none of personal chats.
