@@ -186,7 +186,7 @@ def _membership_lookup(chats: Mapping[str, ChatSurface]) -> MembershipLookup | N
     """People are vouched for by the platform that they signed in from, as long as it is configured."""
 
     async def current_membership(person: Actor) -> Membership | None:
-        # Who has signed in acts in the console; as whom they did so is their identity.
+        # An actor of the console has the account that they signed in with as an identity.
         surfaces = (each.partition(":")[0] for each in person.identities)
         chat = next((chats[each] for each in surfaces if each in chats), None)
         return await chat.current_membership(person) if chat else None

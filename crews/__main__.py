@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
             set_up_process(configured)
         return commands[arguments[0]](configured)
     except CrewdeckError as error:
-        # The line of `list` and `check` is for the command that has called them, which says whose it is.
+        # `list` and `check` are called by commands, which put their own name before the line.
         sys.stderr.write(f"crewdeck: {error}\n" if arguments[0] == "worker" else f"{error}\n")
         return 2
 

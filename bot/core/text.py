@@ -77,7 +77,7 @@ def valid(text: str) -> str:
 
 def valid_json(value: JsonValue) -> JsonValue:
     """Apply `valid` to all texts in a JSON value, object keys included, at any depth."""
-    # Most of them are one or the other.
+    # The common cases first: null, or one text.
     if value is None:
         return None
     if isinstance(value, str):
@@ -154,7 +154,7 @@ def visible(text: str) -> str:
     selectors, joiners in Arabic and Indic scripts, and up to four combining marks on a character.
     """
     if text.isascii() and text.isprintable():
-        return text  # Most texts, and looked at in a fraction of the time.
+        return text  # The fast path, which most texts take.
     return _NOT_PLAIN.sub(lambda found: _visible(text, found.start(), found.end()), text)
 
 

@@ -76,7 +76,7 @@ def worker_environment(
     if journal_key := settings.journal_key_text.get_secret_value():
         environment["CREWDECK_JOURNAL_KEY"] = journal_key
     if settings.webhook_urls:
-        # Not without its secret, which workers don't get; they send no webhooks. It goes before a `.env`.
+        # Workers don't get the secret that it needs, and send no webhooks. The variable overrides `.env`.
         environment["CREWDECK_WEBHOOK_URLS"] = "false"
     environment.pop("CREWDECK_WORKER_ID", None)
     if worker_id is not None:

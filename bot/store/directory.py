@@ -104,7 +104,7 @@ class RedisDirectory:
     async def _as_known(self, actor: Actor, replies: list[Reply]) -> Actor:
         clock, wanted, found = replies
         if not wanted and not any(found):
-            return actor  # As of most people, nothing is known.
+            return actor  # The common case: no linked identities, no live groups.
         now, linked = at_ms(clock), self._identities.parse(actor.authenticated, found)
         people = people_among(linked, [actor], now)
         stored = await self._groups.stored(wanted) if wanted else {}
@@ -157,7 +157,7 @@ class RedisDirectory:
     async def redeem(self, code: str, actor: Actor) -> tuple[Actor, ...]:
         _check_linkable(actor)
         other, used = await self._codes.owner(code, actor)
-        if not used:  # Otherwise this is the same call, whose reply was lost.
+        if not used:  # Used: this call was made before, and its reply was lost.
             await self._check_pair(other, actor)
             await self._codes.redeem(code, actor)
         return await self._identities.link(linkable(other), linkable(actor))

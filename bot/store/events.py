@@ -70,7 +70,7 @@ class RedisEvents:
     async def _listen(self) -> AsyncIterator[Wakeup]:
         with self._connection.errors:
             async with self._connection.listener(redis_keys.WAKE) as listener:
-                yield Wakeup()  # What was said before is lost.
+                yield Wakeup()  # Whatever was published before this connection is lost.
                 async for message in listener.messages():
                     yield read_wakeup(message)
 

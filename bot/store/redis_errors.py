@@ -142,7 +142,7 @@ class ErrorTranslation:
             return
         text = str(error)
         if any(secret in text for secret in self._secrets):
-            # Old servers repeat a command that they don't know. Without a cause, which would print it too.
+            # Old servers quote unknown commands. The cause would print them, too, so there is none.
             raise _translated(error, _without(self._secrets, text)) from None
         raise _translated(error, text) from error
 

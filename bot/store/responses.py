@@ -149,7 +149,7 @@ class Responses:
 
     def _parse(self, raw: _RawSnapshot) -> _Snapshot:
         question = raw.question
-        if question.open:  # The outcome rests on all of them.
+        if question.open:  # All have to be readable: the outcome rests on them.
             earlier = [read_response(question.id, each) for each in raw.said]
         else:
             earlier = self._readable(question.id, raw.said)

@@ -30,14 +30,14 @@ def key_of(words: Command) -> str:
     """The key that decides which server gets a command."""
     if words[0] in KEYLESS:
         return redis_keys.SCHEMA_KEY
-    # Those of a script are behind its text and their number.
+    # EVAL has its keys behind the script and the number of keys.
     return str(words[3] if words[0] == "EVAL" else words[1])
 
 
 class Commands(AsyncDataAccessCommands, AsyncManagementCommands):
     """The commands of redis-py, each sent to the server that owns its key."""
 
-    _is_async_client: Literal[True] = True  # by this redis-py's types know that all of them are awaited
+    _is_async_client: Literal[True] = True  # tells redis-py's types that commands are awaited
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers

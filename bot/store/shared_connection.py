@@ -58,7 +58,7 @@ class SharedConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._retired = False
         self.closed = False
-        self._writer = connection.detach()  # kept, since it closes what nobody writes to any more
+        self._writer = connection.detach()  # kept: when it is collected, it closes the transport
         self._transport = cast("asyncio.Transport", self._writer.transport)
         self._transport.set_protocol(self)
 

@@ -97,7 +97,7 @@ class Timers:
         if question is not None and timer.kind == "remind":
             body = dump(reminded_event(question))
         elif question is not None and question.open:
-            for each in said:  # One that can't be read might have settled it: then nothing is decided here.
+            for each in said:  # Raises if one is unreadable: it might have settled the question.
                 read_response(question.id, each)
             decided = decision.expired_outcome(question)
             outcome, body = dump(decided), dump(completed_event(question, decided))

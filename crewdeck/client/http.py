@@ -271,10 +271,10 @@ def _reason(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not valid ({cause.verify_message})"
-        if isinstance(cause, ssl.SSLError):  # whose numbers are not those of the system
+        if isinstance(cause, ssl.SSLError):  # its errno is no number of the system
             return "it doesn't speak TLS, as https needs it"
         if isinstance(cause, OSError) and cause.errno:
-            # Those of names that aren't found are below zero.
+            # Names that can't be resolved have negative numbers.
             return (os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)).lower()
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

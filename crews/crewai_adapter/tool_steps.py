@@ -207,7 +207,8 @@ class ToolStep:
         what it is about.
         """
         named: list[tuple[str, str, str]] = []
-        if self.gate is not None and self.gate.policy is None:  # One that is gone names what there was.
+        # A gate that has a policy is a former one: what it names were the tool's arguments then.
+        if self.gate is not None and self.gate.policy is None:
             named += [("edit", "lets people edit", each) for each in self.gate.edit]
             named += [("title", "has a title with", each) for each in PLACEHOLDER.findall(self.gate.title)]
         wrong = [("hide", "hides", name, meant) for name, meant in parameters.misspelt_hidden.items()]

@@ -75,7 +75,7 @@ def _tracked(original: Callable[..., None]) -> Callable[..., None]:
         if spending is None:
             original(model, *args, **kwargs)
             return
-        token = _SPENDING.set(None)  # It may call that of its base class.
+        token = _SPENDING.set(None)  # `original` may call the base class' method: counted once.
         try:
             with _LOCK:
                 before = dict(model._token_usage)

@@ -126,7 +126,7 @@ def requires_approval(
         from crews.definitions.conditions import Condition
 
         Condition(needed.when)
-    # Of its own for each target: an approved call of one must not let through another one's.
+    # A copy for each target: an approved call of one tool must not let through that of another.
     return lambda target: _marked(target, needed.model_copy())
 
 

@@ -62,7 +62,7 @@ def is_authors(file: str) -> bool:
 
 def _resolved(path: str) -> str:
     """The real path. Thousands of modules are in few folders, each of which is resolved once."""
-    # With strings: this is called for each module.
+    # os.path on strings, as this is called for each module, and pathlib is slower.
     folder, name = os.path.split(path)
     if os.path.islink(path) or name in {"", os.curdir, os.pardir}:  # noqa: PTH114
         return os.path.realpath(path)
@@ -159,7 +159,9 @@ class _Reader:
                     self._waiting.append(partial(self._add_class, each))
 
     def _add_function(self, function: types.FunctionType) -> None:
-        module = str(function.__globals__.get("__name__"))  # `__module__` may be that of what it is around.
+        module = str(
+            function.__globals__.get("__name__")
+        )  # `__module__` is another one where `wraps` was used.
         if self._counts(module) and not function.__code__.co_filename.startswith(_GENERATED):
             volatile = _is_volatile(function.__qualname__, function.__globals__)
             defaults = (
@@ -172,7 +174,7 @@ class _Reader:
             self._assigned.update((module, name) for name in _assigned_by(function.__code__))
             self._add_header(function.__qualname__, function.__globals__)
         for cell in function.__closure__ or ():
-            with suppress(ValueError):  # It is empty yet.
+            with suppress(ValueError):  # The cell is still empty.
                 self._add(cell.cell_contents)
         self._add_named(dict.fromkeys(_names(function.__code__)), function.__globals__, [])
 
@@ -380,6 +382,6 @@ def _written(code: types.CodeType) -> Iterator[str]:
 
 
 def _constant(value: object) -> str:
-    if isinstance(value, frozenset):  # In another order in each process.
+    if isinstance(value, frozenset):  # Its order differs between processes.
         return repr(sorted(map(repr, value)))
     return repr(value)

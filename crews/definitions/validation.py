@@ -85,7 +85,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def known_keys(kind: type[Entry], place: Location) -> list[str]:
     """The keys that an entry of this kind may have at a place in it; none if that is no entry."""
     current: type[Entry] | None = kind
-    named = False  # Whether the next part of the place is a name that the author chose.
+    named = False  # Whether the next part of the location is a name of the author's, such as a task's.
     for part in place:
         if named or isinstance(part, int) or current is None:
             named = False

@@ -74,7 +74,7 @@ class CompletionOrder:
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         if not ready():
-            with branch_waits():  # For others, which may wait for people.
+            with branch_waits():  # Waits for other branches, which may wait for people.
                 await self._waited(ready)
 
     async def _waited(self, ready: Callable[[], bool]) -> None:

@@ -86,7 +86,7 @@ def _sizes(words: list[str], at: int, *, numeric: bool) -> list[int]:
     """How many words the secrets take that begin at this word."""
     found = [len(phrase) for phrase in _PHRASES if words[at : at + len(phrase)] == phrase]
     word = words[at]
-    # A number of tokens is no token.
+    # A number in a field such as `max_tokens` counts tokens, and is no secret.
     if word in _WORDS and not (numeric and word == "token"):
         found.append(1)
     if word == _PIN and len(words) <= 3:  # noqa: PLR2004 - in a sentence it is a verb as often

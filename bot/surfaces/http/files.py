@@ -146,7 +146,7 @@ async def _read(request: web.Request, name: str) -> bytes:
 def _headers(file: StoredFile) -> dict[str, str]:
     fallback = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in file.name)
     return {
-        # Of whatever type it is: no page can use it as a script or a style.
+        # Whatever the file's type, no page can use it as a script or a style.
         "Content-Type": "application/octet-stream",
         "Content-Disposition": f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(file.name)}",
         "Content-Security-Policy": "sandbox; default-src 'none'",

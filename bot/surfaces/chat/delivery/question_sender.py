@@ -185,7 +185,7 @@ class QuestionSender:
         await messages.record(joining, beside.encode())
         message = await self.builder.message(messages.run, question, messages.messages, beside, only)
         joined = await messages.replace(beside, change(message))
-        # And once it is shown: whoever repeats this shows it again.
+        # Recorded again once it is shown: whoever repeats this shows it again.
         shown = {name: beside.encode(), keys.shown_digest(question.id): question.digest} if joined else {}
         await messages.record_all({joining: "", **shown})
         return joined

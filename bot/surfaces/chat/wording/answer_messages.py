@@ -40,7 +40,7 @@ def _question_row(run: Run, question: Question, reply_id: str) -> tuple[Block, B
     prompt = question.prompt.strip()
     context = question.context.strip()
     about: FormattedText = (crew_title(run.crew), " asks: ", Untrusted(prompt, QUOTED_UNITS))
-    if context:  # What the same prompt is about may differ.
+    if context:  # Questions with the same prompt may be about different things.
         about = (*about, "\n", Untrusted(context, CONTEXT_UNITS))
     button = Button(prompt or "This one", actions.choose_question(question.id), target, f"For: {prompt}")
     return Paragraph(about), Actions((button,))

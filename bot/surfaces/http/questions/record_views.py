@@ -268,7 +268,7 @@ def _is_outdated(question: Question, response: Response, later: Sequence[Respons
     """Whether what was approved was edited afterwards, even if another edit made it the same again."""
     if not isinstance(response, Approve):
         return False
-    if not response.digest:  # As it can be left out of what nobody has edited.
+    if not response.digest:  # A version that nobody has edited may lack it.
         return question.proposed is not None
     asked_later = {question.digest, *(each.digest for each in later if isinstance(each, Approve))}
     return not asked_later <= {"", response.digest}

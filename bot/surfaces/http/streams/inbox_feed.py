@@ -99,7 +99,7 @@ class InboxFollower:
                 await self._feed.changed.wait(seconds)
             if found := await self._catch_up():
                 return found
-        if found := self._shared():  # Of a client that caught up: what came while it read.
+        if found := self._shared():  # Events that came while the client was catching up.
             return found
         await self._feed.changed.wait(seconds)
         return self._shared()
