@@ -45,14 +45,13 @@ class People(Value):
 
     def expand(self, names: Iterable[str]) -> frozenset[str]:
         """All names of these people, and of the members of the groups among them."""
-        return frozenset(each for member in self.listed(names) for each in self.same_person(member))
+        return frozenset(each for member in self._listed(names) for each in self.same_person(member))
 
     def expand_with_unlinked(self, names: Iterable[str]) -> frozenset[str]:
         """All names of these people and of their groups' members, unlinked identities included."""
-        return frozenset(each for member in self.listed(names) for each in self.ever_same_person(member))
+        return frozenset(each for member in self._listed(names) for each in self.ever_same_person(member))
 
-    def listed(self, names: Iterable[str]) -> Iterable[str]:
-        """These names, with the members of the live groups among them in their place."""
+    def _listed(self, names: Iterable[str]) -> Iterable[str]:
         return (member for name in names for member in self.groups.get(name, (name,)))
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from bot.core.errors import PermissionUnknown, Refused
 from bot.core.people.actor import Actor, Membership, principal
-from bot.core.people.identities import UNKNOWN, People, names_of, names_with_unlinked, without_tenant
+from bot.core.people.identities import UNKNOWN, People, names_of, names_with_unlinked
 from bot.core.value import Strict
 
 ANYONE = "*"
@@ -219,27 +219,13 @@ def _counts_as_anyone(actor: Actor, policy: Policy) -> bool:
 
 
 def eligible(policy: Policy, people: People) -> frozenset[str] | None:
-    """All people who may decide, each as one principal; None if their number is unknown.
-
-    Whom nobody has looked up counts: whether everybody has an account is known only of those who acted.
-    """
+    """All people who may decide, each as one principal; None if their number is unknown."""
     if ANYONE in policy.deciders or not people.unreadable.keys().isdisjoint(policy.live_groups):
         return None
     if any(is_live_group(each) and each not in people.groups for each in policy.live_groups):
         return None
-    left = frozenset(people.listed(policy.deciders)) - _lost(policy, people)
-    named = people.expand(left) - people.expand_with_unlinked(policy.excluded)
+    named = people.expand(policy.deciders) - people.expand_with_unlinked(policy.excluded)
     return frozenset(map(people.person, named))
-
-
-def _lost(policy: Policy, people: People) -> frozenset[str]:
-    """The names of accounts that may no longer decide, so that nobody decides by a link with them either."""
-    return frozenset(
-        name
-        for account, membership in people.memberships.items()
-        if membership not in policy.allowed_memberships and account not in people.unverified
-        for name in (account, without_tenant(account))
-    )
 
 
 def too_few(policy: Policy, people: People) -> str:

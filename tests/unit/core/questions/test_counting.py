@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from bot.core.events.question_events import recorded_event
 from bot.core.forms.fields import Field, FieldType
-from bot.core.people.actor import Actor, Membership
+from bot.core.people.actor import Actor
 from bot.core.people.identities import People, person_of, same_people
 from bot.core.people.policy import Group, IfTooFew, OnReject, Policy, too_few
 from bot.core.questions import decision
@@ -277,37 +277,6 @@ def test_while_a_group_cannot_be_read_an_approval_does_not_bring_about_a_rejecti
     decided = decision.evaluate(asked, (yes,), left, earlier=said)
     assert isinstance(decided, Settled)
     assert (decided.outcome.action, decided.outcome.by) == (Action.REJECT, slack("bob"))
-
-
-ADA = slack("ada").principal
-
-
-@pytest.mark.parametrize(
-    "deciders", [(GROUP,), tuple(slack(each).principal for each in ("ada", "bob", "cy"))]
-)
-@pytest.mark.parametrize(
-    ("known", "over"),
-    [
-        ({}, False),
-        ({"memberships": {ADA: Membership.MEMBER}}, False),
-        ({"memberships": {ADA: None}}, True),
-        ({"memberships": {ADA: Membership.GUEST}}, True),
-        ({"memberships": {ADA: None}, "unverified": {ADA: "Slack is away."}}, False),
-    ],
-    ids=["unknown", "a member", "deactivated", "a guest by now", "not known now"],
-)
-def test_whoever_was_lost_can_approve_no_more(
-    deciders: tuple[str, ...], known: dict[str, object], *, over: bool
-) -> None:
-    """Two of three: after a rejection, one who is gone by now leaves one too few."""
-    asked = approval(deciders=deciders, excluded=(), on_reject=OnReject.COUNTS)
-    people = PEOPLE.model_copy(update=known)
-    yes, no = Approve(actor=slack("ada"), key="k"), Reject(actor=slack("bob"), key="k")
-    for said, earlier in (((no,), (yes,)), ((), (yes, no))):
-        decided = decision.evaluate(asked, said, people, earlier=earlier)
-        assert isinstance(decided, Settled) is over
-        if isinstance(decided, Settled):
-            assert decided.outcome.action is Action.REJECT
 
 
 def test_of_a_group_that_cannot_be_read_nobody_counts_and_people_hear_why() -> None:
