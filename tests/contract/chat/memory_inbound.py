@@ -22,6 +22,7 @@ from bot.surfaces.chat.inbound.ack_handler import Work
 from bot.surfaces.chat.inbound.commands import CommandContext, ConsoleLinks
 from bot.surfaces.chat.inbound.engine import InboundEngine, InboundPlatform
 from bot.surfaces.chat.inbound.ports import (
+    BeforeAsking,
     FormSubmission,
     InboundRequest,
     IncomingMessage,
@@ -74,8 +75,10 @@ class MemoryPorts:
     def principal(self, user: str) -> str:
         return person(user).principal
 
-    async def actor(self, user: str, installation: str = "") -> Actor:
-        del installation
+    async def actor(
+        self, user: str, installation: str = "", before_asking: BeforeAsking | None = None
+    ) -> Actor:
+        del installation, before_asking
         if user in self.strangers:
             raise ProfileUnavailable("Memory")
         is_guest = {"membership": Membership.GUEST} if user in self.guests else {}

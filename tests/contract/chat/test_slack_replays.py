@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -13,6 +15,9 @@ from structlog.testing import capture_logs
 
 from bot.core import ids
 from bot.core.ports.lists import RunFilter
+from bot.store.redis import open_store
+from bot.surfaces.slack.inbound.people import SlackActors
+from bot.tasks import BackgroundTasks
 from tests.contract.chat.finishing import finished
 from tests.contract.chat.played_crew import ADA, BOB, GREETER
 from tests.contract.chat.slack_inbound import CHANNEL, SlackChat, slack_chat_over_http
@@ -23,8 +28,6 @@ from tests.loopback.slack.payloads import slash_command
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
-SLOW_S = 2.5
-"""Longer than a request is handled before it is acknowledged."""
 
 
 def signed(chat: SlackChat, user: str, words: str) -> tuple[bytes, dict[str, str]]:
@@ -54,15 +57,52 @@ async def test_a_replay_is_acknowledged_without_asking_who_it_is_and_what_is_pen
     redis_url: str,
 ) -> None:
     async with slack_chat_over_http(redis_url) as chat:
-        chat.slack.delay("users.info", SLOW_S, times=1)
         request = signed(chat, ADA, "start demo")
-        first = await chat.slack.send_raw(*request)
-        assert await chat.store.key_values.pending("slack:deliveries")
-        replay = await chat.slack.send_raw(*request)
-        assert (first.status, replay.status, replay.body) == (200, 200, None)
-        assert await chat.store.key_values.pending("slack:deliveries")
+        with chat.slack.faults.holding_answers("users.info"):
+            first = await chat.slack.send_raw(*request)
+            assert await chat.store.key_values.pending("slack:deliveries")
+            with capture_logs() as logs:
+                replay = await chat.slack.send_raw(*request)
+            assert any("sent again" in each["event"] for each in logs)
+            assert (first.status, replay.status, replay.body) == (200, 200, None)
+            assert await chat.store.key_values.pending("slack:deliveries")
         await finished(chat.inbound.background)
         assert await started(chat) == 1
+
+
+class Workspace:
+    """Where people are, once Slack has said so."""
+
+    enterprise, org_wide = "", False
+
+    def __init__(self) -> None:
+        self.team = ""
+        self.log: list[str] = []
+
+    async def ready(self) -> None:
+        self.log.append("asked which workspace it is")
+        self.team = "T0CREW"
+
+    async def user(self, user_id: str) -> Mapping[str, Any]:
+        self.log.append(f"asked about {user_id}")
+        return {"id": user_id, "team_id": self.team}
+
+    async def recorded(self) -> None:
+        self.log.append("recorded")
+
+
+async def test_a_start_is_recorded_before_slack_is_waited_for(redis_url: str) -> None:
+    async with open_store(redis_url) as store:
+        slack = Workspace()
+        people = SlackActors(slack, store.key_values, BackgroundTasks(), slack)
+        for _ in range(2):
+            await people.actor("U0ADA", before_asking=slack.recorded)
+        assert slack.log == [
+            "recorded",
+            "asked which workspace it is",
+            "recorded",
+            "asked about U0ADA",
+        ]
 
 
 async def test_of_two_copies_at_once_one_starts_a_run(redis_url: str) -> None:
@@ -104,6 +144,18 @@ async def test_a_start_is_recorded_with_its_run_in_one_write(redis_url: str, ser
         before = written()
         assert (await start(ADA)).ok
         assert written() - before == 1
+
+
+async def test_a_start_with_inputs_reads_who_gives_it_once(redis_url: str, server: redis.Redis) -> None:
+    def read() -> int:
+        return int(server.info("commandstats")["cmdstat_get"]["calls"])
+
+    async with slack_chat_over_http(redis_url) as chat:
+        for user in (ADA, BOB):
+            await chat.people[user].command("/crew", "start greeter AI", CHANNEL)
+        before = read()
+        assert (await chat.people[ADA].command("/crew", "start greeter topic=AI count=2", CHANNEL)).ok
+        assert read() - before == 1
 
 
 @pytest.mark.parametrize(

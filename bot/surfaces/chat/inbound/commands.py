@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -64,8 +64,8 @@ class CommandContext:
     form_handle: str = ""
     #: Whether a start is answered; to who mentioned the app, the thread itself says enough.
     says_started: bool = True
-    #: Used already, unless this is a start (`parser.is_start`).
-    once: Once = field(default_factory=Once)
+    #: Of a start that can be replayed: how it is recorded.
+    once: Once | None = None
 
 
 class ConsoleLinks:
@@ -190,7 +190,8 @@ class CommandHandlers:
         takes_files = self._limits.files and any(each.type is FieldType.FILE for each in crew.inputs)
         if missing or (takes_files and not values):
             _check_given(crew, values, missing, locale)
-            await context.once.use()  # Otherwise a replay would write over what was filled in since.
+            if context.once is not None:
+                await context.once.use()  # A replay would write over what was filled in since.
             return await self._starter.ask_for_inputs(draft, crew, context.form_handle, locale)
         run = await self._starter.start(draft, crew, context.actor, locale, context.once)
         started = private_messages.started(run) if context.says_started else None

@@ -18,9 +18,9 @@ Record = Callable[[], Awaitable[bool]]
 class Once:
     """One request on its way. It is recorded before it has an effect, or together with that."""
 
-    def __init__(self, record: Record | None = None, nonce: Nonce | None = None) -> None:
-        """`nonce`: by which `Runs.start` records it as well. Without `record` it can't be replayed."""
-        self._record = record
+    def __init__(self, record: Record, nonce: Nonce | None = None) -> None:
+        """Describe the request; `nonce` is that by which `Runs.start` records it as well."""
+        self._record: Record | None = record
         self._nonce = nonce
 
     async def use(self) -> None:

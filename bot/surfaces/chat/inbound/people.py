@@ -20,7 +20,7 @@ from bot.core.ports.directory import Directory
 from bot.core.ports.store import KeyValueStore
 from bot.core.value import Value
 from bot.surfaces.chat.failures import Rejected, RetryLater
-from bot.surfaces.chat.inbound.ports import ActorResolver
+from bot.surfaces.chat.inbound.ports import ActorResolver, BeforeAsking
 from bot.surfaces.chat.recipients import ProfileUnavailable
 from bot.tasks import BackgroundTasks
 
@@ -30,6 +30,9 @@ PROFILE_TTL_S = 300.0
 """Nothing is decided on an older profile."""
 PROFILE_TIMEOUT_S = 120.0
 """How long the platform is asked about a person before what they did is refused."""
+JUST_READ_S = 10.0
+"""For how long nothing of a person is read again that decides nothing, such as how they write numbers."""
+MAX_JUST_READ = 1000
 SHORT_TIMEOUT_S = 10.0
 """The same for somebody whose browser waits, and for names."""
 
@@ -66,14 +69,24 @@ class Profiles:
         self._key_values = key_values
         self._background = background
         self._asked: dict[str, asyncio.Task[Profile]] = {}
+        #: The profiles that were read from the store last, and when.
+        self._just_read: dict[str, tuple[float, Profile]] = {}
 
-    async def of(self, user: str) -> Profile:
+    async def of(self, user: str, before_asking: BeforeAsking | None = None) -> Profile:
         """What the platform said of this user in the last minutes.
 
-        Raises ProfileUnavailable, StoreUnavailable.
+        Raises ProfileUnavailable, StoreUnavailable, and what `before_asking` raises.
         """
-        kept = await self._key_values.get(self._key(user))
-        return Profile.model_validate_json(kept) if kept else await asyncio.shield(self._ask(user))
+        if kept := await self._key_values.get(self._key(user)):
+            return self._read(user, kept)
+        if before_asking is not None:
+            await before_asking()
+        return await asyncio.shield(self._ask(user))
+
+    def just_read(self, user: str) -> Profile | None:
+        """What `of` has returned a moment ago, for what decides nothing."""
+        at, profile = self._just_read.get(user, (0.0, None))
+        return profile if profile is not None and time.monotonic() - at < JUST_READ_S else None
 
     async def soon(self, user: str) -> Profile:
         """As `of`, but waits for SHORT_TIMEOUT_S at most, since somebody's browser waits."""
@@ -96,8 +109,16 @@ class Profiles:
     async def forget(self, user: str) -> None:
         """Something about this user is different: what was known no longer holds. Raises StoreUnavailable."""
         # In this order: an answer that is on its way finds either the mark, or that it is forgotten after it.
+        self._just_read.pop(user, None)
         await self._key_values.set(self._mark(user), secrets.token_hex(8), 2 * PROFILE_TTL_S)
         await self._key_values.delete(self._key(user))
+
+    def _read(self, user: str, kept: str) -> Profile:
+        profile = Profile.model_validate_json(kept)
+        if len(self._just_read) >= MAX_JUST_READ:
+            self._just_read.clear()
+        self._just_read[user] = time.monotonic(), profile
+        return profile
 
     def _ask(self, user: str) -> asyncio.Task[Profile]:
         """The lookup of this user: one that is under way, or a new one."""
@@ -141,9 +162,11 @@ class KnownPeople:
         self._people = people
         self._directory = directory
 
-    async def actor(self, user: str, installation: str = "") -> Actor:
+    async def actor(
+        self, user: str, installation: str = "", before_asking: BeforeAsking | None = None
+    ) -> Actor:
         """Raises what the platform's people raise, and StoreUnavailable."""
-        looking_up = self._people.actor(user, installation)
+        looking_up = self._people.actor(user, installation, before_asking)
         if not (principal := self._people.principal(user)):
             return await self._directory.known(await looking_up)
         return await self._directory.known_while_resolving(principal, looking_up)

@@ -198,14 +198,25 @@ class DeletedMessage:
     id: str
 
 
+BeforeAsking = Callable[[], Awaitable[object]]
+"""What is done before a platform is asked who somebody is, which may take long."""
+
+
 class ActorResolver(Protocol):
     """Who acts."""
 
     def principal(self, user: str) -> str:
         """What names this user in policies, whoever they turn out to be; empty if that isn't known yet."""
 
-    async def actor(self, user: str, installation: str = "") -> Actor:
-        """Raises ProfileUnavailable, StoreUnavailable; another CrewdeckError: this person may do nothing."""
+    async def actor(
+        self, user: str, installation: str = "", before_asking: BeforeAsking | None = None
+    ) -> Actor:
+        """Return the actor that this user is.
+
+        `before_asking` is called before the platform is asked, and what that raises is raised.
+
+        Raises ProfileUnavailable, StoreUnavailable; another CrewdeckError: this person may do nothing.
+        """
 
     async def locale(self, user: str, /) -> Locale:
         """How this user writes numbers and dates. Raises ProfileUnavailable, StoreUnavailable."""

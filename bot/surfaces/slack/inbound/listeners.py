@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from bot.surfaces.chat.inbound.commands import CommandContext
 from bot.surfaces.chat.inbound.engine import InboundEngine
 from bot.surfaces.chat.inbound.once import Once
 from bot.surfaces.chat.inbound.parser import is_start
-from bot.surfaces.chat.inbound.ports import SILENT, InboundRequest, Reply, ReplyTarget
+from bot.surfaces.chat.inbound.ports import SILENT, BeforeAsking, InboundRequest, Reply, ReplyTarget
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.chat.wording.question_forms import WHOLE_FORM
 from bot.surfaces.slack.home import Home
@@ -40,8 +39,6 @@ from bot.tasks import running_meanwhile
 log = structlog.get_logger(__name__)
 
 SEND_AGAIN = 503
-KNOWN_WITHIN_S = 0.25
-"""For how long a start isn't recorded while it is read who acts: the store takes a small part of that."""
 
 Listener = Callable[..., Awaitable[BoltResponse | None]]
 
@@ -97,30 +94,36 @@ class Listeners:
 
     async def _command(self, given: Command, signed: SignedRequest | None) -> Reply:
         text = words.plain(given.text)
-        starts = is_start(text)
-        once = _once(signed, ids.run_id(given.key) if starts else "")
-        with running_meanwhile(self.engine.people.actor(given.user_id)) as actor:
-            try:
-                # A start is recorded with its run, in one write. Others are while it is read who acts; so is
-                # a start of somebody whom Slack has to be asked about, since that may take long.
-                if not (starts and await _known_soon(actor)):
-                    await once.use()
-                return await self._execute(text, given, await actor, once)
-            except Replayed:
-                log_replay()
-                return SILENT
-
-    async def _execute(self, text: str, given: Command, actor: Actor, once: Once) -> Reply:
-        context = CommandContext(
-            text, actor, given.key, given.reply_to, form_handle=given.trigger_id, once=once
-        )
         try:
-            reply = await self.engine.commands.execute(context)
+            if signed is None:
+                return await self._execute(text, given, await self._actor(given))
+            if is_start(text):
+                return await self._start(text, given, signed.once_with(ids.run_id(given.key)))
+            with running_meanwhile(self._actor(given)) as actor:
+                await signed.once().use()
+                return await self._execute(text, given, await actor)
+        except Replayed:
+            log_replay()
+            return SILENT
+
+    async def _start(self, text: str, given: Command, once: Once) -> Reply:
+        """Start a run, and record the request in the same write. Whatever else happens, it is recorded."""
+        try:
+            actor = await self._actor(given, before_asking=once.use)
+            reply = await self._execute(text, given, actor, once)
         except Exception:
             await once.use()
             raise
-        await once.use()  # It was a start, and no run was started.
+        await once.use()
         return reply
+
+    async def _actor(self, given: Command, before_asking: BeforeAsking | None = None) -> Actor:
+        return await self.engine.people.actor(given.user_id, before_asking=before_asking)
+
+    async def _execute(self, text: str, given: Command, actor: Actor, once: Once | None = None) -> Reply:
+        return await self.engine.commands.execute(
+            CommandContext(text, actor, given.key, given.reply_to, form_handle=given.trigger_id, once=once)
+        )
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], given: BlockAction) -> None:
         press = given.press()
@@ -200,18 +203,6 @@ class Listeners:
     ) -> BoltResponse | None:
         handled = await self.engine.ack_handler.handle_event(request, work, ack, ack_timeout_s)
         return None if handled else BoltResponse(status=SEND_AGAIN, body="")
-
-
-def _once(signed: SignedRequest | None, run_id: str) -> Once:
-    if signed is None:
-        return Once()
-    return signed.once_with(run_id) if run_id else signed.once()
-
-
-async def _known_soon(actor: asyncio.Task[Actor]) -> bool:
-    """Whether it is known who acts, as soon as the store has been asked."""
-    await asyncio.wait({actor}, timeout=KNOWN_WITHIN_S)
-    return actor.done() and not actor.cancelled() and actor.exception() is None
 
 
 # ── acknowledgements ────────────────────────────────────────────────────────────────────────────────────

@@ -19,6 +19,7 @@ from bot.core.people.actor import Actor, Membership, principal
 from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import PROFILE_TIMEOUT_S, SHORT_TIMEOUT_S, Profile, Profiles
+from bot.surfaces.chat.inbound.ports import BeforeAsking
 from bot.surfaces.chat.recipients import NotAdmitted, ProfileUnavailable
 from bot.surfaces.chat.wording import sentences
 from bot.surfaces.slack import SURFACE
@@ -71,16 +72,18 @@ class SlackActors:
         """What names this user in policies; empty until Slack has said which workspace this is."""
         return principal(SURFACE, self._home.team, user) if self._home.team else ""
 
-    async def actor(self, user: str, installation: str = "") -> Actor:
+    async def actor(
+        self, user: str, installation: str = "", before_asking: BeforeAsking | None = None
+    ) -> Actor:
         """The actor that this user is. `installation`: for whom Slack says that it sent what they did.
 
         Raises ProfileUnavailable, NotAdmitted, OtherWorkspace, StoreUnavailable.
         """
-        await self._at_home()
+        await self._at_home(before_asking)
         if not self._home.org_wide and installation not in {"", self._home.team}:
             log.warning("a request is for another installation of the app", installation=installation)
             raise OtherWorkspace
-        profile = await self.profile(user)
+        profile = await self._profiles.of(user, before_asking)
         if profile.barred:
             raise NotAdmitted(TITLE)
         return Actor(
@@ -99,7 +102,7 @@ class SlackActors:
 
     async def locale(self, user: str) -> Locale:
         """How this user writes numbers and dates, and their time zone. Raises as `profile`."""
-        return (await self.profile(user)).locale
+        return (self._profiles.just_read(user) or await self.profile(user)).locale
 
     async def names(self, users: Iterable[str]) -> dict[str, str]:
         """What these users are called; those whose name can't be found out now are left out."""
@@ -127,9 +130,11 @@ class SlackActors:
         await self._at_home()
         await self._profiles.forget(user)
 
-    async def _at_home(self) -> None:
+    async def _at_home(self, before_asking: BeforeAsking | None = None) -> None:
         if self._home.team:
             return
+        if before_asking is not None:
+            await before_asking()
         try:
             async with asyncio.timeout(PROFILE_TIMEOUT_S):
                 await self._home.ready()

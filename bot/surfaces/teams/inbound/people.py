@@ -16,6 +16,7 @@ from bot.core.people.actor import Actor, Membership, principal
 from bot.core.ports.store import KeyValueStore
 from bot.surfaces.chat.failures import Rejected
 from bot.surfaces.chat.inbound.people import Profile, Profiles
+from bot.surfaces.chat.inbound.ports import BeforeAsking
 from bot.surfaces.chat.recipients import NotAdmitted
 from bot.surfaces.teams import SURFACE, TITLE
 from bot.tasks import BackgroundTasks
@@ -57,7 +58,9 @@ class TeamsActors:
         """What names this person in policies."""
         return principal(SURFACE, self._tenant, user)
 
-    async def actor(self, user: str, installation: str = "") -> Actor:
+    async def actor(
+        self, user: str, installation: str = "", before_asking: BeforeAsking | None = None
+    ) -> Actor:
         """The actor that this person is. `installation`: the conversation in which they act.
 
         Raises ProfileUnavailable, NotAdmitted, StoreUnavailable.
@@ -67,7 +70,7 @@ class TeamsActors:
         if installation and self._met.get(user) != installation:
             await self._key_values.set(self._known_person_key(user), installation, LAST_CONVERSATION_TTL_S)
             self._met[user] = installation
-        profile = await self._profiles.of(user)
+        profile = await self._profiles.of(user, before_asking)
         if profile.barred:
             raise NotAdmitted(TITLE)
         return Actor(
