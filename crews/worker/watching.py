@@ -55,6 +55,8 @@ class WatchedFiles:
 
     def edited(self, before: Stamps, now: Stamps) -> set[str]:
         """What was changed, added or removed. A module that was only imported since is no edit."""
+        if before == now:
+            return set()  # As nearly always: the folders are read once a look, not again.
         own = set(self._own())
         changed = {path for path in before.keys() & now.keys() if before[path] != now[path]}
         return (
