@@ -17,7 +17,7 @@ from tests.compiled_once import pytest_collection
 from tests.examples import FAST, SEED
 from tests.folders import own_folder
 from tests.fork_server.client import ForkServer, of_session, share
-from tests.together import pytest_collection_modifyitems, pytest_xdist_make_scheduler
+from tests.together import EndedInTime, pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 __all__ = [
     "FAST",
@@ -39,10 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--boundary-seed", type=int, default=SEED, help="which sample of boundaries that is")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Processes inherit an ignored SIGINT (a script's `make test &`); those of tests must hear Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(EndedInTime())
     garbage_collector.tune()
     # Formatted tracebacks print variables: those of a crew take seconds.
     structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback

@@ -1,12 +1,14 @@
-"""Which tests stay in one process of `pytest -n`, and in which order.
+"""Which tests stay in one process of `pytest -n`, in which order, and what ends with them.
 
 Of xdist's own ways `--dist loadgroup` is the one for that, but it writes the group into a test's id, which
 pytest doesn't allow any more.
 """
 
 import re
+from collections.abc import Generator
 
 import pytest
+from _pytest.fixtures import SubRequest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -35,6 +37,13 @@ LONG = "tests/(faults|scenario|contract/crews)/"
 ALONE = r"tests/unit/(?!test_image\.py|surfaces/teams/test_package\.py)"
 """Tests that share nothing in their file, unlike those of these two: at the end no process is left alone with
 a long file.
+"""
+
+WITH_SERVERS = frozenset(
+    {"bare_server", "server", "slack_deployment", "teams_deployment", "worker", "worker_deployment"}
+)
+"""Fixtures of a session that run servers and workers. Each of those looks around once a second, which in some
+minutes costs many times what it takes to start it.
 """
 
 
@@ -70,3 +79,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """In each process of `pytest -n`: the order in which groups of tests are given out."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: rank(item.nodeid))
+
+
+class EndedInTime:
+    """A plugin: after the last of some tests that stay together, servers end which the next doesn't use."""
+
+    def __init__(self) -> None:
+        self._started: dict[pytest.FixtureDef[object], SubRequest] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object], request: SubRequest) -> None:
+        if fixturedef.scope == "session" and fixturedef.argname in WITH_SERVERS:
+            self._started[fixturedef] = request
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+        yield
+        if isinstance(nextitem, pytest.Function) and scope(item.nodeid) != scope(nextitem.nodeid):
+            for fixture in reversed(tuple(self._started)):
+                if fixture.argname not in nextitem.fixturenames:
+                    fixture.finish(self._started.pop(fixture))
