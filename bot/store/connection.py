@@ -11,14 +11,14 @@ from redis.exceptions import NoScriptError
 
 from bot.core.errors import SettingsError, StoreUnavailable
 from bot.store import lua, redis_keys
-from bot.store.addresses import Address, Kind, read_address
-from bot.store.cluster import Cluster
-from bot.store.pools import sentinel_pool, server_pool
-from bot.store.redis_errors import ErrorTranslation
-from bot.store.servers import Batch, Commands, OnePrimary, Result, Servers
-from bot.store.shared_client import SharedClient
-from bot.store.shared_connection import Command, Reply
-from bot.store.subscription import Subscription
+from bot.store.redis_client.addresses import Address, Kind, read_address
+from bot.store.redis_client.cluster import Cluster
+from bot.store.redis_client.pools import sentinel_pool, server_pool
+from bot.store.redis_client.redis_errors import ErrorTranslation
+from bot.store.redis_client.servers import Batch, Commands, OnePrimary, Result, Servers
+from bot.store.redis_client.shared_client import SharedClient
+from bot.store.redis_client.shared_connection import Command, Reply
+from bot.store.redis_client.subscription import Subscription
 from bot.store.unreadable import Unreadable
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, DurableRunner, WriteConcern
 

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from bot.core.errors import StoreRefused, StoreUnavailable
 from bot.core.finding import Finding
-from bot.store.addresses import Kind, read_address
 from bot.store.connection import Connection, connect
-from bot.store.refusals import refusal_of
-from bot.store.servers import execute
+from bot.store.redis_client.addresses import Kind, read_address
+from bot.store.redis_client.refusals import refusal_of
+from bot.store.redis_client.servers import execute
 from bot.store.write_concern import DEFAULT_WRITE_CONCERN, REPLICATION, WriteConcern, online_replicas
 
 OLDEST = (6, 2)

@@ -12,7 +12,7 @@ from bot.core.ports.lists import Totals
 from bot.store import redis_keys
 from bot.store.codec import ms
 from bot.store.connection import Connection
-from bot.store.servers import execute
+from bot.store.redis_client.servers import execute
 from bot.store.write_concern import REPLICATION, online_replicas
 
 log = structlog.get_logger(__name__)

@@ -12,13 +12,13 @@ import structlog
 
 from bot.core.errors import CrewdeckError, SettingsError, StoreRefused, StoreUnavailable
 from bot.settings import Settings
-from bot.store.addresses import read_address
 from bot.store.clock import ClockSettings
 from bot.store.connection import Connection
 from bot.store.durability import examine
 from bot.store.embedded import Embedded
 from bot.store.redis import RedisStore, open_store
-from bot.store.refusals import refusal_of
+from bot.store.redis_client.addresses import read_address
+from bot.store.redis_client.refusals import refusal_of
 from bot.store.write_concern import WriteConcern
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from bot.core.runs.run import Run
 from bot.store import redis_keys
 from bot.store.codec import RUN_FIELDS, SentRun, read_run
 from bot.store.connection import Connection
-from bot.store.shared_connection import Command
+from bot.store.redis_client.shared_connection import Command
 
 
 class RunReader:

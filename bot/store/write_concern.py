@@ -18,9 +18,9 @@ from redis.exceptions import NoScriptError, RedisError
 from bot.core.errors import StoreUnavailable
 from bot.store import redis_keys
 from bot.store.lua import Script
-from bot.store.servers import Servers
-from bot.store.shared_client import Call, SharedClient
-from bot.store.shared_connection import Command, Reply
+from bot.store.redis_client.servers import Servers
+from bot.store.redis_client.shared_client import Call, SharedClient
+from bot.store.redis_client.shared_connection import Command, Reply
 
 log = structlog.get_logger(__name__)
 

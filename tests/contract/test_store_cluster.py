@@ -17,8 +17,8 @@ from bot.core.questions.decision import Verdict
 from bot.core.runs.run import Claim, RunError, RunStatus
 from bot.core.wakeups import Wakeups
 from bot.store import redis_keys
-from bot.store.peers import View, check_owner, confirmations_needed, confirms, contradicts
 from bot.store.redis import RedisStore, open_store
+from bot.store.redis_client.peers import View, check_owner, confirmations_needed, confirms, contradicts
 from tests.contract.examples import DEMO, LEASE, PLACE, approval, claimed, event_types, response, started
 from tests.contract.servers import SLOTS, Cluster, Server, empty
 from tests.contract.test_store_keeping import eventful, traces

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from bot.core.errors import StoreUnavailable
 from bot.store.redis import RedisStore, open_store
-from bot.store.redis_errors import ErrorTranslation
+from bot.store.redis_client.redis_errors import ErrorTranslation
 from tests.contract.examples import new_run
 from tests.waiting import WITHIN
 

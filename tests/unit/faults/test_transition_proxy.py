@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.store.shared_connection import packed
+from bot.store.redis_client.shared_connection import packed
 from tests.faults.chaos.transition_proxy import frames
 
 commands = st.lists(st.binary(), min_size=1).map(lambda words: packed([tuple(words)]))

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import InvalidResponse, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as TookTooLong
 
-from bot.store.interruptible import Interruptible
+from bot.store.redis_client.interruptible import Interruptible
 
 Reply = Any
 Command = tuple[Any, ...]

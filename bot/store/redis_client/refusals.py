@@ -13,9 +13,9 @@ from contextlib import suppress
 from redis.asyncio import SSLConnection
 
 from bot.core.errors import StoreRefused, StoreUnavailable
-from bot.store.addresses import Address, Kind, Node
-from bot.store.pools import sentinel_pool
-from bot.store.redis_errors import ErrorTranslation
+from bot.store.redis_client.addresses import Address, Kind, Node
+from bot.store.redis_client.pools import sentinel_pool
+from bot.store.redis_client.redis_errors import ErrorTranslation
 
 TIMEOUT_S = 2.0
 """Seconds in which a server answers that is there."""

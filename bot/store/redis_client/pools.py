@@ -17,8 +17,8 @@ from redis.driver_info import DriverInfo
 from redis.exceptions import RedisError
 
 from bot.core.errors import SettingsError
-from bot.store.addresses import FORMS, Address, Node
-from bot.store.interruptible import make_interruptible
+from bot.store.redis_client.addresses import FORMS, Address, Node
+from bot.store.redis_client.interruptible import make_interruptible
 
 MAX_CONNECTIONS = 32
 """Of the pool, from one process to one server, for commands that block; further callers wait for one."""

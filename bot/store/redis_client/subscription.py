@@ -8,8 +8,8 @@ from typing import Self
 
 from redis.exceptions import ConnectionError as Disconnected
 
-from bot.store.interruptible import Interruptible
-from bot.store.shared_connection import CLOSED, Reply, SharedConnection, packed
+from bot.store.redis_client.interruptible import Interruptible
+from bot.store.redis_client.shared_connection import CLOSED, Reply, SharedConnection, packed
 
 PING_INTERVAL_S = 5.0
 """How often the connection is tried, since a silent one may be half open."""

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import SettingsError
-from bot.store.addresses import Kind, Node, read_address
+from bot.store.redis_client.addresses import Kind, Node, read_address
 
 SECRET = "tide-mill-7"
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, RedisError
 
-from bot.store.servers import execute
+from bot.store.redis_client.servers import execute
 
 ANSWER_TIMEOUT_S = 1.0
 """Seconds for a node to answer. A person waits meanwhile."""

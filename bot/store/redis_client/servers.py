@@ -12,10 +12,10 @@ from redis.event import EventDispatcher
 
 from bot.core.errors import StoreUnavailable
 from bot.store import redis_keys
-from bot.store.addresses import Node
-from bot.store.pools import SentinelPool, close_pool
-from bot.store.shared_client import Call, SharedClient
-from bot.store.shared_connection import Command, Reply
+from bot.store.redis_client.addresses import Node
+from bot.store.redis_client.pools import SentinelPool, close_pool
+from bot.store.redis_client.shared_client import Call, SharedClient
+from bot.store.redis_client.shared_connection import Command, Reply
 
 Result = TypeVar("Result")
 Check = Callable[[], Awaitable[None]]

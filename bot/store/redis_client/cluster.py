@@ -30,12 +30,12 @@ from redis.exceptions import (
     TimeoutError as TookTooLong,
 )
 
-from bot.store.addresses import Address, Node
-from bot.store.peers import check_owner
-from bot.store.pools import close_pool, server_pool
-from bot.store.servers import Check, Result, execute, key_of
-from bot.store.shared_client import Call, SharedClient
-from bot.store.shared_connection import Reply
+from bot.store.redis_client.addresses import Address, Node
+from bot.store.redis_client.peers import check_owner
+from bot.store.redis_client.pools import close_pool, server_pool
+from bot.store.redis_client.servers import Check, Result, execute, key_of
+from bot.store.redis_client.shared_client import Call, SharedClient
+from bot.store.redis_client.shared_connection import Reply
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class Layout:
 
 
 class Cluster:
-    """The port `bot.store.servers.Servers` on a Redis Cluster."""
+    """The port `bot.store.redis_client.servers.Servers` on a Redis Cluster."""
 
     def __init__(self, address: Address) -> None:
         self._address = address

@@ -14,10 +14,10 @@ from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TookTooLong
 
-from bot.store.addresses import Node
-from bot.store.interruptible import Interruptible
-from bot.store.pools import BACKOFF, MAX_RETRIES, SentinelPool
-from bot.store.shared_connection import (
+from bot.store.redis_client.addresses import Node
+from bot.store.redis_client.interruptible import Interruptible
+from bot.store.redis_client.pools import BACKOFF, MAX_RETRIES, SentinelPool
+from bot.store.redis_client.shared_connection import (
     CLOSED,
     Command,
     Reply,
@@ -26,7 +26,7 @@ from bot.store.shared_connection import (
     total_timeout,
     usable,
 )
-from bot.store.subscription import Subscription
+from bot.store.redis_client.subscription import Subscription
 
 BLOCKING = frozenset({"WAIT", "WAITAOF"})
 """Commands behind which all others of a connection wait; and what they wait for are writes of that one."""

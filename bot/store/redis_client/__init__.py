@@ -1,0 +1,1 @@
+"""How Crewdeck talks to Redis: addresses, connections, sentinels, clusters, and errors."""
