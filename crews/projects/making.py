@@ -67,10 +67,7 @@ def _from_python(candidate: Candidate) -> ImportedCandidate:
         raise CrewBroken(f"{candidate.place}: {candidate.key} is no crew, no flow, and makes none.")
     if hasattr(found, CREW_ATTRIBUTE):
         return ImportedCandidate(lambda: found({}), said, factory=found)
-    if any(
-        each.default is each.empty and each.kind in _GIVEN
-        for each in inspect.signature(found).parameters.values()
-    ):
+    if _needed(inspect.signature(found)):
         raise CrewBroken(
             f"{candidate.place}: {candidate.key} needs arguments",
             remedy="Give them defaults, or declare it with crewdeck.crew: then it is called with the inputs.",
@@ -85,7 +82,18 @@ _GIVEN = (
 )
 
 
+def _needed(signature: inspect.Signature) -> list[str]:
+    """The arguments without a default."""
+    parameters = signature.parameters.values()
+    return [each.name for each in parameters if each.default is each.empty and each.kind in _GIVEN]
+
+
 def _of_class(candidate: Candidate, found: type[Any]) -> Callable[[], object]:
+    if needed := _needed(inspect.signature(found.__init__))[1:]:
+        raise CrewBroken(
+            f"{candidate.place}: {candidate.key} can't be made without {', '.join(needed)}",
+            remedy="Give them defaults, or make it in a function that crewdeck.crew declares.",
+        )
     if issubclass(found, Flow):
         return found
     if not getattr(found, "is_crew_class", False):

@@ -407,6 +407,20 @@ def test_what_is_broken_is_told_with_its_place_and_not_offered(
     assert "\n" not in words
 
 
+GIVEN = """
+from crewai.flow import Flow, start
+
+@CrewBase
+class Given(Report):
+    def __init__(self, topic, *, year, pages=3): ...
+
+class Told(Flow):
+    def __init__(self, topic, **more): ...
+    @start()
+    def begin(self): ...
+"""
+
+
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
@@ -414,12 +428,14 @@ def test_what_is_broken_is_told_with_its_place_and_not_offered(
         ("pkg.crew:NUMBER", "NUMBER is no crew, no flow, and makes none"),
         ("pkg.crew:Plain", "Plain is neither a Flow nor a class with @CrewBase"),
         ("pkg.crew:needs", "needs needs arguments"),
+        ("pkg.crew:Given", "Given can't be made without topic, year. Give them defaults, or make it in a"),
+        ("pkg.crew:Told", "Told can't be made without topic. Give them defaults"),
         ("pkg.crew:other", "must return a crewai Crew or Flow, not int"),
         ("json.decoder:Report", "the name json.decoder belongs to"),
     ],
 )
 def test_a_target_that_makes_no_crew(load: Load, target: str, problem: str) -> None:
-    text = module() + "\nNUMBER = 1\nclass Plain: ...\ndef needs(topic): ...\ndef other(): return 1\n"
+    text = module() + "\nNUMBER = 1\nclass Plain: ...\ndef needs(topic): ...\ndef other(): return 1\n" + GIVEN
     [words] = told(load(target=target, pkg__crew_py=text, json__decoder_py=module()))
     assert problem in words
 
