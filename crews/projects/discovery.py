@@ -229,6 +229,12 @@ def folder_with(root: Path, module: str) -> Path | None:
     return None
 
 
+def project_of_package(root: Path) -> Path:
+    """The folder of the project that a package belongs to."""
+    around = next(folder for folder in root.parents if not (folder / "__init__.py").is_file())
+    return around.parent if around.name == "src" else around
+
+
 def _module(root: Path, path: Path) -> str:
     """The name under which a file is imported; empty if it can't be."""
     source = next((each for each in source_folders(root) if path.is_relative_to(each)), root)

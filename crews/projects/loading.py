@@ -205,6 +205,9 @@ class _Loading:
         return CrewBroken(said, remedy=self._remedy(error))
 
     def _remedy(self, error: BaseException) -> str:
+        if isinstance(error, ImportError) and _means_package(self._root, error):
+            project = discovery.project_of_package(self._root)
+            return f"{self._root} is a package: name the folder of its project, {project}."
         package = package_that_lacks(error)
         if package or isinstance(error, ModuleNotFoundError):
             return self._remedy_of_package(package, getattr(error, "name", "") or "")
@@ -258,6 +261,12 @@ def _unset_variable(error: BaseException) -> str:
         return ""
     named = [name for name in _VARIABLE.findall(str(error)) if not os.environ.get(name)]
     return named[0] if named else ""
+
+
+def _means_package(root: Path, error: ImportError) -> bool:
+    """Whether code imports from the very folder that was named as the project, as from a package."""
+    named = (error.name or "").partition(".")[0] == root.name
+    return (named or "relative import" in str(error)) and (root / "__init__.py").is_file()
 
 
 def _place_in(root: Path, error: BaseException) -> str:

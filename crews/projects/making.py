@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,16 @@ def import_candidate(candidate: Candidate) -> ImportedCandidate:
 
 
 def _from_python(candidate: Candidate) -> ImportedCandidate:
-    with importing():
-        module = importlib.import_module(candidate.module)
+    try:
+        with importing():
+            module = importlib.import_module(candidate.module)
+    except ModuleNotFoundError as error:
+        if f"{candidate.module}.".startswith(
+            f"{error.name}."
+        ):  # its package is another one's: `email`, `code`
+            package = sys.modules.get(candidate.module.partition(".")[0])
+            _check_origin(candidate, getattr(package, "__file__", None))
+        raise
     _check_origin(candidate, getattr(module, "__file__", None))
     found = getattr(module, candidate.key, None)
     if found is None:

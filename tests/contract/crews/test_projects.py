@@ -377,6 +377,7 @@ def test_a_crew_of_crewdecks_own_folders_is_not_replaced(load: Load) -> None:
             {"parts__mine__crew_py": f"import mine\n{module()}"},
             "/project/parts: name that folder as the project",
         ),
+        ({"json__crew_py": module()}, "crew.py: the name json.crew belongs to /"),
         ({"pkg__crew_py": f"import no_such_thing\n{module()}"}, "crewdeck add /"),
         ({"pkg__crew_py": module("{api_key}")}, "its input api_key: it asks for a secret"),
         ({"crew_jsonc": '{"agents": ["nobody"], "tasks": []}'}, "crew.jsonc"),
@@ -419,6 +420,24 @@ class Told(Flow):
     @start()
     def begin(self): ...
 """
+
+
+@pytest.mark.parametrize(
+    ("imported", "remedy"),
+    [
+        ("from .tools import made", "project is a package: name the folder of its project, /"),
+        ("import project.tools", "project is a package: name the folder of its project, /"),
+        ("import no_such_thing", "Make an environment with what the project needs"),
+    ],
+)
+def test_a_package_in_the_place_of_its_project_is_told(
+    load: Load, tmp_path: Path, imported: str, remedy: str
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "__init__.py").touch()
+    [words] = told(load(crew_py=f"{imported}\n{module()}", tools_py="made = 1"))
+    sys.modules.pop("crew", None)
+    assert remedy in words
 
 
 @pytest.mark.parametrize(

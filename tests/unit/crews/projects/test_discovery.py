@@ -322,3 +322,12 @@ def test_a_target_means_one_thing_or_one_module(tmp_path: Path) -> None:
     assert found(project(tmp_path, **texts)) == [("a.one", "One"), ("a.two", "Two")]
     assert found(project(tmp_path, "a.two:Two")) == [("a.two", "Two")]
     assert found(project(tmp_path, "a.two")) == [("a.two", "Two")]
+
+
+def test_the_project_of_a_package_is_the_folder_around_its_sources(tmp_path: Path) -> None:
+    package = tmp_path / "news" / "src" / "news" / "crews"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    assert discovery.project_of_package(package) == package.parent
+    (package.parent / "__init__.py").touch()
+    assert discovery.project_of_package(package) == tmp_path / "news"
