@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from bot.core.errors import CrewdeckError, NotFound, StoreUnavailable
+from bot.core.errors import NotFound
 from bot.core.events.event import (
     Event,
     HumanInputCompleted,
@@ -20,14 +20,12 @@ from bot.core.events.event import (
     HumanInputReminded,
     HumanInputRequired,
 )
-from bot.core.people.actor import Actor
-from bot.core.people.identities import People, names_with_unlinked
-from bot.core.people.policy import Objection, Policy, is_live_group, objection
+from bot.core.people.identities import People
 from bot.core.ports.store import Store
 from bot.core.questions.question import Question
 from bot.core.runs.run import Run
 from bot.surfaces.chat import message_keys as keys
-from bot.surfaces.chat.delivery.question_poster import MAX_ASKED
+from bot.surfaces.chat.delivery.deciders import Deciders, Recipient
 from bot.surfaces.chat.delivery.question_sender import Change, QuestionSender
 from bot.surfaces.chat.delivery.thread import DeliveryRecorder, Links, RunMessages
 from bot.surfaces.chat.failures import CredentialsRefused, Rejected, RetryLater
@@ -35,7 +33,7 @@ from bot.surfaces.chat.formatted_text import Mention
 from bot.surfaces.chat.messages import Message
 from bot.surfaces.chat.places import ChatPlace, Conversation, MessageRef
 from bot.surfaces.chat.platform import ChatPlatform
-from bot.surfaces.chat.recipients import ProfileUnavailable, Recipients
+from bot.surfaces.chat.recipients import Recipients
 from bot.surfaces.chat.wording import question_messages, relayed
 from bot.surfaces.chat.wording.relayed import KnownHere
 
@@ -43,18 +41,6 @@ log = structlog.get_logger(__name__)
 
 RECIPIENTS_RETRY_DELAY_S = 60.0
 """Seconds after which somebody is asked again whom the platform could not look up."""
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """Somebody of this surface who is to be asked, or was."""
-
-    user: str
-    #: None: that can't be found out now.
-    may_decide: bool | None
-    actor: Actor | None = None
-    #: They could decide by an identity that has been unlinked since.
-    unlinked: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +82,7 @@ class QuestionRelay:
         self._surface = platform.capabilities.surface
         self._recorder = recorder
         self._recipients = recipients
+        self._deciders = Deciders(store, self._surface, recipients)
         self._links = Links(store.key_values, platform)
         self._sender = QuestionSender(store, platform.capabilities.limits)
 
@@ -125,14 +112,14 @@ class QuestionRelay:
         except NotFound:
             return
         shown = keys.relayed_event(question_id)
-        recipients, people = await self._concerned(messages, question)
+        asked = _asked(messages, question_id)
+        recipients, people = await self._deciders.of(messages.run, question, asked)
         relayed_question = RelayedQuestion(
             question,
             [each for each in events if each.seq > int(messages.messages.get(shown, 0))],
             redrawn,
             _known(recipients, people),
         )
-        asked = _asked(messages, question_id)
         for recipient in recipients:
             if recipient.user in asked:
                 await self._update(messages, relayed_question, recipient, asked[recipient.user])
@@ -147,36 +134,6 @@ class QuestionRelay:
         incomplete = question.open and (unknown or bool(people.unreadable))
         if incomplete or question_id in keys.with_unknown_recipients(messages.messages):
             await messages.record(keys.unknown_recipients(question_id), "unknown" if incomplete else "")
-
-    # ── who ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _concerned(
-        self, messages: RunMessages, question: Question
-    ) -> tuple[Sequence[Recipient], People]:
-        """Who may decide and is known here, and who was asked already; and what is known of people."""
-        people = await self._store.directory.people(question.policy, [messages.run.requester])
-        named = _named(self._surface, question.policy, people)[:MAX_ASKED] if question.open else []
-        users = dict.fromkeys([*named, *_asked(messages, question.id)])
-        found = [await self._recipient(user) for user in users]
-        actors = [each.actor for each in found if each.actor is not None]
-        if actors:
-            people = await self._store.directory.people(question.policy, [messages.run.requester, *actors])
-        return [_judged(each, question.policy, people) for each in found], people
-
-    async def _recipient(self, user: str) -> Recipient:
-        try:
-            return Recipient(user, None, await self._recipients.actor(user))
-        except StoreUnavailable:
-            raise
-        except ProfileUnavailable:
-            return Recipient(user, None)
-        except CrewdeckError as barred:
-            log.info(
-                "a decider may do nothing on this platform, and is not asked", user=user, code=barred.code
-            )
-            return Recipient(user, may_decide=False)
-
-    # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, messages: RunMessages, asking: RelayedQuestion, recipient: Recipient) -> None:
         """Ask somebody who may decide, once; if that fails, again when the question is redrawn."""
@@ -221,14 +178,8 @@ class QuestionRelay:
     ) -> dict[str, Question]:
         """The questions in a message that its recipient may decide, as far as that is known."""
         sharing = keys.questions_at(messages.messages, posted)
-        actors = [messages.run.requester, *([recipient.actor] if recipient.actor is not None else [])]
-        found: dict[str, Question] = {}
-        for question in await self._store.questions.list(messages.run.id):
-            if question.id in sharing:
-                people = await self._store.directory.people(question.policy, actors)
-                if _judged(recipient, question.policy, people).may_decide is not False:
-                    found[question.id] = question
-        return found
+        asked = [each for each in await self._store.questions.list(messages.run.id) if each.id in sharing]
+        return await self._deciders.theirs(messages.run, recipient, asked)
 
     async def _add_place(self, messages: RunMessages, recipient: Recipient, where: Conversation) -> None:
         """Replies there are replies to the run, if it is known by now in which thread they will be."""
@@ -347,28 +298,6 @@ def _by_question(news: Iterable[Event], also: Iterable[str]) -> dict[str, list[E
             case _:
                 continue
     return found
-
-
-def _named(surface: str, policy: Policy, people: People) -> list[str]:
-    """Ids of this surface of those whom the policy names, in whichever of their identities."""
-    names = people.expand(policy.deciders) - people.expand_with_unlinked(policy.excluded)
-    here = (each for each in sorted(names) if each.startswith(f"{surface}:") and not is_live_group(each))
-    return list(dict.fromkeys(each.split(":", 2)[2] for each in here))
-
-
-def _judged(recipient: Recipient, policy: Policy, people: People) -> Recipient:
-    """Whether they may decide, now that it is known who they are."""
-    if recipient.actor is None:
-        return recipient
-    why = objection(recipient.actor, policy, people)
-    return Recipient(
-        recipient.user,
-        None if why in {Objection.UNREADABLE_GROUP, Objection.UNVERIFIED} else why is Objection.NONE,
-        recipient.actor,
-        why is Objection.NOT_NAMED
-        and recipient.actor.at_home
-        and not names_with_unlinked(recipient.actor, people).isdisjoint(policy.deciders),
-    )
 
 
 def _asked(messages: RunMessages, question_id: str) -> dict[str, MessageRef]:
