@@ -52,7 +52,8 @@ class QuestionMessageBuilder:
     async def takes_file(self, card: QuestionCard) -> bool:
         """Whether the question fits neither a message nor a form."""
         return (
-            await offload(lambda: question_messages.fit(card, self._limits), size_of(card)) is ReadableIn.FILE
+            await offload(lambda: question_messages.readable_in(card, self._limits), size_of(card))
+            is ReadableIn.FILE
         )
 
     async def message(

@@ -93,7 +93,7 @@ def is_shown_whole(card: QuestionCard, limits: Limits, *, shared: bool) -> bool:
     """Whether its message shows all of this question, alone or (`shared`) beside others."""
     if shared and not is_complete(card, limits):
         return False
-    return question_messages.fit(card, limits) is question_messages.ReadableIn.MESSAGE
+    return question_messages.readable_in(card, limits) is question_messages.ReadableIn.MESSAGE
 
 
 def _opening(cards: Sequence[QuestionCard]) -> Actions:

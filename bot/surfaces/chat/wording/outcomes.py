@@ -24,7 +24,7 @@ def settled(card: QuestionCard, limits: Limits) -> Message:
     if words := _comment(card):
         decided.append(Quote(beginning(words, ANSWER_UNITS)))
     decided += policies.responses(card)
-    where = question_messages.fit(card, limits)
+    where = question_messages.readable_in(card, limits)
     if where is ReadableIn.MESSAGE and units(decided) > DECIDED_UNITS:
         where = ReadableIn.FORM  # The decision is shown rather than all of what was asked.
     asked = [*question_messages.body(card, where, limits), *question_messages.edits(card, limits)]

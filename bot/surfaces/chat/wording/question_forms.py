@@ -87,7 +87,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
     beside it.
     """
     card = question_card(run, question)
-    if question_messages.fit(card, limits) is ReadableIn.FILE:
+    if question_messages.readable_in(card, limits) is ReadableIn.FILE:
         too_long = "This is too long for a window: all of it is in the file beside the question. It begins:"
         text = question_messages.full_text(card, limits)
         blocks: list[Block] = [
@@ -114,7 +114,7 @@ def full_text(run: Run, question: Question, limits: Limits) -> Form:
 
 def is_complete(run: Run, question: Question, limits: Limits) -> bool:
     """Whether the form shows all of the question; a longer one is a file."""
-    return question_messages.fit(question_card(run, question), limits) is not ReadableIn.FILE
+    return question_messages.readable_in(question_card(run, question), limits) is not ReadableIn.FILE
 
 
 def message_form(title: str, message: Message) -> Form:

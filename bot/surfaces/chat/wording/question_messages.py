@@ -61,7 +61,7 @@ class ReadableIn(Enum):
     FILE = "file"
 
 
-def fit(card: QuestionCard, limits: Limits) -> ReadableIn:
+def readable_in(card: QuestionCard, limits: Limits) -> ReadableIn:
     """Where this question can be read in full."""
     text = full_text(card, limits)
     if len(text) > limits.form_bytes:
@@ -95,7 +95,7 @@ def _has_content(text: str) -> bool:
 
 def ask(card: QuestionCard, limits: Limits) -> Message:
     """The question while it is open."""
-    where = fit(card, limits)
+    where = readable_in(card, limits)
     blocks: list[Block] = [Paragraph(headline(card)), *body(card, where, limits)]
     if where is not ReadableIn.MESSAGE:
         how = IN_FILE if where is ReadableIn.FILE else IN_FORM
@@ -112,7 +112,7 @@ def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button
 
     None where no form holds all of it: whoever sees the list may not have the file that does.
     """
-    if fit(card, limits) is ReadableIn.FILE:
+    if readable_in(card, limits) is ReadableIn.FILE:
         return None
     target = Target(card.run_id, card.question_id, digest=card.digest).encode()
     return Button(label, f"{actions.OPEN_FULL}.{name}", target, f"Show and decide: {card.prompt}")
@@ -120,7 +120,7 @@ def showing(card: QuestionCard, limits: Limits, label: str, name: str) -> Button
 
 def read_only(card: QuestionCard, limits: Limits) -> Message:
     """The question for somebody who may not answer it, while others were asked directly."""
-    where = fit(card, limits)
+    where = readable_in(card, limits)
     who = SmallPrint(((*mention_deciders(card), " can answer, and was asked in a direct message."),))
     partial = [] if where is ReadableIn.MESSAGE else [SmallPrint((("This is only the beginning.",),))]
     shown = (*body(card, where, limits), *partial, *edits(card, limits), *policies.progress_blocks(card))

@@ -201,7 +201,7 @@ def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question
     view = render_form(question_forms.full_text(a_run(), question, LIMITS))
     whole = visible(question_messages.full_text(card, LIMITS))
     assert all(visible(part).strip() in whole for part in (question.prompt, question.context))
-    match question_messages.fit(card, LIMITS):
+    match question_messages.readable_in(card, LIMITS):
         case ReadableIn.MESSAGE:
             assert solid(literally(blocks)) == solid(whole)
             assert "beginning" not in "".join(texts(blocks))
@@ -212,7 +212,7 @@ def test_nothing_can_be_decided_by_button_before_it_can_be_read_in_full(question
             assert deciding(blocks) == []
             assert "file" in "".join(texts(blocks))
             assert "file" in "".join(texts(view["blocks"]))
-    if question_messages.fit(card, LIMITS) is not ReadableIn.MESSAGE and question.kind not in WORDY:
+    if question_messages.readable_in(card, LIMITS) is not ReadableIn.MESSAGE and question.kind not in WORDY:
         assert deciding(view["blocks"])
 
 
@@ -239,7 +239,7 @@ def test_every_visible_character_of_any_text_can_be_read_in_order(prompt: str, a
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
     card = question_card(a_run(), question)
-    assert question_messages.fit(card, LIMITS) is ReadableIn.MESSAGE
+    assert question_messages.readable_in(card, LIMITS) is ReadableIn.MESSAGE
     # A question holds valid text: halves of surrogate pairs were replaced where they entered.
     assert solid(literally(blocks_of(question_messages.ask(card, LIMITS)))) == solid(
         visible(valid(prompt)) + visible(valid(about))
@@ -440,7 +440,7 @@ def test_a_question_of_3000_characters_is_shown_whole() -> None:
         id="q", run_id=RUN, kind=QuestionKind.APPROVAL, prompt="a & b " * 500, policy=POLICY,
         options=APPROVAL_OPTIONS,
     )  # fmt: skip
-    assert question_messages.fit(question_card(a_run(), question), LIMITS) is ReadableIn.MESSAGE
+    assert question_messages.readable_in(question_card(a_run(), question), LIMITS) is ReadableIn.MESSAGE
 
 
 @pytest.mark.slow

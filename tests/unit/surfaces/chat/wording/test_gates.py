@@ -112,7 +112,7 @@ def test_all_of_a_call_can_be_read_before_it_can_be_approved(call: ToolCall) -> 
     check_message_blocks(message["blocks"])
     form = render_form(question_forms.full_text(a_run(), question, LIMITS))
     check_view(form, "modal")
-    fit = question_messages.fit(card(question), LIMITS)
+    fit = question_messages.readable_in(card(question), LIMITS)
     ids = [
         each["action_id"]
         for block in message["blocks"]
