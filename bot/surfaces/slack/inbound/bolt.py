@@ -123,7 +123,7 @@ class Dispatcher:
             return BoltResponse(status=400, body="not something that Slack sends")
         if kind == "command":
             request.context["signed"] = signed  # Its listener checks it, while it does what it can.
-        elif signed is not None and await signed.is_replay():
+        elif signed is not None and not await signed.first_time():
             return BoltResponse(status=200, body="")
         with self._ack_priority.acknowledging():
             response = await self._app.async_dispatch(request)

@@ -26,21 +26,21 @@ class SignedRequest:
     runs: Runs
 
     def once(self) -> Once:
-        """Of whatever starts no run."""
+        """What records a request that starts no run."""
         return Once(partial(self.key_values.add, self.nonce.name, self.nonce.ttl_s))
 
     def once_with(self, run_id: str) -> Once:
-        """Of a command that may start this run: it is recorded with it, or in its place."""
+        """What records a command that may start this run: together with it, or in its place."""
         return Once(partial(self.runs.use_nonce, run_id, self.nonce), self.nonce)
 
-    async def is_replay(self) -> bool:
-        """Record the request of something else than a command."""
+    async def first_time(self) -> bool:
+        """Record the request, of anything but a command; False if it was recorded before."""
         try:
             await self.once().use()
         except Replayed:
             log_replay()
-            return True
-        return False
+            return False
+        return True
 
     async def take_back(self) -> None:
         """Allow it to be sent again with the same signature, since it was not handled."""
