@@ -214,6 +214,17 @@ async def test_a_message_that_had_arrived_is_found_and_not_posted_again(
     assert len(shown) == (2 if kind == "thread" else 1)
 
 
+async def test_a_message_is_found_among_others_that_were_edited(
+    teams: LoopbackTeams, platform: TeamsPlatform
+) -> None:
+    teams.connector.consent = True
+    platform.history.looks_after_s = (0.0,)
+    await platform.update(await platform.post(general(teams), HELLO), text_message("Edited"))
+    teams.lose_answer("post")
+    await platform.post(general(teams), HELLO)
+    assert len(teams.messages(teams.channel())) == 2
+
+
 async def test_a_channel_is_found_in_its_team(teams: LoopbackTeams, platform: TeamsPlatform) -> None:
     teams.connector.consent = True
     platform.history.looks_after_s = (0.0,)

@@ -166,8 +166,9 @@ class Connector:
         where = self._open(request.match_info["conversation"])
         there = self._own(where, request.match_info["activity"])
         _check(body)
-        kept = {name: there[name] for name in ("id", "from", "thread")}
-        where.messages[there["id"]] = {**body, **kept}
+        kept = {name: there[name] for name in ("id", "from", "thread", "createdDateTime")}
+        edited = {"lastEditedDateTime": self.tenant.clock().isoformat()}
+        where.messages[there["id"]] = {**body, **kept, **edited}
         return {"id": there["id"]}
 
     async def delete(self, request: web.Request, _body: Body) -> Body:
