@@ -37,7 +37,8 @@ class Reference:
 
     def refused(self, why: str) -> SettingsError:
         """The error that names where it was written."""
-        return SettingsError(f"{self.setting or 'argument'} {self.written}: {why}.")
+        written = self.written if self.written.strip() else "''"
+        return SettingsError(f"{self.setting or 'argument'} {written}: {why}.")
 
 
 def find_configured(settings: Settings, arguments: Iterable[str] = ()) -> tuple[Project, ...]:
@@ -102,6 +103,8 @@ def _located(what: str, base: Path) -> tuple[Path, str]:
 
     Raises ValueError.
     """
+    if not what.strip():
+        raise ValueError("it is empty, as a variable of a shell is that isn't set")
     folder = _path(what, base)
     if folder.is_dir():
         return folder.resolve(), ""

@@ -202,7 +202,7 @@ def refusal(
     if not question.open:
         return Refusal(code="settled")
     if isinstance(response, Withdraw):
-        nothing = {"action": "you have no response to take back"}
+        nothing = {"action": "can't be `withdraw`: you have no response to take back"}
         return None if taken_back else Refusal(code="invalid_answer", errors=nothing)
     if response.digest and response.digest != question.digest:
         return Refusal(code="stale")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    model_validator,
+)
 
 from bot.core.runs.run import RunStatus
 
@@ -81,7 +91,7 @@ class AnswerParts(Request):
         Field(description="With `approve` of a gate: the edited arguments; all, or those that were changed."),
     ] = None
     override: Annotated[
-        bool,
+        StrictBool,
         Field(
             description="With `approve` and `reject`: decide as an administrator whom the policy doesn't "
             "name. Recorded, and shown as such."
@@ -152,7 +162,9 @@ class AnswerMessage(AnswerParts):
     """An answer over a WebSocket."""
 
     type: Literal["answer"]
-    request_id: Annotated[str | int | None, Field(description="Returned with `accepted` or `error`.")] = None
+    request_id: Annotated[
+        StrictStr | StrictInt | None, Field(description="Returned with `accepted` or `error`.")
+    ] = None
     question_id: Uuid
     action: ActionWord
     idempotency_key: Annotated[

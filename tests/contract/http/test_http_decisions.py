@@ -335,6 +335,16 @@ async def test_an_administrator_decides_a_gate_only_as_an_override(served: Serve
     assert (await view(served, question))["outcome"]["override"] is True
 
 
+@pytest.mark.parametrize("word", ["true", "no", 1, 0])
+async def test_only_true_is_an_override(served: Served, word: object) -> None:
+    question = await gate(served)
+    body = {"action": "approve", "digest": question.digest, "override": word}
+    refused = await answer(served, question, body, "ops")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert [each["field"] for each in refused.json()["errors"]] == ["override"]
+    assert (await view(served, question, "ops"))["state"] == "open"
+
+
 async def test_an_administrator_who_is_named_counts_as_one_unless_they_override(served: Served) -> None:
     question = await gate(served, policy=policy(need=2, deciders=(OPS, CI)))
     plain = {"action": "approve", "digest": question.digest}

@@ -70,6 +70,10 @@ async def test_words_and_choices_go_in_the_value(served: Served) -> None:
         ({"type": "shout", "request_id": "r"}, "invalid_request"),
         ({"type": "answer", "question_id": "x" * 36, "action": "approve", "really": True}, "invalid_request"),
         ({"type": "answer", "question_id": "0" * 36, "action": "expire"}, "invalid_request"),
+        (
+            {"type": "answer", "question_id": "0" * 36, "action": "approve", "request_id": True},
+            "invalid_request",
+        ),
         ({"type": "answer", "question_id": "0" * 36, "action": "approve"}, "unknown_question"),
         ('"' + "x" * 256 * 1024 + '"', "too_large"),
         ('"' + "x" * 8 * 1024 * 1024 + '"', "too_large"),

@@ -87,6 +87,13 @@ def test_what_is_not_there_is_said_with_where_it_was_named(
         find_configured(settings)
 
 
+@pytest.mark.parametrize("reference", ["", " ", "\t"])
+def test_nothing_is_not_the_working_directory(base: Path, reference: str) -> None:
+    with pytest.raises(SettingsError, match=r"^argument '': it is empty.* Name the folder of a project"):
+        find(reference, base / "my blog")
+    assert find(".", base / "my blog").name == "my-blog"
+
+
 def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line() -> None:
     with tempfile.TemporaryDirectory(prefix="crewdeck-") as name:
         closed = Path(name) / "closed"
