@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fork_server.client import REPOSITORY, SERVE, ForkServer, started
+from tests.fork_server.client import REPOSITORY, SERVE, ForkServer
 from tests.scenario.server import environment
 from tests.waiting import WITHIN
 
@@ -131,8 +131,11 @@ def test_the_forked_process_ends_when_the_program_is_killed(fork_server: ForkSer
         assert psutil.wait_procs([forked], timeout=WITHIN)[0] == [forked]
 
 
-def test_who_goes_away_takes_its_own_children_along(data_dir: Path, tmp_path: Path) -> None:
-    with started() as python, ForkServer.connected(python) as staying:
+def test_who_goes_away_takes_its_own_children_along(
+    fork_server: ForkServer, data_dir: Path, tmp_path: Path
+) -> None:
+    python = Path(fork_server.python)
+    with ForkServer.connected(python) as staying:
         with ForkServer.connected(python) as leaving:
             first, other = (
                 each.born(SERVE, environment(folder) | {"CREWDECK_WORKERS": "0"}, folder, folder / "log")

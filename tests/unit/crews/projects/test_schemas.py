@@ -1,5 +1,6 @@
 """The JSON Schemas of crews' files: what editors show agrees with what is read."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,20 @@ HOMES = sorted(
 )
 
 
+@cache
+def validator(name: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schemas.schema(name))
+
+
+@cache
+def readable(folder: Path) -> frozenset[str]:
+    """The crews of a folder that can be read."""
+    return frozenset(read([folder], installed=False).definitions)
+
+
 def refused(name: str, content: object) -> list[str]:
     """Where a schema refuses this content."""
-    validator = jsonschema_rs.validator_for(schemas.schema(name))
-    return ["/".join(map(str, each.instance_path)) for each in validator.iter_errors(content)]
+    return ["/".join(map(str, each.instance_path)) for each in validator(name).iter_errors(content)]
 
 
 def crew(**more: Any) -> dict[str, Any]:
@@ -36,7 +47,7 @@ def test_the_files_hold_what_the_models_say() -> None:
 
 @pytest.mark.parametrize("home", HOMES, ids=lambda home: "/".join(home.parts[-3:]))
 def test_every_crew_that_can_be_read_is_right_for_editors_too(home: Path) -> None:
-    if home.name not in read([home.parent], installed=False).definitions:
+    if home.name not in readable(home.parent):
         pytest.skip("a crew with a mistake")
     for file in [*FILES, "script.yaml"]:
         if (home / file).exists():
