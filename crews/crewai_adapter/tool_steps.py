@@ -384,7 +384,7 @@ class _Call:
         if self._read_by_agent:
             return result
         try:
-            return write(result)
+            return write(result, again=True)
         except Unwritable as error:
             log.warning(
                 "a tool's result can't be recorded: it is called again when the run is taken up",

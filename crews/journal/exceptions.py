@@ -47,6 +47,14 @@ def words_of(error: BaseException) -> str:
         return ""
 
 
+def says(error: BaseException, words: str) -> bool:
+    """Whether an exception says this, and doesn't fail to say anything."""
+    try:
+        return str(error) == words
+    except Exception:  # noqa: BLE001 - an author's class may raise anything
+        return False
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says; its kind if it says nothing."""
     return next(iter(words_of(error).strip().splitlines()), type(error).__name__)

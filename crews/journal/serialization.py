@@ -21,6 +21,7 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel
 
+from bot.core.json_text import too_deep
 from bot.core.text import valid, valid_json
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,8 @@ _AS_TEXT: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
 _TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 
+MAX_ENCODED_DEPTH = 200
+"""Levels of lists and objects within each other that are surely encoded, wherever that is called."""
 _MAX_INTEGER = 1 << 1024
 """Of whole numbers in decimals; Python refuses to read those of thousands of digits."""
 
@@ -54,10 +57,15 @@ class Unreadable(Exception):  # noqa: N818 - says what it is
     """The value's class is missing or has changed."""
 
 
-def write(value: Any) -> Any:
-    """`value` as JSON, from which `read` restores an equal value. Raises Unwritable."""
+def write(value: Any, *, again: bool = False) -> Any:
+    """`value` as JSON, from which `read` restores an equal value. Raises Unwritable.
+
+    `again`: the JSON is encoded once more, which takes more levels.
+    """
     try:
         written = _write(value, exact=True)
+        if again and too_deep(written, MAX_ENCODED_DEPTH):
+            raise Unwritable(f"{type(value).__name__} is nested too deeply")
         same = _same(
             _write(read(written), exact=True), written
         )  # not with `value`, which other threads may change
@@ -98,15 +106,15 @@ def encode(value: Any, expected: type[BaseModel] | None = None) -> Any:
     try:
         return _write(value, exact=False)
     except RecursionError:
-        return {"text": _text_of_deep(value)}
+        return {"text": _text_of(value)}
 
 
-def _text_of_deep(value: Any) -> str:
-    """What is nested too deeply as text; if even that isn't possible, only what it is."""
+def _text_of(value: Any) -> str:
+    """The value as text; where its class fails to say it, or it is nested too deeply, only what it is."""
     try:
         return valid(str(value))
-    except RecursionError:
-        return f"({type(value).__name__}, nested too deeply to be told)"
+    except Exception:  # noqa: BLE001 - an author's class may raise anything
+        return f"({type(value).__name__}, which can't be told as text)"
 
 
 def _write_expected(value: BaseModel, expected: type[BaseModel]) -> Any:
@@ -250,7 +258,7 @@ def _write_lossy(value: Any) -> Any:
     for plain in (str, int, float):
         if isinstance(value, plain) and not isinstance(value, Enum):
             return _write(plain(value), exact=False)
-    return {"text": valid(str(value))}
+    return {"text": _text_of(value)}
 
 
 def _same(one: Any, other: Any) -> bool:

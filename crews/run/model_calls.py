@@ -117,7 +117,9 @@ class ModelCalls:
             yield
         except Exception as error:
             self.last_failure = error
-            self._steps.record_failure(step, error, self.usage.count_made(step, spending))
+            told = self._steps.record_failure(step, error, self.usage.count_made(step, spending))
+            if told is not error:
+                raise told from error
             raise
 
     def _add(self, scope: str, name: str) -> None:

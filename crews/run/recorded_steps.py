@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from bot.core.ports.journal import FAILED
-from crews.journal.exceptions import read_error, write_error
+from crews.journal.exceptions import read_error, says, write_error
 from crews.journal.journal import repeated_step_name
 from crews.journal.model_call import RecordedStep
 from crews.journal.serialization import Unreadable, encode
@@ -89,14 +89,13 @@ class RecordedSteps:
         more: Mapping[str, Any] | None = None,
         *,
         now: bool = False,
-    ) -> None:
+    ) -> Exception:
         """Record a failure like a result, so that CrewAI handles it the same way in a replay.
 
-        Raises the same with valid words, if its own aren't.
+        Returns what is to be raised: the same, or with valid words if its own aren't, or can't be said.
         """
         written = self._write(step.name, {**write_error(error), **(more or {})}, now=now)
-        if str(error) != written[FAILED]:
-            raise read_error(written) from error
+        return error if says(error, written[FAILED]) else read_error(written)
 
     def _write(self, name: str, value: dict[str, Any], *, now: bool) -> Any:
         """Record a value; return it as it will be read, without waiting until it is written."""

@@ -191,8 +191,10 @@ class ToolCalls:
                 raise
             except Exception as error:
                 more = {**self._model_calls_of(step), **_approved_call(approval, write_error(error))}
-                self._steps.record_failure(step, error, more, now=True)
+                told = self._steps.record_failure(step, error, more, now=True)
                 self._record_executed(more)
+                if told is not error:
+                    raise told from error
                 raise
             finally:
                 DUPLICATE_CALL.reset(duplicate)
@@ -205,8 +207,7 @@ class ToolCalls:
     def _record_refusal(self, step: RecordedStep, reason: str | Exception) -> Any:
         """Record that a call was not let through: as its result, or as its failure."""
         if isinstance(reason, Exception):
-            self._steps.record_failure(step, reason, now=True)
-            raise reason
+            raise self._steps.record_failure(step, reason, now=True)
         return self._steps.record(step, reason, now=True)
 
     def _record_executed(self, recorded: Mapping[str, Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from tests.contract.crews.features import shows
 from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.crews.test_gates_taken_up import last_asked, paying, taken_up
 from tests.waiting import WITHIN, until
+
+if TYPE_CHECKING:
+    from crews.building.build import Built
 
 GATED: dict[str, Any] = {"send": {"approval": {}}}
 PAID = {"to": "Acme", "amount": 1200.0}
@@ -52,6 +55,77 @@ async def test_an_approved_call_that_failed_is_made_and_asked_about_once(
         assert "the connection was lost" in await local.result(run)
         assert len(await local.gates(run)) == 1
     assert sent == [PAID]
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("it says nothing")
+
+
+class Mute:
+    __str__ = __repr__ = MuteError.__str__
+
+
+def deep(levels: int) -> object:
+    value: object = []
+    for _ in range(levels):
+        value = {"in": [value]}
+    return value
+
+
+COMES_TO: dict[str, tuple[object, str]] = {
+    "an exception that fails to say why": (MuteError("x"), "MuteError"),
+    "an exception of half a character": (ValueError("half \ud83d"), "ValueError"),
+    "a result that fails to say what it is": (Mute(), "Mute"),
+    "a result that is nested deeply": (deep(150), "dict"),
+    "a result that is nested too deeply": (deep(400), "dict"),
+    "a result that is nested much too deeply": (deep(4000), "dict"),
+}
+
+
+def coming_to(name: str, by: str) -> Callable[[], Built]:
+    """A tool that sends, and comes to this; called by code or by an agent."""
+    from crewdeck import requires_approval
+    from tests.contract.crews import gated
+
+    came_to, _ = COMES_TO[name]
+
+    @requires_approval()
+    class Odd(gated.Plain):
+        name: str = "send"
+
+        def _run(self, to: str, amount: float) -> Any:  # noqa: ANN401 - whatever it comes to
+            gated.send(to, amount)
+            if isinstance(came_to, Exception):
+                raise came_to
+            return came_to
+
+    def call() -> str:
+        try:
+            return type(Odd().run(**PAID)).__name__
+        except Exception as error:  # noqa: BLE001 - whichever it is
+            return type(error).__name__
+
+    if by == "code":
+        return lambda: gated.code(call)
+    return lambda: gated.one_task(gated.agent(gated.then(gated.calls(("send", PAID))), Odd()))
+
+
+@pytest.mark.parametrize("by", ["code", "an agent"])
+@pytest.mark.parametrize("name", COMES_TO)
+async def test_a_call_is_recorded_whatever_it_comes_to(
+    local: LocalWorker, sent: list[dict[str, Any]], name: str, by: str
+) -> None:
+    async with local.running(coming_to(name, by)) as run:
+        question = await local.question(run)
+        await local.say(question)
+        result = await local.result(run)
+    if by == "code":
+        assert result == COMES_TO[name][1], "code gets what the tool gave"
+    assert sent == [PAID]
+    assert len(await local.gates(run)) == 1
+    record = await local.store.questions.record(run.id, question.id)
+    assert record.executed is not None
 
 
 async def test_a_call_that_failed_is_made_again_if_the_model_wants_it_again(

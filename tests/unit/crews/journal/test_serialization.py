@@ -33,9 +33,12 @@ def nested(levels: int) -> object:
 
 def test_what_is_nested_too_deeply_is_recorded_as_text_or_not_exactly() -> None:
     assert decode(encode(nested(200))) == str(nested(200))
-    assert decode(encode(nested(4000))) == "(dict, nested too deeply to be told)"
+    assert decode(encode(nested(4000))) == "(dict, which can't be told as text)"
     with pytest.raises(Unwritable, match="nested too deeply"):
         write(nested(400))
+    assert write(nested(80))
+    with pytest.raises(Unwritable, match="nested too deeply"):
+        write(nested(80), again=True)
 
 
 def test_arguments_that_are_nested_too_deeply_are_left_as_they_are() -> None:
