@@ -161,7 +161,7 @@ def incoming(said: MessageEvent, team: str, app_user: str, installation: str = "
         app_user=app_user,
         names_others=words.names_people(said.text, app_user) and app_user not in words.mentions(said.text),
         speaks_to_others=words.speaks_to_people(said.text),
-        command_text=lambda names: words.plain(command, names),
+        command_text=lambda names: words.read(words.plain(command, names), said.blocks),
         answer_text=lambda names: _answer_text(said, app_user, names),
         installation=installation,
         own_target=_target_of(said) if said.user and said.user == app_user else None,

@@ -93,7 +93,7 @@ class Listeners:
         await self.engine.ack_handler.handle_interaction(request, work, _with_text(ack))
 
     async def _command(self, given: Command, signed: SignedRequest | None) -> Reply:
-        text = words.plain(given.text)
+        text = words.read(words.plain(given.text))
         try:
             if signed is None:
                 return await self._execute(text, given, await self._actor(given))
