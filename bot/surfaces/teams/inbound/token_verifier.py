@@ -26,7 +26,8 @@ MAX_TOKEN_BYTES = 8192
 CHANNEL = "msteams"
 KEYS_TTL_S = 24 * 3600.0
 REFETCH_INTERVAL_S = 60.0
-"""Seconds between two attempts to fetch the keys: tokens with unknown keys cause no more than that."""
+"""Seconds after an attempt to fetch the keys that failed, or that didn't find the key it was made for: tokens
+with unknown keys cause no more than that. A new key is found at once."""
 FIRST_FETCH_INTERVAL_S = 1.0
 """The same while there are no keys at all."""
 FETCH_TIMEOUT_S = 5.0
@@ -100,32 +101,42 @@ class SigningKeys:
         self._source = source
         self._clock = clock
         self._keys: Mapping[str, jwt.PyJWK] = {}
+        #: The ids of keys that were published before the last fetch, and no longer.
+        self._withdrawn: frozenset[str] = frozenset()
         self._fetched_at = self._tried_at = -math.inf
         self._lock = asyncio.Lock()
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
         """The key of this id; None if there is none. Raises KeysUnavailable."""
-        if kid not in self._keys or self._clock() - self._fetched_at > KEYS_TTL_S:
+        if self._may_be_new(kid):
             async with self._lock:
-                await self._fetch()
+                if self._may_be_new(kid):
+                    await self._fetch(kid)
         if not self._keys:
             raise KeysUnavailable("no keys were fetched")
         return self._keys.get(kid)
 
-    async def _fetch(self) -> None:
+    def _may_be_new(self, kid: str) -> bool:
+        known = kid in self._keys or kid in self._withdrawn
+        return not known or self._clock() - self._fetched_at > KEYS_TTL_S
+
+    async def _fetch(self, wanted: str) -> None:
         now = self._clock()
         if now - self._tried_at < REFETCH_INTERVAL_S:
             return
         self._tried_at = now
         try:
-            self._keys = await self._source.fetch()
+            found = await self._source.fetch()
         except KeysUnavailable as error:
             log.warning("the keys of Teams' tokens can't be fetched", why=str(error))
             if not self._keys:
                 self._tried_at = now - REFETCH_INTERVAL_S + FIRST_FETCH_INTERVAL_S
                 raise
         else:
-            self._fetched_at = now
+            self._withdrawn = frozenset(self._keys.keys() - found.keys())
+            self._keys, self._fetched_at = found, now
+            if wanted in found:
+                self._tried_at = -math.inf
 
 
 class TokenVerifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -172,6 +173,19 @@ async def test_a_rotated_key_is_fetched_and_the_old_one_no_longer_counts() -> No
     with pytest.raises(Unauthorized):
         await verify(signed())
     assert source.fetches == 2
+
+
+async def test_a_key_that_is_new_since_a_moment_ago_is_fetched_at_once() -> None:
+    source = Published({"k1": OURS})
+    verify = verifier(source).verify
+    assert await verify(signed()) == VERIFIED
+    source.keys = {"k1": OURS, "k2": NEXT}
+    assert await asyncio.gather(*(verify(signed(NEXT, "k2")) for _ in range(3))) == [VERIFIED] * 3
+    assert source.fetches == 2
+    for number in range(20):
+        with pytest.raises(Unauthorized):
+            await verify(signed(FOREIGN, f"unknown-{number}"))
+    assert source.fetches == 3
 
 
 async def test_unknown_keys_cause_no_more_than_one_fetch_a_minute() -> None:
