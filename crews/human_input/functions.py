@@ -131,7 +131,7 @@ def ask_human(
 ) -> object:
     """Ask people, and wait for their answer. Blocks its thread, which must be one of the run's.
 
-    Returns their words; with `options` the label of one of them, or words if people answered in words
+    Returns their words; with `options` one of them, as it is there, or words if people answered in words
     instead; with `fields` the values by name, as JSON; with `form` an instance of that pydantic model.
     Raises NotAnswered if people decline a form or the deadline passes, ValueError for what can't be asked,
     RuntimeError where nobody can be asked: outside of runs, without a terminal.
@@ -194,11 +194,12 @@ def _dialogue(
     if isinstance(options, str):
         raise TypeError("`options` is a list of texts")
     if form is None:
-        given = {"question": question, "context": context, "options": list(options), "kind": kind}
+        own = list(options)
+        given = {"question": question, "context": context, "options": own, "kind": kind}
         asking = AskHumanArgs.model_validate(given | {"fields": list(fields)}).asking()
         if asking.kind is QuestionKind.APPROVAL and kind != "approval":
             raise ValueError("to have something approved, call crewdeck.approve(question)")
-        return _one_question(asking)
+        return _one_question(asking, own)
     if options or fields or kind not in {None, "form"}:
         raise ValueError("`form` says what is asked: leave out `options`, `fields` and other kinds")
     text = AskHumanArgs.model_validate({"question": question, "context": context}).asking()
@@ -211,7 +212,8 @@ def _approval(question: str, context: str) -> Dialogue[ApprovalResult]:
     return _approval_result(_outcome(answered))
 
 
-def _one_question(asking: Asking) -> Dialogue[object]:
+def _one_question(asking: Asking, options: Sequence[str]) -> Dialogue[object]:
+    """`options`: as the caller wrote them, who gets one of them; people see them without spaces around."""
     answered = yield asking
     if asking.kind is QuestionKind.FORM:
         return values_of(answered)
@@ -220,7 +222,9 @@ def _one_question(asking: Asking) -> Dialogue[object]:
         return _approval_result(outcome)
     if outcome.action is Action.RESPOND:
         return outcome.comment
-    return next(option.label for option in answered.options if option.id == outcome.value)
+    return next(
+        own for option, own in zip(answered.options, options, strict=True) if option.id == outcome.value
+    )
 
 
 def _outcome(answered: Question) -> Outcome:

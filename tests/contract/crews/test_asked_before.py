@@ -12,6 +12,7 @@ from bot.core import ids
 from bot.core.questions.decision import Verdict
 from bot.core.questions.question import Action, Question, QuestionKind, options_for
 from bot.core.runs.run import Claim, RunStatus
+from bot.core.text import valid
 from tests.contract.crews.local_worker import LocalWorker
 from tests.contract.crews.test_gates_retried import broken, tried_again
 from tests.contract.crews.test_gates_taken_up import taken_up
@@ -117,6 +118,23 @@ async def test_a_retry_takes_over_an_answer_whose_options_are_refused_by_now(
         result = await local.result(run)
     assert result == (labels[1] if way == "code" else f"Ada chose '{labels[1]}'.")
     assert await local.store.questions.list(run.id) == []
+
+
+@pytest.mark.parametrize(
+    "labels", [("Keep it\n", "Drop it\n"), ("\tKeep it", "Drop it "), ("half \ud83d", "Drop")]
+)
+async def test_code_gets_the_option_as_it_gave_it(local: LocalWorker, labels: tuple[str, ...]) -> None:
+    """Such as lines of a file. People see them without spaces around them."""
+    import crewdeck
+    from tests.contract.crews import gated
+
+    does = {label: f"did {number}" for number, label in enumerate(labels)}
+    build = lambda: gated.code(lambda: does[crewdeck.ask_human("Which one?", options=labels)])  # noqa: E731
+    async with local.running(build) as run:
+        [asked] = await local.asked(run)
+        assert [each.label for each in asked.options] == [valid(each).strip() for each in labels]
+        await local.say(asked, Action.CHOOSE, value=asked.options[0].id)
+        assert await local.result(run) == "did 0"
 
 
 OTHERS: dict[str, dict[str, str]] = {
