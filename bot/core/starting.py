@@ -18,12 +18,12 @@ from bot.core.runs.place import Place
 from bot.core.runs.run import NewRun, Run
 
 
-async def crew_named(catalogue: Catalogue, name: str) -> Crew:
-    """Find a crew by name, ignoring case. Raises NotFound, or NoWorker while nobody knows."""
-    if (crew := _named(await catalogue.crews(), name)) is not None:
+async def crewnamed(catalogue: Catalogue, name: str) -> Crew:
+    """Find a crew by name (`named`). Raises NotFound, or NoWorker while nobody knows."""
+    if (crew := named(await catalogue.crews(), name)) is not None:
         return crew
     crews = await catalogue.crews(newest=True)
-    if (crew := _named(crews, name)) is not None:
+    if (crew := named(crews, name)) is not None:
         return crew
     if (problem := problem_of(name, await catalogue.problems(starting=True))) is not None:
         if problem.starting:
@@ -32,8 +32,11 @@ async def crew_named(catalogue: Catalogue, name: str) -> Crew:
     raise NotFound("crew", name) if crews else NoWorker
 
 
-def _named(crews: Mapping[str, Crew], name: str) -> Crew | None:
-    return next((crew for crew in crews.values() if crew.name.casefold() == name.casefold()), None)
+def named(crews: Mapping[str, Crew], name: str) -> Crew | None:
+    """The crew of this name; in another case only if there is none that is written so."""
+    return crews.get(name) or next(
+        (crew for crew in crews.values() if crew.name.casefold() == name.casefold()), None
+    )
 
 
 def can_start(crew: Crew, requester: Actor) -> bool:

@@ -154,9 +154,7 @@ class CommandHandlers:
             return text_reply(str(NoWorker()))
         if not command.crew:
             return await self._list(context.actor)
-        crew = next(
-            (each for each in crews.values() if each.name.casefold() == command.crew.casefold()), None
-        )
+        crew = starting.named(crews, command.crew)
         if crew is None:
             return await self._no_crew(command.crew, context.actor)
         try:

@@ -233,7 +233,7 @@ def _pieces(text: _Text, names: set[str]) -> Iterator[tuple[str | None, str]]:
 
 
 def _known(key: str, names: set[str]) -> str | None:
-    return next((name for name in names if name.casefold() == key.casefold()), None)
+    return key if key in names else next((name for name in names if name.casefold() == key.casefold()), None)
 
 
 def _value(text: _Text, at: int, name: str) -> tuple[str, int]:

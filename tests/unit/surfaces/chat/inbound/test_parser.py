@@ -117,6 +117,14 @@ def test_pairs_are_inputs_and_the_rest_fills_the_main_input(rest: str, values: d
     assert parser.given(CREW, rest) == values
 
 
+def test_an_input_of_exactly_this_name_goes_before_one_in_another_case() -> None:
+    fields = tuple(Field(name=name) for name in ("SIZE", "Size", "size", "sizE"))
+    for each in fields:
+        assert parser.given(Crew(name="tailor", title="Tailor", inputs=fields), f"{each.name}=7") == {
+            each.name: "7"
+        }
+
+
 @pytest.mark.parametrize(
     "typed",
     [
