@@ -18,7 +18,7 @@ from bot.core.runs.place import Place
 from bot.core.runs.run import NewRun, Run
 
 
-async def crewnamed(catalogue: Catalogue, name: str) -> Crew:
+async def crew_named(catalogue: Catalogue, name: str) -> Crew:
     """Find a crew by name (`named`). Raises NotFound, or NoWorker while nobody knows."""
     if (crew := named(await catalogue.crews(), name)) is not None:
         return crew

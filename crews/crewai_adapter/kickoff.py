@@ -13,7 +13,7 @@ from crewai.events import crewai_event_bus
 from crewai.events.base_events import reset_emission_counter
 from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.execution import set_execution_uuid
-from crewai.project import annotations
+from crewai.project import annotations as project_annotations
 from crewai.project.wrappers import DecoratedMethod
 
 from crews.crewai_adapter.human_input_provider import HumanInputProvider
@@ -43,7 +43,7 @@ def prepared_inputs(crew: Crew) -> frozenset[str]:
 def _before_kickoff(crew: Crew) -> Iterator[Callable[..., Any]]:
     """The functions as they are written: those of a class with @CrewBase are wrapped twice."""
     for callback in crew.before_kickoff_callbacks:
-        if inspect.isfunction(callback) and callback.__module__ == annotations.__name__:
+        if inspect.isfunction(callback) and callback.__module__ == project_annotations.__name__:
             hook = inspect.getclosurevars(callback).nonlocals.get("hook")
             yield hook.unwrap() if isinstance(hook, DecoratedMethod) else callback
         else:
