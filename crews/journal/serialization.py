@@ -41,6 +41,9 @@ _TEXTS = {kind: name for name, (kind, _, _) in _AS_TEXT.items()}
 
 MAX_ENCODED_DEPTH = 200
 """Levels of lists and objects within each other that are surely encoded, wherever that is called."""
+MAX_WRITTEN_DEPTH = 300
+"""Levels of lists and objects in what is written. Python's own limit is no measure: the library for
+conditions raises it, and another process has to read what is written."""
 _MAX_INTEGER = 1 << 1024
 """Of whole numbers in decimals; Python refuses to read those of thousands of digits."""
 
@@ -64,7 +67,7 @@ def write(value: Any, *, again: bool = False) -> Any:
     """
     try:
         written = _write(value, exact=True)
-        if again and too_deep(written, MAX_ENCODED_DEPTH):
+        if too_deep(written, MAX_ENCODED_DEPTH if again else MAX_WRITTEN_DEPTH):
             raise Unwritable(f"{type(value).__name__} is nested too deeply")
         same = _same(
             _write(read(written), exact=True), written
@@ -100,13 +103,15 @@ def encode(value: Any, expected: type[BaseModel] | None = None) -> Any:
 
     A model of the class that the caller `expected` may be of one that can't be imported.
     """
-    written = _write_expected(value, expected) if expected is not None and type(value) is expected else None
-    if written is not None:
-        return written
+    written = None
     try:
-        return _write(value, exact=False)
+        if expected is not None and type(value) is expected:
+            written = _write_expected(value, expected)
+        if written is None:
+            written = _write(value, exact=False)
     except RecursionError:
         return {"text": _text_of(value)}
+    return {"text": _text_of(value)} if too_deep(written, MAX_WRITTEN_DEPTH) else written
 
 
 def _text_of(value: Any) -> str:

@@ -1,6 +1,8 @@
 """What a flow's methods return comes back as the same, or is refused."""
 
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -31,7 +33,18 @@ def nested(levels: int) -> object:
     return value
 
 
+@pytest.fixture(params=[1000, 2500], ids=["python", "raised"])
+def recursion_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Python's own limit, and that to which the library for conditions raises it."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(request.param)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("recursion_limit")
 def test_what_is_nested_too_deeply_is_recorded_as_text_or_not_exactly() -> None:
+    assert decode(encode(nested(80))) == nested(80)
     assert decode(encode(nested(200))) == str(nested(200))
     assert decode(encode(nested(4000))) == "(dict, which can't be told as text)"
     with pytest.raises(Unwritable, match="nested too deeply"):
