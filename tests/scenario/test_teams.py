@@ -310,7 +310,7 @@ async def test_a_run_whose_conversation_lost_the_app_is_decided_in_slack(
     copy = await in_slack.told(in_slack.ada, "Asked in Teams")
     in_teams.teams.close(in_teams.channel)
     await in_teams.bob.install(in_teams.channel, added=False)
-    assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed")).words
+    assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed from")).words
     await in_slack.ada.press(copy, "Approve")
     await in_teams.told(in_teams.ada, HEARD)
     await in_slack.told(in_slack.ada, "Approved")
@@ -407,7 +407,7 @@ async def test_strange_invokes_are_answered_and_never_with_500(
 async def test_where_the_app_is_removed_requesters_are_told_and_runs_go_on(in_teams: TeamsChannel) -> None:
     _, question = await in_teams.asked("ask tides")
     await in_teams.bob.install(in_teams.channel, added=False)
-    assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed")).words
+    assert "They go on" in (await in_teams.told(in_teams.ada, "I was removed from")).words
     assert question.refresh
     await in_teams.ada.install(in_teams.ada.chat)
     await in_teams.told(in_teams.ada, "list")
