@@ -16,11 +16,11 @@ from bot.core.people.policy import Approvers
 from bot.core.runs.crew import Crew as Card
 from crews.building.durability import examine
 from crews.building.yaml_builder import YamlBuilder, check_gate, made_tool
-from crews.crewai_adapter.agents import prepare
 from crews.crewai_adapter.at_import import importing
-from crews.crewai_adapter.flow_access import human_feedback_of
-from crews.crewai_adapter.kickoff import suppress_console
-from crews.crewai_adapter.tasks import with_task_outputs_in_memory
+from crews.crewai_adapter.execution.agents import prepare
+from crews.crewai_adapter.execution.kickoff import suppress_console
+from crews.crewai_adapter.execution.tasks import with_task_outputs_in_memory
+from crews.crewai_adapter.flows.access import human_feedback_of
 from crews.definitions.decorator import card_of, declared_by, reviewers_by
 from crews.definitions.defined_crews import Definition
 from crews.definitions.definition import (

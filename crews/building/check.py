@@ -20,7 +20,8 @@ from crews.building.importing import BoundedCall, refused
 from crews.building.loading import load
 from crews.building.samples import samples
 from crews.building.yaml_builder import gate_problems, made_tool
-from crews.crewai_adapter import flow, openai
+from crews.crewai_adapter.flows import flow
+from crews.crewai_adapter.models import openai
 from crews.definitions import yaml_lines
 from crews.definitions.agents_and_tasks import AgentEntry
 from crews.definitions.defined_crews import FILES, DefinedCrews, Definition

@@ -9,8 +9,8 @@ from typing import Any
 from crewai import Crew
 from crewai.flow.flow import Flow
 
-from crews.crewai_adapter import a2a
-from crews.crewai_adapter.flow_access import is_conversational, missing_conversation_fields
+from crews.crewai_adapter.flows.access import is_conversational, missing_conversation_fields
+from crews.crewai_adapter.tools import a2a
 from crews.definitions.exceptions import CrewBroken
 
 _NOTICES = "_crewdeck_notices"

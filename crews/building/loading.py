@@ -16,7 +16,8 @@ from crews.building.durability import notices_of
 from crews.building.importing import BoundedCall, import_all, refused
 from crews.building.offer import Offer
 from crews.building.samples import samples
-from crews.crewai_adapter import checkpoints, class_cache, openai, project_config
+from crews.crewai_adapter import checkpoints, class_cache, project_config
+from crews.crewai_adapter.models import openai
 from crews.definitions.defined_crews import FILES, DefinedCrews
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.yaml_lines import Problem

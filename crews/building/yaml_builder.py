@@ -15,9 +15,9 @@ from crewai.llms.base_llm import BaseLLM
 from pydantic import JsonValue, ValidationError
 
 from crews.building.guarded import guarding_nothing, named_only
-from crews.crewai_adapter.agents import manager_texts, prepare
-from crews.crewai_adapter.openai import lacks_key
-from crews.crewai_adapter.tasks import class_of_task
+from crews.crewai_adapter.execution.agents import manager_texts, prepare
+from crews.crewai_adapter.execution.tasks import class_of_task
+from crews.crewai_adapter.models.openai import lacks_key
 from crews.definitions.agents_and_tasks import AgentEntry, TaskEntry
 from crews.definitions.crewai_keys import REFERENCES
 from crews.definitions.defined_crews import Definition

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from crews import terminal
-from crews.crewai_adapter import (
-    a2a,
+from crews.crewai_adapter import at_import, bus, checkpoints, class_cache, interpolation, project_config
+from crews.crewai_adapter.execution import (
     agents,
-    arguments,
-    at_import,
     attempts,
     branches,
-    bus,
-    checkpoints,
-    class_cache,
     executor,
     executor_thread,
-    flow,
     hooks,
-    interpolation,
-    llm,
-    mcp,
-    openai,
     output_files,
-    project_config,
-    rpm,
-    tool_cache,
-    tool_schemas,
-    tool_usage,
-    tools,
 )
+from crews.crewai_adapter.flows import flow
+from crews.crewai_adapter.models import llm, openai, rpm
+from crews.crewai_adapter.tools import a2a, arguments, mcp
+from crews.crewai_adapter.tools import cache as tool_cache
+from crews.crewai_adapter.tools import calls as tools
+from crews.crewai_adapter.tools import schemas as tool_schemas
+from crews.crewai_adapter.tools import usage as tool_usage
 
 PATCHES = (
     llm,

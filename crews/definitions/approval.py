@@ -1,7 +1,7 @@
 """Approvals in front of tools: what authors write, in YAML and in Python. Needs no crewai.
 
-`requires_approval` only says so; `crews/crewai_adapter/tool_steps.py` asks. Where that isn't at work, because
-code calls a tool outside of a run, the person at the terminal approves it, or the call is refused.
+`requires_approval` only says so; `crews/crewai_adapter/tools/steps.py` asks. Where that isn't at work,
+because code calls a tool outside of a run, the person at the terminal approves it, or the call is refused.
 """
 
 from __future__ import annotations

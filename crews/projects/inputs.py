@@ -13,8 +13,8 @@ from bot.core.forms.fields import Field
 from bot.core.forms.models import fields_of_model
 from bot.core.forms.validation import check_field
 from crews.building.build import Built
-from crews.crewai_adapter.flow_access import CONVERSATION_FIELDS, is_conversational
-from crews.crewai_adapter.kickoff import prepared_inputs
+from crews.crewai_adapter.execution.kickoff import prepared_inputs
+from crews.crewai_adapter.flows.access import CONVERSATION_FIELDS, is_conversational
 from crews.definitions.definition import InputEntry
 from crews.definitions.placeholders import PLACEHOLDER
 

@@ -23,8 +23,8 @@ from crews.building.importing import BOUND, BoundedCall, ImportMarker, package_t
 from crews.building.offer import Offer
 from crews.crewai_adapter import install, project_config
 from crews.crewai_adapter.at_import import KickoffAtImport
-from crews.crewai_adapter.kickoff import suppress_console
-from crews.crewai_adapter.openai import build_response_models
+from crews.crewai_adapter.execution.kickoff import suppress_console
+from crews.crewai_adapter.models.openai import build_response_models
 from crews.definitions.defined_crews import read_crew
 from crews.definitions.exceptions import CrewBroken
 from crews.definitions.yaml_lines import Problem

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from crews.crewai_adapter.at_import import importing
 from crews.crewai_adapter.class_cache import crew_method
-from crews.crewai_adapter.flow_access import description_of
+from crews.crewai_adapter.flows.access import description_of
 from crews.definitions.decorator import CREW_ATTRIBUTE
 from crews.definitions.exceptions import CrewBroken
 from crews.projects.discovery import Candidate, Kind

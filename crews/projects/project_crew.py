@@ -12,7 +12,7 @@ from bot.core.people.policy import Approvers
 from bot.core.runs.crew import Crew as Card
 from crews.building.build import Built, Inputs, check_ask_human, equipped
 from crews.building.guarded import guarded_by, guarding_nothing, tools_of
-from crews.crewai_adapter.kickoff import suppress_console
+from crews.crewai_adapter.execution.kickoff import suppress_console
 from crews.definitions.definition import Limits, ToolEntry
 from crews.definitions.gates import Gates, same_name
 from crews.definitions.policies import Policies

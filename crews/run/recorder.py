@@ -1,7 +1,7 @@
 """Every step of a run passes here: it is counted, may be stopped before, and is recorded.
 
-Model calls (crews/crewai_adapter/llm.py) and tool calls (crews/crewai_adapter/executor.py) pass here as
-functions. A step that the journal knows is not taken again: it returns the recorded result.
+Model calls (crews/crewai_adapter/models/llm.py) and tool calls (crews/crewai_adapter/tools/steps.py) pass
+here as functions. A step that the journal knows is not taken again: it returns the recorded result.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bot.core.questions.question import Action, Question
 from bot.core.runs.run import Claim, RunStatus
 from bot.core.wakeups import Wakeups
 from crews.building.build import Blueprint, Built
-from crews.crewai_adapter import replaced_model
+from crews.crewai_adapter.models import replaced_model
 from crews.definitions.tool_options import OnInterrupted
 from crews.run.context import RunContext
 from crews.run.lease import Lease

@@ -93,7 +93,8 @@ def _run(given: _Call) -> CrewResult:
     __tracebackhide__ = True
     with _PREPARING:  # for the first runs, if they begin side by side
         settings = _prepared()
-        from crews.crewai_adapter import install, replaced_model
+        from crews.crewai_adapter import install
+        from crews.crewai_adapter.models import replaced_model
         from crews.testing.engine import ScriptedRun, execute
         from crews.testing.model import AnsweringModel
         from crews.testing.targets import target_of

@@ -14,8 +14,8 @@ from bot.core.ports.queue import Fenced
 from bot.core.runs.run import RunError
 from bot.core.text import valid
 from crews.building.build import Blueprint, Built
-from crews.crewai_adapter import kickoff
-from crews.crewai_adapter.human_input_provider import HumanInputProvider
+from crews.crewai_adapter.execution import kickoff
+from crews.crewai_adapter.execution.human_input_provider import HumanInputProvider
 from crews.run import failures
 from crews.run.context import CURRENT, RunContext
 from crews.run.exits import RunExit, Stopped

@@ -23,12 +23,13 @@ from bot.core.ports.queue import Fenced
 from bot.core.runs.run import Claim, RunError
 from crews.building.build import Blueprint, Built, YamlCrew
 from crews.changes import confirm
-from crews.crewai_adapter import bus, install, rpm, usage
-from crews.crewai_adapter.flow_access import FlowAccess
-from crews.crewai_adapter.human_input_provider import HumanInputProvider
-from crews.crewai_adapter.kickoff import kick_off
-from crews.crewai_adapter.output_files import save_output
-from crews.crewai_adapter.tasks import wait_for_memories
+from crews.crewai_adapter import bus, install
+from crews.crewai_adapter.execution.human_input_provider import HumanInputProvider
+from crews.crewai_adapter.execution.kickoff import kick_off
+from crews.crewai_adapter.execution.output_files import save_output
+from crews.crewai_adapter.execution.tasks import wait_for_memories
+from crews.crewai_adapter.flows.access import FlowAccess
+from crews.crewai_adapter.models import rpm, usage
 from crews.definitions.gates import REGISTRY
 from crews.definitions.placeholders import kickoff_inputs
 from crews.flows.replay import FLOW_REPLAY, FlowReplay

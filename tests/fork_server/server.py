@@ -298,7 +298,7 @@ def _move_in(wish: Wish, python: str) -> None:
 
 def _fill_caches(configured: Settings) -> None:
     """Compute what each worker computes, whatever its crews are, and what its first model does."""
-    from crews.crewai_adapter import openai
+    from crews.crewai_adapter.models import openai
     from crews.definitions import code, defined_crews
 
     defined_crews.read([*configured.crew_dirs, *DEFINITIONS])

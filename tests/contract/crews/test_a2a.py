@@ -168,7 +168,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 from crewai import Agent
-from crews.crewai_adapter import a2a
+from crews.crewai_adapter.tools import a2a
 from crews.definitions.exceptions import CrewBroken
 
 a2a.install()

@@ -183,7 +183,7 @@ def test_what_models_answer_can_be_read_by_many_threads_once_crews_are_loaded() 
 
 
 def test_executors_share_one_class_of_state() -> None:
-    from crews.crewai_adapter import executor
+    from crews.crewai_adapter.execution import executor
 
     executor.install()
     kinds = set()
@@ -194,7 +194,7 @@ def test_executors_share_one_class_of_state() -> None:
 
 
 def test_executors_share_the_signatures_of_their_methods() -> None:
-    from crews.crewai_adapter import executor
+    from crews.crewai_adapter.execution import executor
 
     executor.install()
     first, second = (_executor() for _ in range(2))
@@ -205,7 +205,7 @@ def test_executors_share_the_signatures_of_their_methods() -> None:
 
 def test_an_executor_calls_what_a_trigger_is_for_and_remembers_no_other() -> None:
     """That holds as long as none of its methods needs several triggers."""
-    from crews.crewai_adapter import executor
+    from crews.crewai_adapter.execution import executor
 
     executor.install()
     made = _executor()
@@ -658,7 +658,7 @@ def _claim(card: Crew, run_id: str) -> Claim:
 def test_certificates_are_read_once_however_many_models_are_made() -> None:
     from crewai import LLM
 
-    from crews.crewai_adapter import openai
+    from crews.crewai_adapter.models import openai
 
     openai.install()
     before = len(_ssl_contexts())
@@ -671,7 +671,7 @@ def test_a_model_trusts_the_certificates_that_code_of_crews_has_chosen_since_the
 ) -> None:
     from crewai import LLM
 
-    from crews.crewai_adapter import openai
+    from crews.crewai_adapter.models import openai
 
     openai.install()
     made = [LLM(model="openai/gpt-5.4-mini", api_key="sk-test")]
@@ -685,7 +685,7 @@ def test_an_authors_own_interceptor_still_sees_each_request() -> None:
     from crewai import LLM
     from crewai.llms.hooks.base import BaseInterceptor
 
-    from crews.crewai_adapter import openai
+    from crews.crewai_adapter.models import openai
 
     seen = []
 

@@ -25,7 +25,7 @@ def test_runs_that_begin_at_the_same_time_share_the_definition_of_a_flow() -> No
     """CrewAI alone derives one in each thread, from a class to which the others add theirs."""
     from crewai.flow.flow import Flow, start
 
-    from crews.crewai_adapter import flow
+    from crews.crewai_adapter.flows import flow
 
     flow.install()
     methods = {f"method_{number}": start()(lambda _: None) for number in range(200)}

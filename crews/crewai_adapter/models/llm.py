@@ -16,7 +16,7 @@ from typing import Any
 
 from crewai.llms.base_llm import BaseLLM
 
-from crews.crewai_adapter import rpm, usage
+from crews.crewai_adapter.models import rpm, usage
 from crews.definitions.definition import ASK_HUMAN
 from crews.journal.model_call import ModelCall
 from crews.journal.serialization import in_valid_text

@@ -26,8 +26,8 @@ from crewai.utilities.i18n import get_i18n
 from crewai.utilities.planning_handler import CrewPlanner
 
 from bot.core.ports.queue import Fenced
-from crews.crewai_adapter import tasks
-from crews.crewai_adapter.shared_tools import tools_of_run
+from crews.crewai_adapter.execution import tasks
+from crews.crewai_adapter.tools.shared import tools_of_run
 from crews.definitions.definition import ASK_HUMAN
 from crews.definitions.tool_options import declare_tools, is_not_asking
 from crews.human_input.ask_human import AskHuman

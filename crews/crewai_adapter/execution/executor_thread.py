@@ -18,7 +18,7 @@ from typing import Any
 
 from crewai.agents.agent_executor import AgentExecutor
 
-from crews.crewai_adapter.branches import context_of
+from crews.crewai_adapter.execution.branches import context_of
 from crews.run.context import CURRENT
 from crews.run.threads import Raised, outcome_of
 

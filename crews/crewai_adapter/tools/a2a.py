@@ -20,7 +20,7 @@ from crewai import Agent
 from crewai.tools.tool_failure import ToolExecutionFailedError, ToolFailureRecord, failure_from_exception
 from pydantic import TypeAdapter
 
-from crews.crewai_adapter.tool_steps import made_from_thread
+from crews.crewai_adapter.tools.steps import made_from_thread
 from crews.definitions.exceptions import CrewBroken
 from crews.run import failures
 from crews.run.context import CURRENT, INSIDE_TOOL, RunContext

@@ -25,7 +25,7 @@ def made(limit: int | None) -> Any:  # noqa: ANN401 - CrewAI is imported only he
 
 
 def own(run: Run, tool: object) -> Any:  # noqa: ANN401
-    from crews.crewai_adapter.shared_tools import tools_of_run
+    from crews.crewai_adapter.tools.shared import tools_of_run
 
     given: Any = (run, [tool])
     [found] = tools_of_run(*given)

@@ -24,8 +24,8 @@ from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.utilities.agent_utils import extract_tool_call_info, parse_tool_call_args
 from crewai.utilities.string_utils import sanitize_tool_name
 
-from crews.crewai_adapter.branches import context_of
-from crews.crewai_adapter.tool_usage import WANTED
+from crews.crewai_adapter.execution.branches import context_of
+from crews.crewai_adapter.tools.usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS
 from crews.journal.occurrences import DuplicateCalls
 from crews.run.context import AGENT, CURRENT, INSIDE_TOOL, AgentAtWork

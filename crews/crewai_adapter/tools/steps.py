@@ -18,8 +18,8 @@ from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
 from bot.core.ports.queue import Fenced
-from crews.crewai_adapter import mcp
-from crews.crewai_adapter.tool_usage import WANTED
+from crews.crewai_adapter.tools import mcp
+from crews.crewai_adapter.tools.usage import WANTED
 from crews.definitions.approval import APPROVED_CALLS, NotApproved, approvals_of, approved_call
 from crews.definitions.code import code_of
 from crews.definitions.exceptions import CrewBroken

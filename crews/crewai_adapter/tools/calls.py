@@ -18,7 +18,7 @@ from typing import Any
 from crewai.tools import BaseTool
 from crewai.tools.structured_tool import CrewStructuredTool
 
-from crews.crewai_adapter.tool_steps import asked_by_agent, read_by_agent, step_of
+from crews.crewai_adapter.tools.steps import asked_by_agent, read_by_agent, step_of
 from crews.definitions import approval
 from crews.human_input.arguments import InvalidArguments, check_depth
 from crews.journal.serialization import in_valid_text

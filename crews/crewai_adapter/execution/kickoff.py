@@ -16,7 +16,7 @@ from crewai.execution import set_execution_uuid
 from crewai.project import annotations as project_annotations
 from crewai.project.wrappers import DecoratedMethod
 
-from crews.crewai_adapter.human_input_provider import HumanInputProvider
+from crews.crewai_adapter.execution.human_input_provider import HumanInputProvider
 from crews.definitions.prepared_inputs import names_set_by
 
 

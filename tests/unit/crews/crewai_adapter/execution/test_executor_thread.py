@@ -83,7 +83,8 @@ async def test_crews_on_a_loop_of_others_do_not_hold_it_up() -> None:
     """Both tools are called at the same time, in threads of their own."""
     from crewai.llms.base_llm import BaseLLM
 
-    from crews.crewai_adapter import install, kickoff
+    from crews.crewai_adapter import install
+    from crews.crewai_adapter.execution import kickoff
 
     class Model(BaseLLM):
         def supports_function_calling(self) -> bool:

@@ -1,0 +1,1 @@
+"""Crews, tasks and agents at work."""

@@ -1,0 +1,1 @@
+"""Models: their calls, limits and tokens."""

@@ -1,0 +1,1 @@
+"""Calls of tools: recorded, replayed, behind their gates."""
