@@ -9,14 +9,14 @@ import redis
 
 from bot.store.embedded import Embedded
 from tests.contract.conftest import cluster, redis_cluster, redis_server
-from tests.contract.crews.conftest import model
+from tests.contract.crews.conftest import model, requests_of_one_test
 from tests.contract.crews.deployment import Deployment
 from tests.faults.process_deployment import ProcessDeployment
 from tests.faults.worker_deployment import WorkerDeployment
 from tests.fork_server.client import ForkServer
 from tests.loopback.models import LoopbackModel
 
-__all__ = ["cluster", "model", "redis_cluster", "redis_server"]
+__all__ = ["cluster", "model", "redis_cluster", "redis_server", "requests_of_one_test"]
 _MARKS = itertools.count(1)
 
 

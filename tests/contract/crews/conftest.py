@@ -45,6 +45,14 @@ def model() -> Iterator[LoopbackModel]:
     loop.close()
 
 
+@pytest.fixture(autouse=True)
+def requests_of_one_test(request: pytest.FixtureRequest) -> None:
+    """Tests that share a model may use one marker; each counts the requests of its own runs only."""
+    shared = request.getfixturevalue("model") if "model" in request.fixturenames else None
+    if isinstance(shared, LoopbackModel):
+        shared.requests.clear()
+
+
 @pytest.fixture(scope="session")
 def worker(model: LoopbackModel, fork_server: ForkServer) -> Iterator[WorkerProcess]:
     """A worker with a store of its own, ready for runs."""
